@@ -1,0 +1,95 @@
+//! Limits: the largest of everything that Bindery accepts, in one table.
+//!
+//! Writers enforce what readers will enforce, so nothing can be stored that cannot be read again. Each limit names its
+//! reason; the relations between them are asserted when the crate is compiled.
+//!
+//! # Not here
+//!
+//! How large things *should* be, such as the bytes of a frame: those are choices of the writers in `object`.
+
+/// One kibibyte.
+pub const KIB: u64 = 1024;
+/// One mebibyte.
+pub const MIB: u64 = 1024 * KIB;
+/// One gibibyte.
+pub const GIB: u64 = 1024 * MIB;
+/// One tebibyte.
+pub const TIB: u64 = 1024 * GIB;
+
+/// Bytes of one tree node: a peer cannot make a reader hold more than this for a directory listing.
+pub const TREE_BYTES_MAX: u64 = MIB;
+/// Lines of one tree node: with the longest names they still fit [`TREE_BYTES_MAX`].
+pub const TREE_LINES_MAX: usize = 2048;
+/// Entries up to which a directory is one node, whatever its names.
+pub const TREE_UNCUT_MAX: usize = 512;
+/// Levels of index above the leaves of a wide directory: each divides by 256 on average, so 8 hold any directory; more
+/// can only come from names made to collide.
+pub const TREE_LEVELS_MAX: usize = 8;
+/// Bytes of one snapshot.
+pub const SNAPSHOT_BYTES_MAX: u64 = 128 * KIB;
+/// Bytes of a keyset's text.
+pub const KEYSET_BYTES_MAX: u64 = 64 * KIB;
+/// Bytes of a heads statement's text.
+pub const HEADS_BYTES_MAX: u64 = 8 * KIB;
+/// Bytes of a ref statement's text.
+pub const REF_STATEMENT_BYTES_MAX: u64 = 8 * KIB;
+/// Signature lines of one note: a keyset never needs more, and each costs a verification.
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Bytes of one file.
+pub const BLOB_BYTES_MAX: u64 = TIB;
+/// Bytes of one name in a directory: what file systems take.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of one path: what system calls take.
+pub const PATH_BYTES_MAX: usize = 4095;
+/// Names in one path: bounds every recursion over trees.
+pub const PATH_DEPTH_MAX: usize = 128;
+/// Bytes of a symbolic link's target.
+pub const LINK_BYTES_MAX: u64 = 4095;
+/// Files and links of one snapshot.
+pub const SNAPSHOT_FILES_MAX: u64 = 50_000_000;
+/// Expanded bytes of one snapshot.
+pub const SNAPSHOT_TOTAL_BYTES_MAX: u64 = 64 * TIB;
+/// Bytes of one frame before compression: what a reader may have to hold for one object.
+pub const FRAME_BYTES_MAX: u64 = 16 * MIB;
+/// Bytes of the zstd window of a stored frame: bounds a decoder's memory.
+pub const FRAME_WINDOW_LOG_MAX: u32 = 23;
+/// Objects in one pack: bounds its index.
+pub const PACK_OBJECTS_MAX: u32 = 4_000_000;
+/// Bytes of one pack file that a reader maps; the writer starts a new one at 64 MiB.
+pub const PACK_BYTES_MAX: u64 = GIB;
+/// Blobs above this are cut into chunks; up to it they are stored whole.
+pub const WHOLE_BLOB_BYTES_MAX: u64 = 8 * MIB;
+/// Pieces in one recipe; larger blobs have recipes of recipes.
+pub const RECIPE_PIECES_MAX: usize = 65_536;
+/// Recipes within recipes: two levels hold 65,536 x 65,536 chunks, far past [`BLOB_BYTES_MAX`].
+pub const RECIPE_LEVELS_MAX: usize = 2;
+/// Labels of one build or snapshot.
+pub const LABELS_MAX: usize = 64;
+/// Bytes of one label, key and value together.
+pub const LABEL_BYTES_MAX: usize = 1024;
+/// Bytes of a message.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Parents of one snapshot.
+pub const PARENTS_MAX: usize = 16;
+/// Bytes of a ref's or repo's name: every component then fits a file name.
+pub const REF_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a key's name.
+pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Refs of one repo: bounds the refs object that `heads` names.
+pub const REFS_MAX: usize = 100_000;
+/// Statements followed back along `prev` before giving up.
+pub const STATEMENT_CHAIN_MAX: usize = 256;
+/// Operations of one build: each is one row and one walk of the merge.
+pub const OPERATIONS_MAX: usize = 100_000;
+/// Paths named in one message or answer about conflicts or missing objects.
+pub const LISTED_PATHS_MAX: usize = 100;
+
+/// Longest line of a tree node: kind, 14 digits, hash, name, three spaces and the end of line; index lines are shorter
+/// than this plus one more number.
+const TREE_LINE_BYTES_MAX: u64 = 1 + 20 + 20 + 64 + NAME_BYTES_MAX as u64 + 5;
+const _: () = assert!(TREE_LINES_MAX as u64 * TREE_LINE_BYTES_MAX + 256 <= TREE_BYTES_MAX);
+const _: () = assert!(TREE_UNCUT_MAX <= TREE_LINES_MAX);
+const _: () = assert!(WHOLE_BLOB_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(TREE_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(SNAPSHOT_BYTES_MAX > MESSAGE_BYTES_MAX as u64);
+const _: () = assert!(RECIPE_PIECES_MAX as u64 * 80 < FRAME_BYTES_MAX);

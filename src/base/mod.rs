@@ -1,0 +1,13 @@
+//! Words: ids and hashes, names, errors, limits and time. Nothing here does I/O.
+
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod name;
+pub mod path;
+pub mod profile;
+pub mod progress;
+pub mod text;
+
+pub use error::{Error, Kind, Result};
