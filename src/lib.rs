@@ -15,3 +15,4 @@
 //! The command line in `src/bin/bindery` is a separate target that sees only what is public here.
 
 pub mod base;
+pub mod object;
