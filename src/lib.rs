@@ -17,3 +17,4 @@
 pub mod base;
 pub mod object;
 pub mod trust;
+pub mod disk;

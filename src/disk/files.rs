@@ -1,0 +1,210 @@
+//! Files of a store: the [`Disk`] trait, through which all durable state is read and written.
+//!
+//! The trait exists because there are two disks: the real one, and simulated ones that fail or lose power at a chosen
+//! moment. It offers no more than both can do, and says what is durable when.
+//!
+//! # Invariants
+//!
+//! - Paths are relative to the store's folder and were made by `store::layout`, never by users.
+//! - Written bytes are durable after [`DiskFile::sync`]; a new, renamed or removed name of a file after
+//!   [`Disk::sync_dir`] on its folder; a new folder at once.
+//!
+//! # Not here
+//!
+//! Users' own files and folders (`disk::walk`, `disk::source`, `disk::checkout`).
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::Result;
+
+/// The folder of a store.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// The full path of `path`, for messages.
+    fn place(&self, path: &Path) -> PathBuf;
+
+    /// Makes a new, empty file; fails if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::base::Error::Io), as for every method of this trait.
+    fn create(&self, path: &Path) -> Result<Box<dyn DiskFile>>;
+
+    /// Makes a new, empty file that only its owner can read, for secrets; fails if there is one. A simulated disk has no
+    /// permissions and takes any file for private.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn create_private(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        self.create(path)
+    }
+
+    /// Opens a file to read and write.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn open(&self, path: &Path) -> Result<Box<dyn DiskFile>>;
+
+    /// Opens a file to read.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn open_read_only(&self, path: &Path) -> Result<Box<dyn DiskFile>>;
+
+    /// Shows the bytes of an immutable file; they stay readable after the file is removed.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn map(&self, path: &Path) -> Result<Mapping>;
+
+    /// Gives a file another name, replacing what had it.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Removes a file's name.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Makes a folder and those above it, as far as they are not there. The names of new ones are durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn create_dir(&self, path: &Path) -> Result<()>;
+
+    /// Makes a folder that only its owner can enter, and usual ones above it, as far as they are not there. A simulated
+    /// disk has no permissions and takes any folder for private.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn create_private_dir(&self, path: &Path) -> Result<()> {
+        self.create_dir(path)
+    }
+
+    /// Lists a folder, in no order. Names that are not UTF-8 are left out: no file of a store has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn list(&self, path: &Path) -> Result<Vec<Listed>>;
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn sync_dir(&self, path: &Path) -> Result<()>;
+}
+
+/// An open file of a store.
+pub trait DiskFile: Debug + Send + Sync {
+    /// Its length, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the system answers, as for every method of this trait.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether it has no bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Cuts it, or lengthens it with zeros.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    fn set_len(&self, bytes: u64) -> io::Result<()>;
+
+    /// Fills `buffer` from `offset`; fails if the file ends before.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+    /// The file's length, in bytes.
+    pub bytes: u64,
+}
+
+/// The bytes of an immutable file. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Mapping(Arc<Bytes>);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(memmap2::Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Mapping {
+    /// Wraps a map of a file that nobody writes to.
+    #[must_use]
+    pub fn mapped(map: memmap2::Mmap) -> Self {
+        Self(Arc::new(Bytes::Mapped(map)))
+    }
+
+    /// Wraps bytes in memory, as simulated disks have them.
+    #[must_use]
+    pub fn owned(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Bytes::Owned(bytes)))
+    }
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &*self.0 {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Mapping {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}

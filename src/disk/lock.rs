@@ -1,0 +1,299 @@
+//! The lock of a store: one process at a time.
+//!
+//! # Invariants
+//!
+//! - The lock is the system's (`flock`) on the file `lock` in the store's folder. It ends with the process that holds it,
+//!   however that ends; the file itself is never removed, so no two processes can hold locks on different ones.
+//! - The text in the file is for people and decides nothing. It is bounded and without control characters when shown.
+//!
+//! # Not here
+//!
+//! Who the holder is and since when: a text that the caller gives.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::base::{Error, Result};
+
+/// The lock's file in the folder of a store.
+pub const LOCK_FILE: &str = "lock";
+/// Bytes of the text about the holder that are written and read.
+pub const HOLDER_BYTES_MAX: usize = 1024;
+/// The first pause between two attempts.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+/// The longest pause between two attempts.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// The right to use a store. Released when dropped, or when the process ends.
+#[must_use = "the lock is released when it is dropped"]
+#[derive(Debug)]
+pub struct StoreLock {
+    file: File,
+    access: Access,
+}
+
+/// Whether the file of the lock can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Write,
+    ReadOnly,
+}
+
+/// With whom a lock is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// With nobody: for those who write.
+    Alone,
+    /// With others who share it: for those who read.
+    Shared,
+}
+
+impl StoreLock {
+    /// Takes the lock of the store in the folder `root`, with others or alone, waiting up to `wait` for another process to release it.
+    ///
+    /// `holder` says who takes it, such as `process 4711 (bindery publish 17) since 2026-11-22T09:00:00Z`; it is kept up
+    /// to [`HOLDER_BYTES_MAX`] bytes. Where the store cannot be written the lock is taken all the same, without that
+    /// text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] if another process still holds it after `wait`; [`Error::Io`] if there is no such store or the
+    /// file system has no locks. Nothing is held then.
+    pub fn acquire(root: &Path, wait: Duration, holder: &str, sharing: Sharing) -> Result<Self> {
+        let place = root.join(LOCK_FILE);
+        let (file, access) = open(&place).map_err(Error::io("lock", &place))?;
+        Self::acquire_file(file, access, root, wait, holder, sharing)
+    }
+
+    fn acquire_file(
+        file: File,
+        access: Access,
+        root: &Path,
+        wait: Duration,
+        holder: &str,
+        sharing: Sharing,
+    ) -> Result<Self> {
+        let place = root.join(LOCK_FILE);
+        let mut pauses = Pauses::new(wait);
+        while !try_lock(&file, sharing).map_err(Error::io("lock", &place))? {
+            let Some(pause) = pauses.next() else {
+                return Err(Error::Busy {
+                    path: root.to_owned(),
+                    holder: read_holder(&file).map_err(Error::io("read", &place))?,
+                    waited_s: wait.as_secs(),
+                });
+            };
+            std::thread::sleep(pause);
+        }
+        let lock = Self { file, access };
+        lock.write_holder(holder)
+            .map_err(Error::io("write", &place))?;
+        Ok(lock)
+    }
+
+    /// Whether the store's folder cannot be written by this process.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.access == Access::ReadOnly
+    }
+
+    fn write_holder(&self, holder: &str) -> io::Result<()> {
+        if self.is_read_only() {
+            return Ok(());
+        }
+        let bytes = &holder.as_bytes()[..holder.len().min(HOLDER_BYTES_MAX)];
+        self.file.set_len(0)?;
+        self.file.write_all_at(bytes, 0)
+    }
+}
+
+impl Drop for StoreLock {
+    fn drop(&mut self) {
+        // A text that stays is only out of date, and the next holder replaces it.
+        self.write_holder("").ok();
+    }
+}
+
+fn open(place: &Path) -> io::Result<(File, Access)> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644);
+    match options.open(place) {
+        Ok(file) => Ok((file, Access::Write)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok((File::open(place)?, Access::ReadOnly))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock if it is free, and says whether it was.
+fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
+    let operation = match sharing {
+        Sharing::Alone => FlockOperation::NonBlockingLockExclusive,
+        Sharing::Shared => FlockOperation::NonBlockingLockShared,
+    };
+    match flock(file, operation) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn read_holder(file: &File) -> io::Result<String> {
+    let mut bytes = [0; HOLDER_BYTES_MAX];
+    let length = file.read_at(&mut bytes, 0)?;
+    let text = String::from_utf8_lossy(&bytes[..length]);
+    let shown = text.trim().replace(char::is_control, "?");
+    Ok(if shown.is_empty() {
+        "another process".to_owned()
+    } else {
+        shown
+    })
+}
+
+/// Pauses from [`PAUSE_MIN`], doubling up to [`PAUSE_MAX`], that add up to the wait.
+struct Pauses {
+    left: Duration,
+    next: Duration,
+}
+
+impl Pauses {
+    fn new(wait: Duration) -> Self {
+        Self {
+            left: wait,
+            next: PAUSE_MIN,
+        }
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.next.min(self.left);
+        self.left -= pause;
+        self.next = (self.next * 2).min(PAUSE_MAX);
+        (!pause.is_zero()).then_some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy_holder(root: &Path) -> Option<String> {
+        match StoreLock::acquire(root, Duration::ZERO, "second", Sharing::Alone) {
+            Err(Error::Busy { holder, .. }) => Some(holder),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_second_taker_hears_who_holds_the_store() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let root = folder.path();
+        let lock = StoreLock::acquire(root, Duration::ZERO, "process 1 (test)", Sharing::Alone)?;
+        assert!(!lock.is_read_only());
+        let refused = StoreLock::acquire(root, Duration::ZERO, "second", Sharing::Alone).map(drop);
+        assert!(
+            matches!(&refused, Err(Error::Busy { path, holder, waited_s: 0 })
+                if path == root && holder == "process 1 (test)"),
+            "{refused:?}"
+        );
+        drop(lock);
+        let _again = StoreLock::acquire(root, Duration::ZERO, "process 2", Sharing::Alone)?;
+        assert_eq!(busy_holder(root).as_deref(), Some("process 2"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_holder_wrote_is_shown_safely() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let long = "x".repeat(HOLDER_BYTES_MAX + 1);
+        for (text, expected, reason) in [
+            ("", "another process", "not written yet, or not writable"),
+            ("a\u{1b}[2Jb\n", "a?[2Jb", "no control reaches a terminal"),
+            (&long, &long[1..], "the text is bounded"),
+        ] {
+            let _lock = StoreLock::acquire(folder.path(), Duration::ZERO, text, Sharing::Alone)?;
+            let holder = busy_holder(folder.path());
+            assert_eq!(holder.as_deref(), Some(expected), "{reason}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_written_is_locked_without_a_text()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let place = folder.path().join(LOCK_FILE);
+        std::fs::write(&place, b"left by a holder long gone")?;
+        // Opened as `open` does where writing is refused; root, as which tests may run, is refused nothing.
+        let file = File::open(&place)?;
+        let lock = StoreLock::acquire_file(
+            file,
+            Access::ReadOnly,
+            folder.path(),
+            Duration::ZERO,
+            "reader",
+            Sharing::Shared,
+        )?;
+        assert!(lock.is_read_only());
+        assert!(busy_holder(folder.path()).is_some());
+        drop(lock);
+        assert_eq!(std::fs::read(&place)?, b"left by a holder long gone");
+        assert!(StoreLock::acquire(folder.path(), Duration::ZERO, "next", Sharing::Alone).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn those_who_read_share_and_keep_out_those_who_write() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let folder = tempfile::tempdir()?;
+        let take = |sharing| StoreLock::acquire(folder.path(), Duration::ZERO, "one", sharing);
+        let first = take(Sharing::Shared)?;
+        let second = take(Sharing::Shared)?;
+        assert!(matches!(take(Sharing::Alone), Err(Error::Busy { .. })));
+        drop((first, second));
+        let _alone = take(Sharing::Alone)?;
+        assert!(matches!(take(Sharing::Shared), Err(Error::Busy { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_folder_there_is_nothing_to_lock() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let gone = folder.path().join("gone");
+        let refused = StoreLock::acquire(&gone, Duration::ZERO, "", Sharing::Alone).map(drop);
+        assert!(matches!(refused, Err(Error::Io { action: "lock", .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn pauses_grow_to_their_limit_and_add_up_to_the_wait() {
+        for wait_ms in [0, 1, 5, 7, 1000, 60_000] {
+            let wait = Duration::from_millis(wait_ms);
+            let pauses: Vec<_> = Pauses::new(wait).collect();
+            assert_eq!(pauses.iter().sum::<Duration>(), wait);
+            assert!(pauses.iter().all(|pause| *pause <= PAUSE_MAX));
+            let grown = pauses.split_last().map_or(&[][..], |(_, rest)| rest);
+            assert!(grown.is_sorted());
+        }
+    }
+}

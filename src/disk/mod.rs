@@ -1,0 +1,20 @@
+//! The only door to the file system.
+
+pub mod beneath;
+pub mod checkout;
+pub mod entries;
+pub mod exclude;
+pub mod files;
+pub mod findings;
+pub mod folder;
+pub mod lock;
+pub mod marker;
+pub mod named;
+pub mod real;
+pub mod scratch;
+pub mod source;
+pub mod stat;
+pub mod target_dir;
+pub mod target_file;
+pub mod walk;
+pub mod whole;
