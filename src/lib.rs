@@ -18,3 +18,4 @@ pub mod base;
 pub mod object;
 pub mod trust;
 pub mod disk;
+pub mod store;

@@ -1,0 +1,89 @@
+//! A cache bounded by bytes that forgets what was put in first.
+//!
+//! Reading goes through packs in order, so what is old is seldom wanted again; a cleverer order is not worth its code.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Values shared by key; at most `bytes_max` bytes of them, and always at least one.
+#[derive(Debug)]
+pub(super) struct Cache<K, V> {
+    bytes_max: usize,
+    state: Mutex<State<K, V>>,
+}
+
+#[derive(Debug)]
+struct State<K, V> {
+    values: HashMap<K, (Arc<V>, usize)>,
+    order: VecDeque<K>,
+    bytes: usize,
+}
+
+impl<K: Copy + Eq + Hash, V> Cache<K, V> {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let state = State {
+            values: HashMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+        };
+        Self {
+            bytes_max,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn find(&self, key: K) -> Option<Arc<V>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.values.get(&key).map(|(value, _)| Arc::clone(value))
+    }
+
+    /// Keeps a value of `bytes` bytes; forgets the oldest ones if there are too many.
+    pub(super) fn keep(&self, key: K, value: V, bytes: usize) -> Arc<V> {
+        let value = Arc::new(value);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, old_bytes)) = state.values.insert(key, (Arc::clone(&value), bytes)) {
+            state.bytes -= old_bytes;
+        } else {
+            state.order.push_back(key);
+        }
+        state.bytes += bytes;
+        while state.bytes > self.bytes_max && state.order.len() > 1 {
+            let Some(oldest) = state.order.pop_front() else {
+                break;
+            };
+            if let Some((_, old_bytes)) = state.values.remove(&oldest) {
+                state.bytes -= old_bytes;
+            }
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_first_and_the_newest_always_stays() {
+        let cache = Cache::new(10);
+        for key in 0..5 {
+            cache.keep(key, key, 4);
+        }
+        assert_eq!(
+            (0..5)
+                .filter(|key| cache.find(*key).is_some())
+                .collect::<Vec<_>>(),
+            [3, 4]
+        );
+        cache.keep(9, 9, 100);
+        assert_eq!(cache.find(9).as_deref(), Some(&9));
+        assert_eq!(cache.find(4), None);
+        cache.keep(9, 8, 1);
+        assert_eq!(
+            cache.find(9).as_deref(),
+            Some(&8),
+            "the same key again replaces the value"
+        );
+    }
+}

@@ -1,0 +1,445 @@
+//! Fsck: whether everything that the catalog says about packs, objects and releases is so.
+//!
+//! Every byte of every pack is read. What is damaged is listed with the paths of the releases that need it; nothing is
+//! changed, but for counts that are recomputed on request.
+//!
+//! # Invariants
+//!
+//! - Damage never ends the check: it goes on and lists what it can. Only a failing disk or catalog is an error.
+//! - **I1**, **I2** and **I4** are checked always, **I3** with [`Counts::Recompute`].
+//!
+//! # Not here
+//!
+//! Whether trees are canonical and their totals true (`build::verify`), making a new catalog (`store::reindex`).
+
+use std::collections::{BTreeMap, HashSet};
+
+use redb::ReadableTable;
+
+use super::catalog::{failed, open_table};
+use super::counts::Drift;
+use super::layout;
+use super::needs::{Needs, Object};
+use super::notes::Notes;
+use super::open::Store;
+use super::pack_health::Health;
+use super::place::Place;
+use super::problem::bounded;
+use super::published::Published;
+use super::reader::Reader;
+use super::rows::{Owner, PackRow, RefRow, RepoRow, SnapshotRef};
+use super::tables::{DYING, PACKS};
+use super::transaction::Transaction;
+use super::view::View;
+use crate::base::Result;
+use crate::base::id::{Hash, PackId};
+use crate::base::progress::Progress;
+use crate::object::kind::ObjectKind;
+use crate::object::pack::Location;
+
+pub use super::problem::Problem;
+
+/// The catalog, as a place of problems.
+const CATALOG: &str = "the catalog";
+
+/// What is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FsckOptions {
+    /// Whether counts are recomputed.
+    pub counts: Counts,
+}
+
+/// What is done about counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counts {
+    /// They are believed.
+    #[default]
+    Skip,
+    /// They are recomputed from the published trees and roots. What is wrong is put right if the store can be written.
+    Recompute,
+}
+
+/// What a check of a store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FsckReport {
+    /// Packs that were checked.
+    pub packs: u64,
+    /// Objects in them.
+    pub objects: u64,
+    /// The bytes of the pack files.
+    pub bytes: u64,
+    /// What is wrong. If there is anything, the store has lost data or its catalog is wrong.
+    pub problems: Vec<Problem>,
+    /// In words, what had leaked and was put right: harmless but for the space.
+    pub repaired: Vec<String>,
+    /// In words, what leaks and was not put right, as the store is open to read only.
+    pub leaks: Vec<String>,
+    /// Files in the folder of packs that no row names: what a crash may leave.
+    pub strays: Vec<String>,
+}
+
+impl Store {
+    /// Checks the whole store. While counts are recomputed, nobody else can write.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::base::Error::Io) or [`Error::Catalog`](crate::base::Error::Catalog) if disk or catalog cannot
+    /// be read. What is damaged is no error: see [`FsckReport::problems`].
+    pub fn fsck(&self, options: FsckOptions, progress: &dyn Progress) -> Result<FsckReport> {
+        // What is counted is put right to what was found, so nothing may change in between.
+        let is_counting = options.counts == Counts::Recompute && self.is_writable();
+        let transaction = is_counting.then(|| Transaction::begin(self)).transpose()?;
+        let mut fsck = Fsck {
+            store: self,
+            reader: self.reader()?,
+            packs: BTreeMap::new(),
+            report: FsckReport::default(),
+        };
+        fsck.check_packs(progress)?;
+        fsck.tell_packs();
+        fsck.find_strays()?;
+        let mut drifts = Vec::new();
+        for repo in fsck.reader.repos()? {
+            drifts.extend(fsck.check_repo(&repo, options)?);
+        }
+        let mut report = fsck.report;
+        let leaks = drifts.iter().flat_map(|drift| drift.leaks.clone());
+        match transaction {
+            Some(transaction) => {
+                report.repaired.extend(leaks);
+                put_right(transaction, &drifts)?;
+            }
+            None => report.leaks.extend(leaks),
+        }
+        let losses = drifts.into_iter().flat_map(|drift| drift.losses);
+        report.problems.extend(losses);
+        Ok(report)
+    }
+}
+
+/// Puts the counts of all repos right.
+fn put_right(mut transaction: Transaction<'_>, drifts: &[Drift]) -> Result<()> {
+    if drifts.is_empty() {
+        return Ok(());
+    }
+    for drift in drifts {
+        transaction.put_right(drift)?;
+    }
+    transaction.commit()
+}
+
+/// A check under way.
+struct Fsck<'s> {
+    store: &'s Store,
+    reader: Reader<'s>,
+    packs: BTreeMap<u64, (PackRow, Health)>,
+    report: FsckReport,
+}
+
+impl Fsck<'_> {
+    fn add(&mut self, what: &str, place: impl Into<String>, detail: impl Into<String>) {
+        self.report.problems.push(Problem::new(what, place, detail));
+    }
+
+    fn file(&self, id: PackId) -> String {
+        let place = self.store.disk.place(&layout::pack(id));
+        place.display().to_string()
+    }
+
+    /// Reads every pack, and compares it with its row.
+    fn check_packs(&mut self, progress: &dyn Progress) -> Result<()> {
+        let rows: Vec<(u64, PackRow)> = self.reader.numbered(PACKS)?;
+        progress.expect(rows.iter().map(|(_, row)| row.bytes).sum());
+        let mut ids = HashSet::new();
+        for (number, row) in rows {
+            let health = Health::check(&*self.store.disk, row.id)?;
+            progress.advance(row.bytes);
+            if !ids.insert(row.id) {
+                self.add("doubled row", CATALOG, format!("pack {} has two", row.id));
+            }
+            if let Health::Good(pack) = &health {
+                let bytes = pack.bytes().len() as u64;
+                let expanded = pack.entries().filter_map(Result::ok);
+                let expanded: u64 = expanded.map(|e| u64::from(e.location.length)).sum();
+                let found = (bytes, u64::from(pack.objects()), expanded);
+                if found != (row.bytes, row.objects, row.expanded_bytes) {
+                    let detail = format!("pack {} does not have the sizes of its row", row.id);
+                    self.add("wrong row", CATALOG, detail);
+                }
+            }
+            self.report.packs += 1;
+            self.report.objects += row.objects;
+            self.report.bytes += row.bytes;
+            self.check_owner(number, &row)?;
+            self.packs.insert(number, (row, health));
+        }
+        Ok(())
+    }
+
+    fn check_owner(&mut self, number: u64, row: &PackRow) -> Result<()> {
+        let is_known = match row.owner {
+            Owner::Build(build) => self.reader.packs_of(build)?.contains(&number),
+            Owner::Repo(repo) => {
+                let repos = self.reader.repos()?;
+                repos.iter().any(|known| known.number == repo)
+            }
+        };
+        if !is_known {
+            let detail = format!("the owner of pack {} is not there", row.id);
+            self.add("wrong row", CATALOG, detail);
+        }
+        Ok(())
+    }
+
+    /// Lists the files of packs that no row names and that are not about to be unlinked.
+    fn find_strays(&mut self) -> Result<()> {
+        let rows = self.packs.values();
+        let mut known: HashSet<PackId> = rows.map(|(row, _)| row.id).collect();
+        for row in open_table(&self.reader.read, DYING)?
+            .iter()
+            .map_err(failed("read"))?
+        {
+            let (_, id) = row.map_err(failed("read"))?;
+            known.insert(PackId::new(Hash::from_bytes(*id.value())));
+        }
+        let mut strays = self.store.packs.list()?;
+        strays.retain(|id| !known.contains(id));
+        self.report.strays = strays.into_iter().map(|id| self.file(id)).collect();
+        Ok(())
+    }
+
+    /// Checks the published set of a repo; with [`Counts::Recompute`], says which counts are wrong.
+    fn check_repo(&mut self, repo: &RepoRow, options: FsckOptions) -> Result<Option<Drift>> {
+        self.check_notes(repo)?;
+        let view = self.store.view(&repo.name, &[])?;
+        let mut published = Published::load(&self.reader, &view)?;
+        let roots = self.check_releases(repo, &view, &published)?;
+        let faults = self.check_objects(repo, &view, &mut published)?;
+        if options.counts == Counts::Skip {
+            return Ok(None);
+        }
+        if faults > 0 {
+            let detail = format!(
+                "the counts of {} were not recomputed: a part of it cannot be read",
+                repo.name
+            );
+            self.add("unknown counts", CATALOG, detail);
+            return Ok(None);
+        }
+        let drift = Drift::find(&self.reader, repo.number, &published, &roots)?;
+        Ok(Some(drift).filter(|drift| !drift.is_none()))
+    }
+
+    /// Checks that the statements that the catalog names are there and hold.
+    fn check_notes(&mut self, repo: &RepoRow) -> Result<()> {
+        let refs = self.reader.refs(repo)?;
+        let disk = &*self.store.disk;
+        let problems = match Notes::open(disk, &repo.name, Some(repo.repo_id)) {
+            Ok(notes) => wrong_notes(repo, &notes, &refs),
+            Err(error) => vec![error.to_string()],
+        };
+        let place = disk.place(&layout::trust(&repo.name)).display().to_string();
+        for problem in problems {
+            self.add("wrong note", place.as_str(), problem);
+        }
+        Ok(())
+    }
+
+    /// Checks that every release that is not retired has its snapshots, and that refs show what their statement names.
+    /// Returns the roots of all releases.
+    fn check_releases(
+        &mut self,
+        repo: &RepoRow,
+        view: &View<'_>,
+        published: &Published,
+    ) -> Result<Vec<SnapshotRef>> {
+        let mut all = Vec::new();
+        for row in self.reader.refs(repo)? {
+            let releases = self.reader.releases(repo, &row.name)?;
+            if let Some(current) = row.current {
+                let is_shown = releases.iter().any(|release| {
+                    let key = (
+                        release.epoch,
+                        release.seq,
+                        release.statement,
+                        release.snapshot,
+                    );
+                    key == (
+                        current.epoch,
+                        current.seq,
+                        current.statement,
+                        current.snapshot,
+                    ) && !release.retired
+                });
+                let root = view
+                    .snapshot(current.snapshot.id)
+                    .map(|snapshot| snapshot.tree);
+                let is_root = root.map_or(true, |root| root == current.root.into());
+                if !is_shown || !is_root {
+                    let detail = format!(
+                        "{}@{} is not what {} shows",
+                        row.name, current.seq, row.name
+                    );
+                    self.add("wrong row", CATALOG, detail);
+                }
+            }
+            for release in releases.iter().filter(|release| !release.retired) {
+                let roots = Store::roots_of(release.snapshot, &release.imports);
+                for root in &roots {
+                    let object = (ObjectKind::Snapshot, root.id.hash());
+                    if published.find(object).is_none() {
+                        let detail =
+                            format!("snapshot {} of {}@{}", root.id, row.name, release.seq);
+                        self.add("lost object", CATALOG, detail + " is not published");
+                    }
+                }
+                all.extend(roots);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Checks that every published object lies where its row says, and that all it points at is published. Returns how
+    /// many objects are not so.
+    fn check_objects(
+        &mut self,
+        repo: &RepoRow,
+        view: &View<'_>,
+        published: &mut Published,
+    ) -> Result<usize> {
+        let mut wrong: Vec<(Object, &str, String)> = Vec::new();
+        for at in 0..published.len() {
+            let (object, place) = (published.object(at), published.row(at).place);
+            let fault = self.misplaced(repo, object, place);
+            wrong.extend(fault.map(|(what, reason)| (object, what, reason)));
+        }
+        let known: HashSet<Object> = wrong.iter().map(|(object, ..)| *object).collect();
+        let mut faults = published.read_edges(view);
+        faults.retain(|fault| !known.contains(&fault.object));
+        wrong.extend(
+            faults
+                .into_iter()
+                .map(|fault| (fault.object, "lost object", fault.reason)),
+        );
+        self.explain(repo, view, &wrong)?;
+        Ok(wrong.len())
+    }
+
+    /// What is wrong with the place of a published object, if anything.
+    fn misplaced(
+        &self,
+        repo: &RepoRow,
+        object: Object,
+        place: Place,
+    ) -> Option<(&'static str, String)> {
+        let Some((row, health)) = self.packs.get(&place.pack) else {
+            return Some(("lost object", "its row names no pack".into()));
+        };
+        if row.owner != Owner::Repo(repo.number) {
+            let reason = format!("its pack {} is not the repo's", row.id);
+            return Some(("wrong row", reason));
+        }
+        if let Some(reason) = health.damage(&object) {
+            return Some(("damaged object", format!("pack {}: {reason}", row.id)));
+        }
+        let (frame, start, length) = (place.frame, place.start, place.length);
+        let expected = Location {
+            frame,
+            start,
+            length,
+        };
+        let (kind, id) = object;
+        let found = health.pack().and_then(|pack| pack.find(kind, id));
+        let reason = || format!("it does not lie there in pack {}", row.id);
+        (found != Some(expected)).then(|| ("wrong row", reason()))
+    }
+
+    /// Lists what is wrong with published objects, each with the paths that need it.
+    fn explain(
+        &mut self,
+        repo: &RepoRow,
+        view: &View<'_>,
+        wrong: &[(Object, &str, String)],
+    ) -> Result<()> {
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let objects = wrong.iter().map(|(object, ..)| *object).collect();
+        let mut needs = Needs::new(view, &objects);
+        for row in self.reader.refs(repo)? {
+            let releases = self.reader.releases(repo, &row.name)?;
+            // What is shown now matters most.
+            for release in releases.iter().rev().filter(|release| !release.retired) {
+                let shown = format!("{}@{}", row.name, release.seq);
+                needs.search_snapshot(release.snapshot, &shown);
+            }
+        }
+        let problems = wrong.iter().map(|(object, what, reason)| {
+            let (kind, id) = object;
+            let need = match needs.of(*object) {
+                need if need.is_empty() => "no path of a release needs it".to_owned(),
+                need => need,
+            };
+            let detail = format!("{} {id}: {reason}; {need}", kind.name());
+            Problem::new(*what, format!("repo {}", repo.name), detail)
+        });
+        let place = format!("repo {}", repo.name);
+        let problems = bounded("wrong object", &place, problems.collect());
+        self.report.problems.extend(problems);
+        Ok(())
+    }
+    /// Lists the packs that are damaged, and what is damaged in those of builds.
+    fn tell_packs(&mut self) {
+        let mut problems = Vec::new();
+        for (row, health) in self.packs.values() {
+            let place = self.file(row.id);
+            let owner = match row.owner {
+                Owner::Build(build) => format!("of build {build}"),
+                Owner::Repo(_) => "of published objects".to_owned(),
+            };
+            match health {
+                Health::Good(_) => {}
+                Health::Lost { reason } => {
+                    let detail = format!("{} objects {owner}: {reason}", row.objects);
+                    problems.push(Problem::new("lost pack", &place, detail));
+                }
+                Health::Damaged {
+                    objects, reason, ..
+                } => {
+                    let detail = format!("{owner}: {reason}");
+                    problems.push(Problem::new("damaged pack", &place, detail));
+                    if matches!(row.owner, Owner::Build(_)) {
+                        let words = objects.iter().map(|((kind, id), reason)| {
+                            let detail = format!("{} {id} {owner}: {reason}", kind.name());
+                            Problem::new("damaged object", &place, detail)
+                        });
+                        problems.extend(bounded("damaged object", &place, words.collect()));
+                    }
+                }
+            }
+        }
+        self.report.problems.extend(problems);
+    }
+}
+
+/// What is wrong with the notes of a repo, going by what the catalog says.
+fn wrong_notes(repo: &RepoRow, notes: &Notes<'_>, refs: &[RefRow]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    match notes.heads() {
+        Ok(heads) => {
+            let version = heads.as_ref().map_or(0, |heads| heads.version);
+            if version != repo.heads {
+                let words = "of the heads statement, the catalog has";
+                wrong.push(format!("version {version} {words} {}", repo.heads));
+            }
+            let list = heads.map(|heads| notes.refs_list(&heads)).transpose();
+            wrong.extend(list.err().map(|error| error.to_string()));
+        }
+        Err(error) => wrong.push(error.to_string()),
+    }
+    for current in refs.iter().filter_map(|row| row.current) {
+        let statement = notes.statement(current.statement);
+        wrong.extend(statement.err().map(|error| error.to_string()));
+    }
+    wrong
+}

@@ -1,0 +1,108 @@
+//! Layout: where everything lies in the folder of a store.
+//!
+//! # Invariants
+//!
+//! - Every path is relative to the store's folder and made of names that cannot leave it.
+//!
+//! # Not here
+//!
+//! What the files hold: `docs/FORMAT.md`.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::id::{Hash, PackId, StatementId};
+use crate::base::name::{KeyName, RepoName};
+
+/// The settings.
+pub const SETTINGS: &str = "bindery.toml";
+/// The catalog.
+pub const CATALOG: &str = "catalog.redb";
+/// The catalog that is being made anew, until it is whole.
+pub const NEXT_CATALOG: &str = "catalog.redb.next";
+/// The folder of packs that a new catalog has no use for: what builds held, and what is damaged.
+pub const UNOWNED: &str = "unowned";
+/// The folder of packs.
+pub const PACKS: &str = "packs";
+/// The folder of notes.
+pub const REPOS: &str = "repos";
+/// The folder of unfinished files; emptied when the store is opened.
+pub const TMP: &str = "tmp";
+/// The folder of what can be made again, such as the stat caches of staging.
+pub const CACHE: &str = "cache";
+/// The folders that every store has.
+pub const FOLDERS: [&str; 4] = [PACKS, REPOS, TMP, CACHE];
+/// A file that is there while packs may lie in their folder without a row: see `store::recovery`.
+pub const LANDING: &str = "tmp/landing";
+
+/// The file of a pack.
+#[must_use]
+pub fn pack(id: PackId) -> PathBuf {
+    let name = id.to_string();
+    Path::new(PACKS).join(&name[..2]).join(name)
+}
+
+/// An unfinished pack; `number` is the one it will have in the catalog.
+#[must_use]
+pub fn unfinished_pack(number: u64) -> PathBuf {
+    Path::new(TMP).join(format!("{number}.pack"))
+}
+
+/// The folder of a repo's notes. Its own files lie in `trust/` beneath, so that names of repos may have slashes.
+#[must_use]
+pub fn trust(repo: &RepoName) -> PathBuf {
+    Path::new(REPOS).join(repo.as_str()).join("trust")
+}
+
+/// An old catalog that a new one has taken the place of.
+#[must_use]
+pub fn old_catalog(number: u64) -> PathBuf {
+    PathBuf::from(format!("{CATALOG}.old-{number}"))
+}
+
+/// A pack that a new catalog has no use for.
+#[must_use]
+pub fn unowned_pack(id: PackId) -> PathBuf {
+    Path::new(UNOWNED).join(id.to_string())
+}
+
+/// The note of version `version` of a repo's keyset.
+#[must_use]
+pub fn keyset(repo: &RepoName, version: u64) -> PathBuf {
+    trust(repo).join("keyset").join(version.to_string())
+}
+
+/// The note of a ref statement.
+#[must_use]
+pub fn statement(repo: &RepoName, id: StatementId) -> PathBuf {
+    trust(repo).join("statements").join(id.to_string())
+}
+
+/// The list of refs that a heads statement names.
+#[must_use]
+pub fn refs_list(repo: &RepoName, id: Hash) -> PathBuf {
+    trust(repo).join("refs").join(id.to_string())
+}
+
+/// The note of a repo's newest heads statement.
+#[must_use]
+pub fn heads(repo: &RepoName) -> PathBuf {
+    trust(repo).join("heads")
+}
+
+/// Whether a path is that of a repo's newest heads statement.
+#[must_use]
+pub fn is_heads(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "heads")
+}
+
+/// The file of a secret key in the folder `keys`.
+#[must_use]
+pub fn secret_key(keys: &Path, name: &KeyName) -> PathBuf {
+    keys.join(format!("{name}.key"))
+}
+
+/// The stat cache of the folder whose full path hashes to `folder`.
+#[must_use]
+pub fn stat_cache(folder: Hash) -> PathBuf {
+    Path::new(CACHE).join(format!("stat-{folder}"))
+}

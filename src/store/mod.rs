@@ -1,0 +1,51 @@
+//! Durable state: the catalog, the packs, and everything that changes them together. The only floor that knows redb.
+//!
+//! # Invariants
+//!
+//! - Every change goes through one `Transaction`; nothing else writes.
+//! - A pack has exactly one owner: a build, or a repo's published set. That one rule makes purge immediate.
+//! - No row type of redb leaves this floor: its public face is operations, so that another catalog can stand beside it.
+//!
+//! # Not here
+//!
+//! What the verbs mean (`build`).
+
+mod backend;
+pub mod blob;
+pub mod builds;
+mod cache;
+mod catalog;
+mod copying;
+pub mod counting;
+pub(crate) mod counts;
+mod departed;
+pub mod fsck;
+mod history;
+pub mod intake;
+pub mod keys;
+pub mod landing;
+pub mod layout;
+pub mod needs;
+pub mod notes;
+pub mod open;
+mod pack_health;
+mod packs;
+pub mod place;
+mod problem;
+mod published;
+pub mod reader;
+mod recovery;
+pub mod reindex;
+pub mod releases;
+mod repack;
+pub mod repos;
+mod restore;
+pub mod retire;
+pub mod rows;
+mod salvage;
+pub mod settings;
+mod tables;
+mod transaction;
+pub mod view;
+
+pub use self::open::{Access, Patience, Store};

@@ -1,0 +1,100 @@
+//! The health of one pack file: whether it is there, is what its name says, and which of its objects are damaged.
+//!
+//! # Not here
+//!
+//! What lies in a pack and is needed (`store::fsck`), the checks of the bytes (`object::pack_check`).
+
+use std::collections::HashMap;
+
+use super::layout;
+use super::needs::Object;
+use crate::base::id::PackId;
+use crate::base::{Error, Result};
+use crate::disk::files::{Disk, Mapping};
+use crate::object::pack_reader::PackReader;
+
+/// How one pack file is.
+#[derive(Debug)]
+pub(super) enum Health {
+    /// All of it is what its name says.
+    Good(PackReader<Mapping>),
+    /// It can be opened, and something in it is wrong.
+    Damaged {
+        /// The pack.
+        pack: PackReader<Mapping>,
+        /// The objects that cannot be read, and why. May be empty: then only the rest of the file is wrong.
+        objects: HashMap<Object, String>,
+        /// The first thing that was found.
+        reason: String,
+    },
+    /// Nothing can be read from it.
+    Lost {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Health {
+    /// Checks every byte of the pack called `id`. The file is opened anew, whoever has it open already. Uses all cores.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the disk fails in another way than that the file is missing.
+    pub(super) fn check(disk: &dyn Disk, id: PackId) -> Result<Self> {
+        let bytes = match disk.map(&layout::pack(id)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_file_not_found() => {
+                let reason = "the file is missing".into();
+                return Ok(Self::Lost { reason });
+            }
+            // What cannot be mapped, such as an empty file, is no pack.
+            Err(Error::Io {
+                action: "map",
+                source,
+                ..
+            }) => {
+                let reason = source.to_string();
+                return Ok(Self::Lost { reason });
+            }
+            Err(error) => return Err(error),
+        };
+        let pack = match PackReader::open(bytes) {
+            Ok(pack) => pack,
+            Err(error) => {
+                let reason = error.to_string();
+                return Ok(Self::Lost { reason });
+            }
+        };
+        let reason = match pack.verify() {
+            Ok(found) if found == id => return Ok(Self::Good(pack)),
+            Ok(found) => format!("it is the pack {found}"),
+            Err(error) => error.to_string(),
+        };
+        let damaged = pack.damaged_objects().into_iter();
+        let objects = damaged
+            .map(|object| ((object.kind, object.id), object.reason))
+            .collect();
+        Ok(Self::Damaged {
+            pack,
+            objects,
+            reason,
+        })
+    }
+
+    /// The open pack, if there is one.
+    pub(super) const fn pack(&self) -> Option<&PackReader<Mapping>> {
+        match self {
+            Self::Good(pack) | Self::Damaged { pack, .. } => Some(pack),
+            Self::Lost { .. } => None,
+        }
+    }
+
+    /// Why an object of this pack cannot be read, if it cannot.
+    pub(super) fn damage(&self, object: &Object) -> Option<&str> {
+        match self {
+            Self::Good(_) => None,
+            Self::Damaged { objects, .. } => objects.get(object).map(String::as_str),
+            Self::Lost { reason } => Some(reason),
+        }
+    }
+}

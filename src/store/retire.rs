@@ -1,0 +1,87 @@
+//! Letting go of old releases: what only they held is freed.
+//!
+//! The cost is that of what dies, never a scan of the store.
+//!
+//! # Not here
+//!
+//! Which releases go (`build::retire`); rewriting packs that are mostly dead (`store::repack`).
+
+use std::collections::BTreeSet;
+
+use super::open::Store;
+use super::rows::{Receipt, ReleaseRow, RepoRow};
+use super::tables::{RELEASES, pin_bytes};
+use super::transaction::Transaction;
+use crate::base::name::RefName;
+use crate::base::{Error, Result};
+use crate::object::kind::ObjectKind;
+
+/// Whether a change is made or only worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is made.
+    Apply,
+    /// It is worked out and thrown away.
+    DryRun,
+}
+
+impl Store {
+    /// Lets go of releases, each given by its ref, epoch and seq, in one transaction; afterwards, packs of the repo that
+    /// are less than half alive are rewritten.
+    ///
+    /// The receipt counts objects that died, and packs and bytes that are gone; with [`Mode::DryRun`] it leaves out what
+    /// rewriting would free.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if one of them is what its ref shows now; nothing changes. If rewriting fails, the releases are
+    /// let go of all the same, and the next retirement rewrites.
+    pub fn retire_releases(
+        &self,
+        repo: &RepoRow,
+        releases: &[(RefName, u64, u64)],
+        mode: Mode,
+    ) -> Result<Receipt> {
+        let mut transaction = Transaction::begin(self)?;
+        // Made now, it shows what the transaction starts from: nobody else can write meanwhile.
+        let view = self.view(&repo.name, &[])?;
+        let mut thinned = BTreeSet::new();
+        let mut died = 0;
+        for (target, epoch, seq) in releases {
+            let key = (repo.number, target.as_str(), *epoch, *seq);
+            let row: Option<ReleaseRow> = transaction.row(RELEASES, key)?;
+            let mut row =
+                row.ok_or_else(|| Error::not_found("release", format!("{target}@{seq}")))?;
+            let current = transaction.ref_row(repo.number, target)?.current;
+            if current.is_some_and(|current| (current.epoch, current.seq) == (*epoch, *seq)) {
+                return Err(Error::refused(format!(
+                    "{target}@{seq} is what {target} shows now"
+                )));
+            }
+            if row.retired {
+                continue;
+            }
+            row.retired = true;
+            transaction.put(RELEASES, key, &row)?;
+            let roots = Self::roots_of(row.snapshot, &row.imports);
+            let pins = roots
+                .iter()
+                .map(|root| pin_bytes(ObjectKind::Snapshot, root.id.hash()))
+                .collect();
+            let (packs, objects) = transaction.subtract(&view, pins)?;
+            thinned.extend(packs);
+            died += objects;
+        }
+        drop(view);
+        let mut receipt = transaction.doom_dead(&thinned)?;
+        receipt.objects = died;
+        if mode == Mode::DryRun {
+            return Ok(receipt);
+        }
+        transaction.commit()?;
+        let repacked = self.repack(repo)?;
+        receipt.packs += repacked.packs;
+        receipt.bytes += repacked.bytes;
+        Ok(receipt)
+    }
+}

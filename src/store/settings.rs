@@ -1,0 +1,270 @@
+//! Settings: the file `bindery.toml` of a store.
+//!
+//! # Invariants
+//!
+//! - A key that is not known is an error that names the nearest known one, so a slip of the pen never goes unnoticed.
+//!
+//! # Not here
+//!
+//! What belongs to one repo for good, such as its profile and keys: the catalog has it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::layout;
+use crate::base::name::RefName;
+use crate::base::{Error, Result};
+use crate::disk::files::Disk;
+use crate::disk::whole::read_small;
+
+/// The format of the store that this program reads and writes.
+pub const STORE_FORMAT: u64 = 1;
+
+/// Bytes of `bindery.toml` that are read: far more than any real one.
+const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What `init` writes.
+pub const INITIAL: &str = "\
+# Settings of this Bindery store.
+format = 1
+
+# Where the secret keys lie: beside this file, or an absolute path.
+keys = \"keys\"
+
+# Policies of refs. The first entry whose pattern matches a ref decides; `*` matches within a name, `**` across slashes.
+# [[ref]]
+# pattern = \"**\"
+# on_conflict = \"refuse\"   # or \"build\" or \"ref\": who wins when both changed a path
+# keep_last = 10           # releases that `retire` keeps of each ref
+# keep_days = 30           # and all that are younger than this
+";
+
+/// The settings of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    format: u64,
+    #[serde(default = "default_keys")]
+    keys: PathBuf,
+    #[serde(default, rename = "ref")]
+    refs: Vec<RefPolicy>,
+}
+
+fn default_keys() -> PathBuf {
+    PathBuf::from("keys")
+}
+
+/// Who wins when a path changed both in a build and in its ref.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// Nobody: the publish is refused and the paths are listed.
+    #[default]
+    Refuse,
+    /// The build.
+    Build,
+    /// The ref.
+    Ref,
+}
+
+/// The policy of the refs that a pattern matches.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefPolicy {
+    pattern: String,
+    /// Who wins when a path changed on both sides.
+    #[serde(default)]
+    pub on_conflict: OnConflict,
+    /// How many of the last releases are kept; all, if not set.
+    pub keep_last: Option<u64>,
+    /// Releases younger than this many days are kept, too.
+    pub keep_days: Option<u64>,
+}
+
+impl RefPolicy {
+    fn unset() -> Self {
+        Self {
+            pattern: "**".into(),
+            on_conflict: OnConflict::Refuse,
+            keep_last: None,
+            keep_days: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings of the store on `disk`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no store, [`Error::NewerFormat`] if a later version wrote it, [`Error::Settings`]
+    /// if the file is not legal.
+    pub fn read(disk: &dyn Disk) -> Result<Self> {
+        let path = Path::new(layout::SETTINGS);
+        let bytes = read_small(disk, path, SETTINGS_BYTES_MAX).map_err(|error| {
+            if error.is_file_not_found() {
+                Error::not_found("store at", disk.place(Path::new("")).display())
+            } else {
+                error
+            }
+        })?;
+        Self::parse(&bytes, &disk.place(path))
+    }
+
+    fn parse(bytes: &[u8], place: &Path) -> Result<Self> {
+        let illegal = |reason: String| Error::Settings {
+            path: place.to_owned(),
+            reason,
+        };
+        let text = std::str::from_utf8(bytes).map_err(|error| illegal(error.to_string()))?;
+        // The format is read by itself first: a later format may well have keys that are not known here.
+        let table: toml::Table =
+            toml::from_str(text).map_err(|error| illegal(error.to_string()))?;
+        match table
+            .get("format")
+            .and_then(toml::Value::as_integer)
+            .map(u64::try_from)
+        {
+            Some(Ok(STORE_FORMAT)) => {}
+            Some(Ok(found)) if found > STORE_FORMAT => {
+                return Err(Error::NewerFormat {
+                    path: place.to_owned(),
+                    found,
+                    supported: STORE_FORMAT,
+                });
+            }
+            _ => {
+                return Err(illegal(format!(
+                    "expected a line 'format = {STORE_FORMAT}'"
+                )));
+            }
+        }
+        let settings: Self = toml::from_str(text)
+            .map_err(|error| illegal(with_suggestion(error.to_string().trim_end())))?;
+        for policy in &settings.refs {
+            globset::Glob::new(&policy.pattern).map_err(|error| illegal(error.to_string()))?;
+        }
+        Ok(settings)
+    }
+
+    /// Where the secret keys lie; relative to the store's folder if not absolute.
+    #[must_use]
+    pub fn keys(&self) -> &Path {
+        &self.keys
+    }
+
+    /// The policy of a ref.
+    #[must_use]
+    pub fn policy(&self, name: &RefName) -> RefPolicy {
+        let matches = |policy: &&RefPolicy| {
+            let glob = globset::GlobBuilder::new(&policy.pattern)
+                .literal_separator(true)
+                .build();
+            glob.is_ok_and(|glob| glob.compile_matcher().is_match(name.as_str()))
+        };
+        self.refs
+            .iter()
+            .find(matches)
+            .cloned()
+            .unwrap_or_else(RefPolicy::unset)
+    }
+}
+
+/// Adds the nearest of the expected names to the message of an unknown key.
+fn with_suggestion(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((unknown, known)) if message.contains("unknown field") => {
+            let nearest = known.iter().min_by_key(|name| edit_distance(unknown, name));
+            nearest.map_or_else(
+                || message.to_owned(),
+                |name| format!("{message}\ndid you mean `{name}`?"),
+            )
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// The Levenshtein distance: how many characters must be added, dropped or changed to turn `a` into `b`.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings> {
+        Settings::parse(text.as_bytes(), Path::new("bindery.toml"))
+    }
+
+    #[test]
+    fn the_initial_settings_are_legal_also_with_the_examples_switched_on() -> Result<()> {
+        assert_eq!(parse(INITIAL)?.keys(), Path::new("keys"));
+        let on = INITIAL
+            .replace("# [[ref", "[[ref")
+            .replace("# pattern", "pattern")
+            .replace("# on_", "on_")
+            .replace("# keep", "keep");
+        let policy = parse(&on)?.policy(&"app/editor".parse().map_err(|_| Error::usage("name"))?);
+        assert_eq!((policy.keep_last, policy.keep_days), (Some(10), Some(30)));
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_nearest_one() {
+        let error = parse("format = 1\nkey = \"x\"\n")
+            .map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(error.contains("did you mean `keys`?"), "{error}");
+    }
+
+    #[test]
+    fn a_later_format_is_told_apart_from_nonsense() {
+        assert!(matches!(
+            parse("format = 2\nshiny = true\n"),
+            Err(Error::NewerFormat { found: 2, .. })
+        ));
+        for nonsense in [
+            "",
+            "format = 0",
+            "format = \"1\"",
+            "format = -1",
+            "form at = 1",
+        ] {
+            assert!(
+                matches!(parse(nonsense), Err(Error::Settings { .. })),
+                "{nonsense}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() -> Result<()> {
+        let settings = parse(
+            "format = 1\n[[ref]]\npattern = \"app/*\"\nkeep_last = 1\n[[ref]]\npattern = \"**\"\non_conflict = \"build\"\n",
+        )?;
+        let policy = |name: &str| {
+            name.parse()
+                .map(|name| settings.policy(&name))
+                .map_err(|_| Error::usage("name"))
+        };
+        assert_eq!(policy("app/x")?.keep_last, Some(1));
+        assert_eq!(
+            policy("app/x/y")?.on_conflict,
+            OnConflict::Build,
+            "`*` stays within a name"
+        );
+        Ok(())
+    }
+}
