@@ -19,3 +19,4 @@ pub mod object;
 pub mod trust;
 pub mod disk;
 pub mod store;
+pub mod build;

@@ -1,0 +1,195 @@
+//! Commit: check a build and freeze it.
+//!
+//! The staged operations are applied to the build's base, which gives what the build *wants*; that is merged into what
+//! the ref shows now, which gives the tree that the test repository shows. Everything that this needs is pinned, so that
+//! nothing can take it away before the build is published or purged.
+//!
+//! # Invariants
+//!
+//! - After a commit every object that the snapshot reaches is there, and stays there; nothing changes the build's
+//!   content.
+//! - A commit that fails leaves the build open and as it was.
+//!
+//! # Not here
+//!
+//! The merge itself (`build::merge`).
+
+use super::check::Checker;
+use super::create::labels_of;
+use super::merge::{Winner, apply, three_way};
+use super::overtaken::overtaken;
+use crate::base::clock::Time;
+use crate::base::path::TreePath;
+use crate::base::{Error, Result};
+use crate::object::directory::TreeSource;
+use crate::object::edges::Edge;
+use crate::object::snapshot::Snapshot;
+use crate::object::totals::Totals;
+use crate::object::tree::TreeRef;
+use crate::store::Store;
+use crate::store::counting::{snapshot_edge, tree_edge};
+use crate::store::intake::{Intake, Workshop};
+use crate::store::rows::{Base, BuildRow, BuildState, Committed, Operation};
+use crate::store::view::View;
+
+/// Checks an open build and freezes it; it has a snapshot and a test repository from then on.
+///
+/// # Errors
+///
+/// [`Error::State`] if it is not open, [`Error::Refused`] if nothing was staged, [`Error::Missing`] if objects are not
+/// there, [`Error::Usage`] if names break the repo's profile. The build stays open then.
+pub fn commit(store: &Store, build: u64, message: &str, time: Time) -> Result<BuildRow> {
+    let row = store.reader()?.build(build)?;
+    if row.state != BuildState::Open {
+        return Err(Error::State {
+            build,
+            state: row.state.to_string(),
+            verb: "commit",
+        });
+    }
+    let operations = store.operations(build)?;
+    if operations.is_empty() {
+        return Err(Error::refused(format!(
+            "build {build} is empty: stage something before it is committed"
+        )));
+    }
+    let onto = current(store, &row)?;
+    let view = store.view(&row.repo, &[build])?;
+    let mut intake = store.intake();
+    let plan = merge(&view, &mut intake, &row, &operations, onto)
+        .map_err(|error| all_that_is_missing(&view, build, &operations, error))
+        .map_err(|error| overtaken(error, row.target.as_ref()))?;
+    let snapshot = Snapshot {
+        tree: plan.merged,
+        totals: plan.totals,
+        depth: plan.depth,
+        parents: onto.iter().map(|base| base.snapshot.id).collect(),
+        time,
+        labels: labels_of(&row)?,
+        message: message.to_owned(),
+    };
+    let committed = Committed {
+        snapshot: intake.put_snapshot(&view, &snapshot)?,
+        root: plan.merged.into(),
+        wanted: plan.wanted.into(),
+        files: plan.totals.files(),
+        bytes: plan.totals.bytes(),
+        onto,
+        conflicts: plan.conflicts,
+        time,
+    };
+    freeze(store, &row, intake, &plan, committed)
+}
+
+/// The error that lists all that is missing of what was staged, if `error` is that something is.
+fn all_that_is_missing(
+    view: &View<'_>,
+    build: u64,
+    operations: &[Operation],
+    error: Error,
+) -> Error {
+    if !matches!(error, Error::NotFound { .. }) {
+        return error;
+    }
+    let staged = operations.iter().filter_map(|operation| match operation {
+        Operation::Merge { tree, .. } | Operation::Replace { tree, .. } => {
+            Some(tree_edge(TreeRef::from(*tree)))
+        }
+        Operation::Remove { .. } => None,
+    });
+    let roots: Vec<Edge> = staged.collect();
+    let reach = view.reach(&roots);
+    match reach.and_then(|reach| reach.check_whole(build)) {
+        Err(missing) => missing,
+        Ok(()) => error,
+    }
+}
+
+/// What a build's ref shows now; nothing if it is meant for none.
+fn current(store: &Store, row: &BuildRow) -> Result<Option<Base>> {
+    match &row.target {
+        Some(target) => super::create::base_of(store, &row.repo, target),
+        None => Ok(None),
+    }
+}
+
+/// The trees that a commit makes.
+struct Plan {
+    wanted: TreeRef,
+    merged: TreeRef,
+    totals: Totals,
+    depth: u64,
+    conflicts: u64,
+}
+
+fn merge<'s>(
+    view: &View<'s>,
+    intake: &mut Intake<'s>,
+    row: &BuildRow,
+    operations: &[Operation],
+    onto: Option<Base>,
+) -> Result<Plan> {
+    let workshop = Workshop::new(intake, view);
+    let empty = super::merge::empty_tree(&mut &workshop)?;
+    let shown = |base: Option<Base>| {
+        base.map(|base| view.snapshot_of_size(base.snapshot))
+            .transpose()
+    };
+    let (before, now) = (shown(row.base)?, shown(onto)?);
+    let root =
+        |snapshot: &Option<Snapshot>| snapshot.as_ref().map_or(empty, |snapshot| snapshot.tree);
+    let wanted = apply(&workshop, &mut &workshop, root(&before), operations)?;
+    let claims = replaced(operations);
+    let merged = three_way(
+        &workshop,
+        &mut &workshop,
+        root(&before),
+        wanted,
+        root(&now),
+        &claims,
+        Winner::Build,
+    )?;
+    let profile = view.store().reader()?.repo(&row.repo)?.profile;
+    let changed = Checker {
+        source: &workshop,
+        view,
+        profile,
+    }
+    .check(root(&now), merged.tree)?;
+    let totals = workshop.node(merged.tree)?.totals();
+    let depth = changed.max(now.map_or(0, |snapshot| snapshot.depth));
+    Ok(Plan {
+        wanted,
+        merged: merged.tree,
+        totals,
+        depth,
+        conflicts: merged.total,
+    })
+}
+
+/// The paths whose whole directory a build claims.
+pub(super) fn replaced(operations: &[Operation]) -> Vec<TreePath> {
+    let claim = |operation: &Operation| match operation {
+        Operation::Replace { at, .. } => Some(at.clone()),
+        Operation::Merge { .. } | Operation::Remove { .. } => None,
+    };
+    operations.iter().filter_map(claim).collect()
+}
+
+/// Freezes a merged build: everything it reaches is there, its packs are tidy, and what it does not own is pinned.
+fn freeze(
+    store: &Store,
+    row: &BuildRow,
+    intake: Intake<'_>,
+    plan: &Plan,
+    committed: Committed,
+) -> Result<BuildRow> {
+    let mut landing = intake.finish()?;
+    let view = store.view_with(&row.repo, &[row.id], &landing)?;
+    let reach = view.reach(&[snapshot_edge(committed.snapshot), tree_edge(plan.wanted)])?;
+    reach.check_whole(row.id)?;
+    let mut tidied = store.intake();
+    let dropped = store.tidy_packs(row.id, &reach, &mut tidied)?;
+    landing.join(tidied.finish()?);
+    store.record_commit(row, committed, landing, &reach, &dropped)
+}

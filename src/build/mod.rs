@@ -1,0 +1,41 @@
+//! The verbs of a build: each is a plan, worked out from what is read, and then one change of the store.
+//!
+//! # Not here
+//!
+//! What changes together in the catalog (`store`); what the user sees of it (the command line).
+
+mod against;
+mod check;
+pub mod checkout;
+mod closure;
+pub mod commit;
+mod conflict;
+mod copy;
+pub mod create;
+pub mod diff;
+mod file_list;
+#[cfg(test)]
+mod fsck_tests;
+pub mod merge;
+#[cfg(test)]
+mod model;
+mod open;
+mod overlay;
+mod overtaken;
+pub mod publish;
+#[cfg(test)]
+mod reindex_tests;
+pub mod repo;
+pub mod retire;
+mod rewrite;
+pub mod rollback;
+#[cfg(test)]
+mod sandbox;
+mod sign;
+pub mod spec;
+pub mod stage;
+#[cfg(test)]
+mod testing;
+mod three_way;
+pub mod verify;
+pub mod withdraw;

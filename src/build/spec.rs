@@ -1,0 +1,416 @@
+//! Specs: how people name a snapshot.
+//!
+//! | spec | snapshot |
+//! |---|---|
+//! | `REF` | what the ref shows now |
+//! | `REF@SEQ` | what release `SEQ` of the ref showed |
+//! | `REF~N` | what the ref showed `N` releases ago |
+//! | `build:ID` | what the test repository of a committed build shows |
+//! | a snapshot's id, or 8 or more digits that only one starts with | that snapshot |
+//!
+//! With several repos in a store, `REPO:REF` says which; with one, it is meant.
+
+use std::str::FromStr;
+
+use crate::base::id::HASH_BYTES;
+use crate::base::name::{RefName, RepoName};
+use crate::base::{Error, Result};
+use crate::store::Store;
+use crate::store::reader::Reader;
+use crate::store::rows::{BuildState, RepoRow, SnapshotRef};
+
+/// The shortest prefix of a snapshot's id that is looked for.
+const PREFIX_DIGITS_MIN: usize = 8;
+/// Snapshots listed when a prefix names several.
+const LISTED_SNAPSHOTS_MAX: usize = 10;
+
+/// A text that names a snapshot, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spec {
+    /// A build.
+    Build(u64),
+    /// A ref, or what looks like one: a prefix of a snapshot's id does, too.
+    Ref {
+        /// The repo, if it was said.
+        repo: Option<RepoName>,
+        /// The ref.
+        name: RefName,
+        /// Which of its releases.
+        which: Which,
+    },
+}
+
+/// Which release of a ref.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The newest.
+    Newest,
+    /// The one with this seq.
+    Seq(u64),
+    /// So many before the newest.
+    Back(u64),
+}
+
+/// What a spec names.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The repo.
+    pub repo: RepoRow,
+    /// The builds whose packs must be seen, too.
+    pub builds: Vec<u64>,
+    /// The snapshot.
+    pub snapshot: SnapshotRef,
+    /// The spec in full, such as `stable@3`.
+    pub name: String,
+}
+
+impl FromStr for Spec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |digits: &str| {
+            digits
+                .parse()
+                .map_err(|_| Error::usage(format!("{text:?}: {digits:?} is no number")))
+        };
+        if let Some(id) = text.strip_prefix("build:") {
+            return Ok(Self::Build(number(id)?));
+        }
+        let (repo, rest) = match text.split_once(':') {
+            Some((repo, rest)) => (Some(parse_name("repo name", repo)?), rest),
+            None => (None, text),
+        };
+        let (name, which) = if let Some((name, seq)) = rest.split_once('@') {
+            (name, Which::Seq(number(seq)?))
+        } else if let Some((name, back)) = rest.split_once('~') {
+            (
+                name,
+                Which::Back(if back.is_empty() { 1 } else { number(back)? }),
+            )
+        } else {
+            (rest, Which::Newest)
+        };
+        Ok(Self::Ref {
+            repo,
+            name: parse_name("ref name", name)?,
+            which,
+        })
+    }
+}
+
+fn parse_name<T: FromStr<Err = crate::base::name::NameError>>(
+    what: &'static str,
+    text: &str,
+) -> Result<T> {
+    text.parse().map_err(|source| Error::Name {
+        what,
+        text: text.to_owned(),
+        source,
+    })
+}
+
+/// Finds the snapshot that a spec names. `repo` is meant if the spec does not say one.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if there is none, [`Error::Ambiguous`] if a prefix names several, [`Error::Refused`] if it was
+/// let go of, [`Error::State`] if a build was not committed.
+pub fn resolve(store: &Store, spec: &Spec, repo: Option<&RepoName>) -> Result<Resolved> {
+    let reader = store.reader()?;
+    match spec {
+        Spec::Build(id) => of_build(&reader, *id),
+        Spec::Ref {
+            repo: said,
+            name,
+            which,
+        } => {
+            let repo = only_repo(store, said.as_ref().or(repo))?;
+            match of_ref(&reader, &repo, name, *which) {
+                Err(Error::NotFound { what: "ref", .. })
+                    if *which == Which::Newest && is_prefix(name) =>
+                {
+                    of_prefix(&reader, repo, name.as_str())
+                }
+                other => other,
+            }
+        }
+    }
+}
+
+/// The repo of that name; without a name, the only one there is.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if there is none, [`Error::Usage`] if there are several and none was named.
+pub fn only_repo(store: &Store, name: Option<&RepoName>) -> Result<RepoRow> {
+    let reader = store.reader()?;
+    if let Some(name) = name {
+        return reader.repo(name);
+    }
+    let mut repos = reader.repos()?;
+    match (repos.pop(), repos.is_empty()) {
+        (Some(repo), true) => Ok(repo),
+        (None, _) => Err(Error::not_found("repo", "in this store")),
+        (Some(last), false) => {
+            let names: Vec<String> = repos.iter().map(|repo| repo.name.to_string()).collect();
+            Err(Error::usage(format!(
+                "the store has several repos: say {}:... or --repo",
+                names.join(":..., ") + &format!(":... or {}", last.name)
+            )))
+        }
+    }
+}
+
+/// The repo and ref of a text `REF` or `REPO:REF`.
+///
+/// # Errors
+///
+/// As [`only_repo`]; [`Error::Name`] if a name is not legal. Whether there is such a ref is not looked at.
+pub fn named_ref(store: &Store, text: &str, repo: Option<&RepoName>) -> Result<(RepoRow, RefName)> {
+    let (said, name) = match text.split_once(':') {
+        Some((said, name)) => (Some(parse_name("repo name", said)?), name),
+        None => (None, text),
+    };
+    Ok((
+        only_repo(store, said.as_ref().or(repo))?,
+        parse_name("ref name", name)?,
+    ))
+}
+
+fn of_build(reader: &Reader<'_>, id: u64) -> Result<Resolved> {
+    let build = reader.build(id)?;
+    let repo = reader.repo(&build.repo)?;
+    let name = format!("build:{id}");
+    match (build.state, build.committed, build.published) {
+        (BuildState::Published, _, Some(published)) => Ok(Resolved {
+            repo,
+            builds: Vec::new(),
+            snapshot: published.snapshot,
+            name,
+        }),
+        (BuildState::Open | BuildState::Purged, _, _) | (_, None, _) => Err(Error::State {
+            build: id,
+            state: build.state.to_string(),
+            verb: "look into",
+        }),
+        (_, Some(committed), _) => Ok(Resolved {
+            repo,
+            builds: vec![id],
+            snapshot: committed.snapshot,
+            name,
+        }),
+    }
+}
+
+fn of_ref(reader: &Reader<'_>, repo: &RepoRow, name: &RefName, which: Which) -> Result<Resolved> {
+    let row = reader.find_ref(repo, name)?.and_then(|row| row.current);
+    let current = row.ok_or_else(|| Error::not_found("ref", name))?;
+    let resolved = |snapshot, seq| Resolved {
+        repo: repo.clone(),
+        builds: Vec::new(),
+        snapshot,
+        name: format!("{name}@{seq}"),
+    };
+    if which == Which::Newest {
+        return Ok(resolved(current.snapshot, current.seq));
+    }
+    let releases = reader.releases(repo, name)?;
+    let (release, wanted) = match which {
+        Which::Seq(seq) => (
+            releases.iter().rev().find(|release| release.seq == seq),
+            format!("{name}@{seq}"),
+        ),
+        Which::Back(back) => {
+            let back_index = usize::try_from(back).unwrap_or(usize::MAX);
+            (
+                releases.iter().rev().nth(back_index),
+                format!("{name}~{back}"),
+            )
+        }
+        Which::Newest => (releases.last(), name.to_string()),
+    };
+    let release = release.ok_or_else(|| Error::not_found("release", &wanted))?;
+    if release.retired {
+        return Err(Error::refused(format!(
+            "{name}@{} is retired: its files were let go of",
+            release.seq
+        )));
+    }
+    Ok(resolved(release.snapshot, release.seq))
+}
+
+fn is_prefix(name: &RefName) -> bool {
+    let text = name.as_str();
+    (PREFIX_DIGITS_MIN..=2 * HASH_BYTES).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn of_prefix(reader: &Reader<'_>, repo: RepoRow, prefix: &str) -> Result<Resolved> {
+    let mut found = Vec::new();
+    for id in reader.snapshots_with_prefix(&repo, prefix, LISTED_SNAPSHOTS_MAX)? {
+        found.push((id, Vec::new()));
+    }
+    for build in reader.builds()? {
+        let live = build.repo == repo.name
+            && build.state != BuildState::Purged
+            && build.state != BuildState::Published;
+        if let Some(committed) = build.committed.filter(|_| live) {
+            let id = committed.snapshot.id;
+            if id.to_string().starts_with(prefix) && !found.iter().any(|(other, _)| *other == id) {
+                found.push((id, vec![build.id]));
+            }
+        }
+    }
+    if found.len() > 1 {
+        let matches = found.iter().map(|(id, _)| id.to_string()).collect();
+        return Err(Error::Ambiguous {
+            what: "snapshot",
+            prefix: prefix.to_owned(),
+            matches,
+        });
+    }
+    let (id, builds) = found
+        .pop()
+        .ok_or_else(|| Error::not_found("ref or snapshot", prefix))?;
+    let size = reader
+        .store()
+        .view(&repo.name, &builds)?
+        .snapshot(id)?
+        .encode()?
+        .len() as u64;
+    Ok(Resolved {
+        repo,
+        builds,
+        snapshot: SnapshotRef { id, size },
+        name: id.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::Kind;
+    use crate::base::clock::Time;
+    use crate::base::id::SnapshotId;
+    use crate::base::profile::Profile;
+    use crate::base::progress::Silent;
+    use crate::build::commit::commit;
+    use crate::build::create::{CreateOptions, create};
+    use crate::build::publish::{PublishOptions, publish};
+    use crate::build::repo::create_repo;
+    use crate::build::stage::{StageOptions, stage};
+    use crate::store::Patience;
+
+    /// Commits a build that differs from others in its message; gives its snapshot.
+    fn commit_one(
+        store: &Store,
+        repo: &RepoName,
+        file: &Path,
+        message: &str,
+    ) -> Result<(u64, SnapshotId)> {
+        let time = Time::from_seconds(0)?;
+        let options = CreateOptions {
+            repo: repo.clone(),
+            target: None,
+            labels: BTreeMap::new(),
+            from: None,
+        };
+        let id = create(store, options, time)?.id;
+        let paths = [file.to_owned()];
+        stage(store, id, &paths, &StageOptions::default(), &Silent, time)?;
+        let committed = commit(store, id, message, time)?.committed;
+        let committed = committed.ok_or_else(|| Error::internal("a build was committed"))?;
+        Ok((id, committed.snapshot.id))
+    }
+
+    #[test]
+    fn a_prefix_of_several_snapshots_is_ambiguous()
+    -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"content")?;
+        let patience = Patience {
+            wait: Duration::ZERO,
+            holder: "test".into(),
+        };
+        let store = Store::create(&folder.path().join("store"), &patience)?;
+        let name: RepoName = "main".parse()?;
+        let time = Time::from_seconds(0)?;
+        let repo = create_repo(&store, name.clone(), Profile::Posix, None, time)?;
+        // Of 17 ids two have the same first digit. Every other one is published, the rest only committed.
+        let mut by_digit: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for number in 0..17 {
+            let (build, snapshot) = commit_one(&store, &name, &file, &number.to_string())?;
+            if number % 2 == 0 {
+                let options = PublishOptions {
+                    target: Some(format!("ref-{number}").parse()?),
+                    ..PublishOptions::default()
+                };
+                publish(&store, build, &options, time)?;
+            }
+            let id = snapshot.to_string();
+            by_digit.entry(id[..1].to_owned()).or_default().push(id);
+        }
+        let reader = store.reader()?;
+        for (digit, ids) in by_digit {
+            let found = of_prefix(&reader, repo.clone(), &digit);
+            let [only] = ids.as_slice() else {
+                assert!(
+                    matches!(&found, Err(error @ Error::Ambiguous { matches, .. })
+                        if error.kind() == Kind::Usage
+                            && matches.len() == ids.len()
+                            && ids.iter().all(|id| matches.contains(id))),
+                    "{digit}: {found:?}"
+                );
+                continue;
+            };
+            assert_eq!(found?.snapshot.id.to_string(), *only);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_spec_is_taken_apart_at_its_marks() -> Result<()> {
+        let spec = |repo: Option<&str>, name: &str, which| -> Result<Spec> {
+            let repo = repo.map(|repo| parse_name("repo name", repo)).transpose()?;
+            Ok(Spec::Ref {
+                repo,
+                name: parse_name("ref name", name)?,
+                which,
+            })
+        };
+        for (text, expected) in [
+            ("stable", spec(None, "stable", Which::Newest)?),
+            ("stable@3", spec(None, "stable", Which::Seq(3))?),
+            ("app/x~", spec(None, "app/x", Which::Back(1))?),
+            ("app/x~2", spec(None, "app/x", Which::Back(2))?),
+            (
+                "example.org/os:stable",
+                spec(Some("example.org/os"), "stable", Which::Newest)?,
+            ),
+            ("build:17", Spec::Build(17)),
+        ] {
+            assert_eq!(text.parse::<Spec>()?, expected, "{text}");
+        }
+        for bad in [
+            "",
+            "build:x",
+            "stable@",
+            "stable@-1",
+            "stable~x",
+            "a b",
+            "..",
+            ":x",
+            "build:",
+        ] {
+            assert!(bad.parse::<Spec>().is_err(), "{bad:?}");
+        }
+        Ok(())
+    }
+}
