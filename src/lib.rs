@@ -15,8 +15,8 @@
 //! The command line in `src/bin/bindery` is a separate target that sees only what is public here.
 
 pub mod base;
-pub mod object;
-pub mod trust;
-pub mod disk;
-pub mod store;
 pub mod build;
+pub mod disk;
+pub mod object;
+pub mod store;
+pub mod trust;

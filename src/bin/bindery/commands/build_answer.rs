@@ -1,0 +1,227 @@
+//! What `bindery build show` and `bindery build list` say about a build.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use bindery::base::clock::Time;
+use bindery::base::id::{SnapshotId, TreeId};
+use bindery::base::name::{RefName, RepoName};
+use bindery::object::tree::TreeRef;
+use bindery::store::rows::{BuildRow, BuildState, Receipt, Staged};
+use serde::Serialize;
+
+use crate::colour::{Colours, Tone};
+use crate::output::Answer;
+use crate::quantity::{counted, size};
+use crate::table::{Side, Table};
+
+/// A build.
+#[derive(Debug, Serialize)]
+pub struct Build {
+    #[serde(rename = "build")]
+    id: u64,
+    state: BuildState,
+    repo: RepoName,
+    #[serde(rename = "ref")]
+    target: Option<RefName>,
+    labels: BTreeMap<String, String>,
+    created: Time,
+    base: Option<u64>,
+    staged: Staged,
+    committed: Option<Committed>,
+    published: Option<Published>,
+    receipt: Option<Receipt>,
+    reason: Option<String>,
+}
+
+/// Many builds.
+#[derive(Debug, Serialize)]
+pub struct Builds {
+    /// By their ids.
+    pub builds: Vec<Build>,
+}
+
+#[derive(Debug, Serialize)]
+struct Committed {
+    snapshot: SnapshotId,
+    root: TreeId,
+    files: u64,
+    bytes: u64,
+    conflicts: u64,
+    time: Time,
+}
+
+#[derive(Debug, Serialize)]
+struct Published {
+    #[serde(rename = "ref")]
+    target: RefName,
+    seq: u64,
+    snapshot: SnapshotId,
+    tested: bool,
+}
+
+impl From<BuildRow> for Build {
+    fn from(row: BuildRow) -> Self {
+        Self {
+            id: row.id,
+            state: row.state,
+            repo: row.repo,
+            target: row.target,
+            labels: row.labels.into_iter().collect(),
+            created: row.created,
+            base: row.base.map(|base| base.seq),
+            staged: row.staged,
+            committed: row.committed.map(|committed| Committed {
+                snapshot: committed.snapshot.id,
+                root: TreeRef::from(committed.root).id,
+                files: committed.files,
+                bytes: committed.bytes,
+                conflicts: committed.conflicts,
+                time: committed.time,
+            }),
+            published: row.published.map(|published| Published {
+                target: published.target,
+                seq: published.seq,
+                snapshot: published.snapshot.id,
+                tested: published.tested,
+            }),
+            receipt: row.receipt,
+            reason: row.reason,
+        }
+    }
+}
+
+impl Build {
+    /// The ref it is meant for, or the release that carries it.
+    fn place(&self) -> String {
+        match (&self.published, &self.target) {
+            (Some(published), _) => format!("{}@{}", published.target, published.seq),
+            (None, Some(target)) => target.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn labels(&self) -> String {
+        let labels: Vec<String> = self
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        labels.join(" ")
+    }
+
+    /// What stands beneath the first lines, each with its heading.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if let (Some(base), Some(target)) = (self.base, &self.target) {
+            facts.push(("base", format!("{target}@{base}")));
+        }
+        if !self.labels.is_empty() {
+            facts.push(("labels", self.labels()));
+        }
+        let staged = &self.staged;
+        let (files, bytes) = (counted(staged.files, "file"), size(staged.bytes));
+        let (objects, stored) = (
+            counted(staged.new_objects, "new object"),
+            size(staged.stored_bytes),
+        );
+        facts.push((
+            "staged",
+            format!("{files}, {bytes}; {objects}, {stored} stored"),
+        ));
+        if let Some(committed) = &self.committed {
+            let (files, bytes) = (counted(committed.files, "file"), size(committed.bytes));
+            facts.push((
+                "committed",
+                format!("{} ({files}, {bytes})", committed.time),
+            ));
+            facts.push(("snapshot", committed.snapshot.to_string()));
+            facts.push(("root", committed.root.to_string()));
+            if committed.conflicts > 0 {
+                facts.push(("conflicts", counted(committed.conflicts, "path")));
+            }
+        }
+        if let Some(published) = &self.published {
+            let tested = if published.tested {
+                "as tested"
+            } else {
+                "onto a newer release than it was tested on"
+            };
+            facts.push((
+                "published",
+                format!("{}@{}, {tested}", published.target, published.seq),
+            ));
+        }
+        if let Some(receipt) = self.receipt {
+            let (objects, packs) = (
+                counted(receipt.objects, "object"),
+                counted(receipt.packs, "pack"),
+            );
+            facts.push((
+                "freed",
+                format!("{objects}, {packs}, {}", size(receipt.bytes)),
+            ));
+        }
+        if let Some(reason) = &self.reason {
+            facts.push(("reason", reason.clone()));
+        }
+        facts
+    }
+}
+
+/// The colour of a state: what waits for somebody stands out.
+const fn tone(state: BuildState) -> Option<Tone> {
+    match state {
+        BuildState::Published => Some(Tone::Good),
+        BuildState::Rejected => Some(Tone::Bad),
+        BuildState::Open | BuildState::Checking | BuildState::Ready | BuildState::Publishing => {
+            Some(Tone::Changed)
+        }
+        BuildState::Purged => None,
+    }
+}
+
+impl Answer for Build {
+    fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()> {
+        let state = self.state.name();
+        let state =
+            tone(self.state).map_or_else(|| state.to_owned(), |tone| colours.paint(tone, state));
+        let mut table = Table::plain([Side::Left, Side::Left]);
+        table.push(["build".into(), format!("{} ({state})", self.id)]);
+        table.push(["repo".into(), self.repo.to_string()]);
+        if let Some(target) = &self.target {
+            table.push(["ref".into(), target.to_string()]);
+        }
+        table.push(["created".into(), self.created.to_string()]);
+        for (heading, fact) in self.facts() {
+            table.push([heading.to_owned(), fact]);
+        }
+        table.write(out)
+    }
+}
+
+impl Answer for Builds {
+    fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        let mut table = Table::new([
+            ("build", Side::Right),
+            ("state", Side::Left),
+            ("ref", Side::Left),
+            ("files", Side::Right),
+            ("size", Side::Right),
+            ("created", Side::Left),
+            ("labels", Side::Left),
+        ]);
+        for build in &self.builds {
+            table.push([
+                build.id.to_string(),
+                build.state.to_string(),
+                build.place(),
+                crate::quantity::grouped(build.staged.files),
+                size(build.staged.bytes),
+                build.created.to_string(),
+                build.labels(),
+            ]);
+        }
+        table.write(out)
+    }
+}

@@ -1,0 +1,123 @@
+//! `bindery log`: the releases of a ref, newest first.
+
+use std::io::{self, Write};
+
+use bindery::base::clock::Time;
+use bindery::base::id::{SnapshotId, StatementId};
+use bindery::base::name::{RefName, RepoName};
+use bindery::base::{Error, Result};
+use bindery::build::spec::named_ref;
+use bindery::store::rows::{ReleaseKind, ReleaseRow};
+use clap::Args;
+use serde::Serialize;
+
+use crate::colour::{Colours, Tone};
+use crate::examples::examples;
+use crate::output::Answer;
+use crate::session::Session;
+
+/// What `log` takes.
+#[derive(Debug, Args)]
+#[command(after_help = examples!("bindery log stable" "bindery log stable -n 5"))]
+pub struct Arguments {
+    /// The ref, or REPO:REF
+    #[arg(value_name = "REF")]
+    target: String,
+    /// Only the newest N
+    #[arg(short = 'n', long, value_name = "N")]
+    number: Option<usize>,
+    /// The repo; else the only one there is
+    #[arg(long)]
+    repo: Option<RepoName>,
+}
+
+#[derive(Debug, Serialize)]
+struct Log {
+    #[serde(rename = "ref")]
+    target: RefName,
+    releases: Vec<Release>,
+}
+
+#[derive(Debug, Serialize)]
+struct Release {
+    epoch: u64,
+    seq: u64,
+    time: Time,
+    kind: ReleaseKind,
+    builds: Vec<u64>,
+    snapshot: SnapshotId,
+    statement: StatementId,
+    note: Option<String>,
+    retired: bool,
+}
+
+/// Lists the releases.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let store = session.read()?;
+    let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
+    let reader = store.reader()?;
+    if reader.find_ref(&repo, &target)?.is_none() {
+        return Err(Error::not_found("ref", target));
+    }
+    let newest_first = reader.releases(&repo, &target)?.into_iter().rev();
+    let releases = newest_first
+        .take(arguments.number.unwrap_or(usize::MAX))
+        .map(Release::from)
+        .collect();
+    session.output.answer(&Log { target, releases })
+}
+
+impl From<ReleaseRow> for Release {
+    fn from(row: ReleaseRow) -> Self {
+        Self {
+            epoch: row.epoch,
+            seq: row.seq,
+            time: row.time,
+            kind: row.kind,
+            builds: row.imports.iter().map(|import| import.build).collect(),
+            snapshot: row.snapshot.id,
+            statement: row.statement,
+            note: row.note,
+            retired: row.retired,
+        }
+    }
+}
+
+impl Release {
+    /// What the release did, in words and colour.
+    fn deed(&self, colours: Colours) -> String {
+        let (name, tone) = match self.kind {
+            ReleaseKind::Publish => ("publish", Tone::Good),
+            ReleaseKind::Withdraw => ("withdraw", Tone::Changed),
+            ReleaseKind::Rollback => ("rollback", Tone::Changed),
+        };
+        let builds: Vec<String> = self.builds.iter().map(u64::to_string).collect();
+        let builds = (!builds.is_empty()).then(|| format!(" build {}", builds.join(", ")));
+        let note = self.note.as_ref().map(|note| format!(" ({note})"));
+        let retired = self.retired.then(|| colours.paint(Tone::Bad, " [retired]"));
+        let rest: String = builds.into_iter().chain(note).chain(retired).collect();
+        format!("{}{rest}", colours.paint(tone, name))
+    }
+}
+
+impl Answer for Log {
+    fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()> {
+        let name = |release: &Release| format!("{}@{}", self.target, release.seq);
+        let width = self
+            .releases
+            .iter()
+            .map(|release| name(release).len())
+            .max();
+        let width = width.unwrap_or(0);
+        for release in &self.releases {
+            let (name, short) = (name(release), release.snapshot.hash().short());
+            let (time, deed) = (release.time, release.deed(colours));
+            writeln!(out, "{name:width$}  {time}  {short}  {deed}")?;
+        }
+        Ok(())
+    }
+}

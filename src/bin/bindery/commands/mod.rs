@@ -1,0 +1,34 @@
+//! The commands: one file per noun, or per verb that has none.
+//!
+//! Each file has the arguments of its command, as `clap` parses them, and a `run` that calls the library and prints the
+//! answer.
+
+pub mod build;
+mod build_answer;
+pub mod build_purge;
+pub mod build_stage;
+pub mod cat;
+pub mod checkout;
+pub mod completions;
+pub mod demo;
+mod demo_story;
+pub mod diff;
+pub mod fsck;
+pub mod help;
+pub mod hold;
+pub mod init;
+pub mod key;
+pub mod list;
+pub mod log;
+pub mod man;
+pub mod publish;
+pub mod refs;
+mod reindex;
+pub mod repo;
+pub mod retire;
+pub mod rollback;
+pub mod show;
+pub mod stats;
+mod trouble;
+pub mod verify;
+pub mod withdraw;

@@ -1,0 +1,139 @@
+//! `bindery publish`: merge a committed build into a ref and move the ref.
+
+use std::io::{self, Write};
+
+use bindery::base::Result;
+use bindery::base::clock::Time;
+use bindery::base::id::{SnapshotId, TreeId};
+use bindery::base::name::RefName;
+use bindery::build::publish::{PublishAnswer, PublishOptions, Tested, publish};
+use bindery::store::settings::OnConflict;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::colour::Colours;
+use crate::examples::examples;
+use crate::output::Answer;
+use crate::session::Session;
+use crate::values::BuildId;
+
+/// What `publish` takes.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "bindery publish 17"
+    "bindery publish 17 --ref testing --require-tested"
+))]
+pub struct Arguments {
+    /// The build
+    #[arg(value_name = "ID")]
+    build: BuildId,
+    /// The ref; else the one that the build was made for
+    #[arg(long = "ref", value_name = "REF")]
+    target: Option<RefName>,
+    /// Who wins where the ref changed the same paths; else as the settings of the store say
+    #[arg(
+        long,
+        value_enum,
+        value_name = "refuse|build|ref",
+        hide_possible_values = true
+    )]
+    on_conflict: Option<Winner>,
+    /// Publish only the very tree that was tested: refuse if the ref has moved to another
+    #[arg(long)]
+    require_tested: bool,
+}
+
+/// Who wins where both sides changed a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Winner {
+    /// Nobody: the publish is refused.
+    Refuse,
+    /// The build.
+    Build,
+    /// The ref.
+    Ref,
+}
+
+impl From<Winner> for OnConflict {
+    fn from(winner: Winner) -> Self {
+        match winner {
+            Winner::Refuse => Self::Refuse,
+            Winner::Build => Self::Build,
+            Winner::Ref => Self::Ref,
+        }
+    }
+}
+
+/// A release that was made.
+#[derive(Debug, Serialize)]
+pub struct Released {
+    #[serde(rename = "ref")]
+    target: RefName,
+    epoch: u64,
+    seq: u64,
+    snapshot: SnapshotId,
+    root: TreeId,
+    tested: bool,
+    builds: Vec<u64>,
+}
+
+impl From<PublishAnswer> for Released {
+    fn from(answer: PublishAnswer) -> Self {
+        Self {
+            target: answer.target,
+            epoch: answer.epoch,
+            seq: answer.seq,
+            snapshot: answer.snapshot.id,
+            root: answer.root.id,
+            tested: answer.tested,
+            builds: answer.builds,
+        }
+    }
+}
+
+/// Publishes a build.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let store = session.write()?;
+    let options = PublishOptions {
+        target: arguments.target.clone(),
+        on_conflict: arguments.on_conflict.map(OnConflict::from),
+        tested: if arguments.require_tested {
+            Tested::Required
+        } else {
+            Tested::Any
+        },
+    };
+    let build = arguments.build.0;
+    let released = Released::from(publish(&store, build, &options, Time::now()?)?);
+    session.output.answer(&released)?;
+    let tested = if released.tested {
+        "its tree is the one that was tested"
+    } else {
+        "the ref had moved on since its commit: its tree is merged with what came between"
+    };
+    let others: Vec<String> = released
+        .builds
+        .iter()
+        .filter(|id| **id != build)
+        .map(u64::to_string)
+        .collect();
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", others.join(", "))
+    };
+    session
+        .output
+        .note(format_args!("published build {build}{others}; {tested}"));
+    Ok(())
+}
+
+impl Answer for Released {
+    fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        writeln!(out, "{}@{}", self.target, self.seq)
+    }
+}

@@ -1,0 +1,67 @@
+//! `bindery rollback`: show an older release of a ref again, as a new one.
+
+use bindery::base::Result;
+use bindery::base::clock::Time;
+use bindery::base::name::RepoName;
+use bindery::build::rollback::rollback;
+use bindery::build::spec::named_ref;
+use clap::Args;
+
+use super::hold::HELD_BY_HAND;
+use super::publish::Released;
+use crate::examples::examples;
+use crate::session::Session;
+
+/// What `rollback` takes.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "bindery rollback stable --to 41"
+    "bindery rollback stable --to 41 --hold      and publish nothing until 'bindery release stable'"
+))]
+pub struct Arguments {
+    /// The ref, or REPO:REF
+    #[arg(value_name = "REF")]
+    target: String,
+    /// The release to show again
+    #[arg(long, value_name = "SEQ")]
+    to: u64,
+    /// Refuse to publish to the ref until it is released
+    #[arg(long)]
+    hold: bool,
+    /// The repo; else the only one there is
+    #[arg(long)]
+    repo: Option<RepoName>,
+}
+
+/// Rolls a ref back.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let store = session.write()?;
+    let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
+    let reason = arguments
+        .hold
+        .then(|| format!("rolled back to {target}@{}", arguments.to));
+    let reason = reason.map(|reason| format!("{HELD_BY_HAND}: {reason}"));
+    let answer = rollback(
+        &store,
+        &repo.name,
+        &target,
+        arguments.to,
+        reason,
+        Time::now()?,
+    )?;
+    session.output.answer(&Released::from(answer))?;
+    session.output.note(format_args!(
+        "{target} shows again what {target}@{} showed",
+        arguments.to
+    ));
+    if arguments.hold {
+        session.output.note(format_args!(
+            "{target} is held; let it go with 'bindery release {target}'"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Which command runs what.
+
+use std::ffi::OsString;
+
+use bindery::base::{Error, Result};
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::{Cli, Command};
+// `build` alone would be taken for the floor of the library.
+use crate::commands::{
+    self, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log, man,
+    publish, refs, repo, retire, rollback, show, stats, verify, withdraw,
+};
+use crate::outcome::Outcome;
+use crate::output::Output;
+use crate::session::Session;
+use crate::store_place::Surroundings;
+
+/// Runs a command.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
+    let done = match command {
+        Command::Init(arguments) => init::run(session, arguments),
+        Command::Repo(verb) => repo::run(session, verb),
+        Command::Key(verb) => key::run(session, verb),
+        Command::Build(verb) => commands::build::run(session, verb),
+        Command::Publish(arguments) => publish::run(session, arguments),
+        Command::Withdraw(arguments) => withdraw::run(session, arguments),
+        Command::Rollback(arguments) => rollback::run(session, arguments),
+        Command::Hold(arguments) => hold::hold(session, arguments),
+        Command::Release(arguments) => hold::release(session, arguments),
+        Command::Refs(arguments) => refs::run(session, arguments),
+        Command::Log(arguments) => log::run(session, arguments),
+        Command::Show(arguments) => show::run(session, arguments),
+        Command::Ls(arguments) => list::run(session, arguments),
+        Command::Cat(arguments) => cat::run(session, arguments),
+        Command::Diff(arguments) => return diff::run(session, arguments),
+        Command::Checkout(arguments) => checkout::run(session, arguments),
+        Command::Verify(arguments) => verify::run(session, arguments),
+        Command::Retire(arguments) => retire::run(session, arguments),
+        Command::Stats(arguments) => stats::run(session, arguments),
+        Command::Fsck(arguments) => fsck::run(session, arguments),
+        Command::Demo(arguments) => demo::run(session, arguments, &play),
+        Command::Completions(arguments) => completions::run(arguments, Cli::command()),
+        Command::Man(arguments) => man::run(session, arguments, Cli::command()),
+        Command::Help(arguments) => help::run(session, arguments, Cli::command()),
+    };
+    done.map(|()| Outcome::Done)
+}
+
+/// Parses and runs a command line of the demo, as if it had been typed in `surroundings`.
+fn play(typed: &[OsString], surroundings: Surroundings, output: Output) -> Result<()> {
+    let cli = Cli::try_parse_from(typed).map_err(|error| Error::internal(error.to_string()))?;
+    let session = Session::new(cli.globals, surroundings, output, typed);
+    run(&session, &cli.command).map(drop)
+}

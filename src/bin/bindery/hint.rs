@@ -1,0 +1,209 @@
+//! Hints: what to do after an error.
+//!
+//! # Not here
+//!
+//! What went wrong: the error itself says it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use bindery::base::Error;
+
+/// What to do next, if anything can be said.
+pub fn hint(error: &Error) -> Option<String> {
+    let fixed = |text: &str| Some(text.to_owned());
+    match error {
+        Error::NotFound { what, .. } => not_found(what).and_then(fixed),
+        Error::Exists { what, .. } => exists(what).and_then(fixed),
+        Error::State { build, state, verb } => state_hint(*build, state, verb),
+        Error::Conflict {
+            verb,
+            paths,
+            target,
+            ..
+        } => {
+            let release = paths
+                .first()
+                .map_or_else(|| target.to_string(), |path| path.release.clone());
+            match *verb {
+                "publish" => Some(format!(
+                    "rebuild on {release}, or choose with --on-conflict build|ref"
+                )),
+                "withdraw" => fixed(
+                    "later builds changed these paths: withdraw those first, or roll the ref back",
+                ),
+                _ => None,
+            }
+        }
+        Error::Untested { current, .. } => Some(format!(
+            "rebuild on {current} and test again, or publish without --require-tested"
+        )),
+        Error::Ambiguous { .. } => fixed("give more digits"),
+        Error::Missing { build, .. } => Some(format!(
+            "stage the files again: bindery build stage {build} PATH"
+        )),
+        Error::Busy { .. } => {
+            fixed("try again, or wait longer with --lock-wait, such as --lock-wait 10m")
+        }
+        Error::Damaged { .. } => fixed("'bindery fsck' finds everything that is damaged"),
+        Error::NewerFormat { .. } => {
+            fixed("use the version of bindery that wrote it, or a later one")
+        }
+        Error::Name { what, .. } if what.contains("ref") || what.contains("repo") => {
+            fixed("use letters, digits, '-', '_', '.' and '+', with '/' between parts")
+        }
+        Error::Io { path, source, .. } => io_hint(path, source.kind()).and_then(fixed),
+        Error::Catalog { .. } => fixed(NEW_CATALOG),
+        Error::Refused { reason } => held(reason),
+        Error::Usage { .. }
+        | Error::Name { .. }
+        | Error::Path { .. }
+        | Error::Time(_)
+        | Error::NotAllowed { .. }
+        | Error::Malformed { .. }
+        | Error::Untrusted { .. }
+        | Error::Source { .. }
+        | Error::Limit { .. }
+        | Error::Settings { .. }
+        | Error::Internal { .. }
+        | Error::Interrupted => None,
+    }
+}
+
+/// What helps when the catalog cannot be used.
+const NEW_CATALOG: &str = "if the catalog is lost or damaged, 'bindery fsck --reindex' makes a new one from what was published";
+
+fn io_hint(path: &Path, kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some("make room, such as with 'bindery retire' or 'bindery build purge', and try again")
+        }
+        ErrorKind::NotFound if path.file_name().is_some_and(|name| name == "catalog.redb") => {
+            Some(NEW_CATALOG)
+        }
+        _ => None,
+    }
+}
+
+/// A ref that is held can be let go of.
+fn held(reason: &str) -> Option<String> {
+    let (name, _) = reason.split_once(" is held: ")?;
+    Some(format!("let it go with 'bindery release {name}'"))
+}
+
+fn not_found(what: &str) -> Option<&'static str> {
+    Some(match what {
+        "store at" | "store in" => "make one with 'bindery init', or name one with --store",
+        "build" => "'bindery build list' shows the builds",
+        "repo" => "'bindery repo list' shows the repos",
+        "ref" => "'bindery refs' shows the refs",
+        "release" => "'bindery log REF' shows the releases",
+        "snapshot" => "a snapshot is named by REF, REF@SEQ, REF~N, build:ID or 8 digits of its id",
+        "path" => "'bindery ls SPEC' shows what is there",
+        "key" => "'bindery key list' shows the keys; 'bindery key import FILE' brings one",
+        _ => return None,
+    })
+}
+
+fn exists(what: &str) -> Option<&'static str> {
+    Some(match what {
+        "store at" => "use it as it is, or name another folder with --store",
+        "repo" => "'bindery repo list' shows the repos",
+        "key" => "keys are never replaced: choose another name",
+        _ => return None,
+    })
+}
+
+fn state_hint(build: u64, state: &str, verb: &str) -> Option<String> {
+    match (state.split(' ').next().unwrap_or_default(), verb) {
+        ("open", _) => Some(format!("commit it first: bindery build commit {build}")),
+        ("ready" | "rejected", "stage into" | "commit" | "remove from") => Some(format!(
+            "a committed build never changes: start from it with 'bindery build create --from {build}'"
+        )),
+        ("ready", "withdraw") => Some(format!(
+            "it is not published; end it with 'bindery build purge {build}'"
+        )),
+        ("publishing", _) => Some(format!(
+            "'bindery publish {build}' goes on, 'bindery withdraw {build}' takes it back"
+        )),
+        ("published", "publish" | "stage into" | "commit" | "remove from") => Some(format!(
+            "start a new build from it with 'bindery build create --from {build}'"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: &Error, expected: Option<&str>) {
+        let found = hint(error);
+        match expected {
+            Some(part) => assert!(
+                found.as_ref().is_some_and(|hint| hint.contains(part)),
+                "{error}: {found:?}"
+            ),
+            None => assert_eq!(found, None, "{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_can_be_listed_or_made() {
+        for (what, part) in [
+            ("store at", "bindery init"),
+            ("build", "bindery build list"),
+            ("repo", "bindery repo list"),
+            ("ref", "bindery refs"),
+            ("key", "bindery key list"),
+        ] {
+            check(&Error::not_found(what, "x"), Some(part));
+        }
+        check(&Error::not_found("moon", "x"), None);
+    }
+
+    #[test]
+    fn a_wrong_state_names_the_step_between() {
+        for (state, verb, part) in [
+            ("open", "publish", Some("bindery build commit 17")),
+            ("ready", "stage into", Some("--from 17")),
+            ("published as stable@3", "publish", Some("--from 17")),
+            ("publishing", "purge", Some("bindery withdraw 17")),
+            ("purged", "publish", None),
+        ] {
+            let error = Error::State {
+                build: 17,
+                state: state.into(),
+                verb,
+            };
+            check(&error, part);
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_busy_or_full_can_be_waited_for() {
+        let busy = Error::Busy {
+            path: "/x".into(),
+            holder: "process 1".into(),
+            waited_s: 60,
+        };
+        check(&busy, Some("--lock-wait"));
+        let full =
+            Error::io("write", std::path::Path::new("/x"))(std::io::ErrorKind::StorageFull.into());
+        check(&full, Some("make room"));
+        let lost = Path::new("/x/.bindery/catalog.redb");
+        check(
+            &Error::io("open", lost)(ErrorKind::NotFound.into()),
+            Some("--reindex"),
+        );
+        check(
+            &Error::io("open", Path::new("/x"))(ErrorKind::NotFound.into()),
+            None,
+        );
+        check(
+            &Error::refused("stable is held: by us"),
+            Some("bindery release stable"),
+        );
+        check(&Error::internal("x"), None);
+    }
+}

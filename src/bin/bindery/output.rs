@@ -1,0 +1,200 @@
+//! Output: the one door to standard output and standard error.
+//!
+//! # Invariants
+//!
+//! - Standard output gets answers and nothing else: text for people, or one JSON document on one line that begins with
+//!   `"schema":1`.
+//! - Notes explain. They go to standard error, and are left out with `--quiet` and with `--json`.
+//!
+//! # Not here
+//!
+//! Errors (`failure`), progress bars (`progress`).
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use bindery::base::{Error, Result};
+use serde::Serialize;
+
+use crate::colour::Colours;
+use crate::globals::Globals;
+
+/// The version of all JSON documents.
+pub const SCHEMA: u32 = 1;
+/// The name of standard output in errors.
+const STDOUT: &str = "standard output";
+
+/// What a command found or did, in both forms.
+pub trait Answer: Serialize {
+    /// Writes it for people.
+    ///
+    /// # Errors
+    ///
+    /// What `out` answers.
+    fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()>;
+}
+
+/// Where answers and notes go, and in which form.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The form of answers and errors.
+    pub format: Format,
+    /// Where notes go.
+    pub notes: Notes,
+    /// Whether answers have colours.
+    pub answer_colours: Colours,
+    /// Whether errors and notes have colours.
+    pub error_colours: Colours,
+    /// Whether progress bars may be drawn.
+    pub bars: Bars,
+}
+
+/// The form of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Where notes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notes {
+    /// To standard error.
+    Beside,
+    /// To standard output: the demo shows all that a user would see.
+    Within,
+    /// Nowhere.
+    Off,
+}
+
+/// Whether progress bars may be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bars {
+    /// Work that takes long shows how far it is.
+    Drawn,
+    /// Nothing is drawn.
+    Off,
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    answer: &'a T,
+}
+
+impl Output {
+    /// Decides what the options ask for.
+    pub fn new(globals: &Globals) -> Self {
+        let shown = !globals.quiet && !globals.json;
+        let bars = shown && !globals.no_progress && io::stderr().is_terminal();
+        Self {
+            format: if globals.json {
+                Format::Json
+            } else {
+                Format::Text
+            },
+            notes: if shown { Notes::Beside } else { Notes::Off },
+            answer_colours: Colours::of(globals.color, &io::stdout()),
+            error_colours: Colours::of(globals.color, &io::stderr()),
+            bars: if bars { Bars::Drawn } else { Bars::Off },
+        }
+    }
+
+    /// Prints an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if standard output cannot be written; see [`is_closed_pipe`].
+    pub fn answer<T: Answer>(&self, answer: &T) -> Result<()> {
+        print(|out| match self.format {
+            Format::Text => answer.write_text(out, self.answer_colours),
+            Format::Json => {
+                let document = Document {
+                    schema: SCHEMA,
+                    answer,
+                };
+                serde_json::to_writer(&mut *out, &document)?;
+                writeln!(out)
+            }
+        })
+    }
+
+    /// Explains something, if anybody wants to know.
+    pub fn note(&self, note: impl Display) {
+        match self.notes {
+            // A note that cannot be written is not missed.
+            Notes::Beside => writeln!(io::stderr(), "{note}").ok(),
+            Notes::Within => writeln!(io::stdout(), "{note}").ok(),
+            Notes::Off => None,
+        };
+    }
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be written.
+pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(Error::io("write", Path::new(STDOUT)))
+}
+
+/// Writes bytes to standard output as they are.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be written.
+pub fn write_bytes(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(Error::io("write", Path::new(STDOUT)))
+}
+
+/// Whether an error is that whoever read the output has gone: no failure of this program.
+pub fn is_closed_pipe(error: &Error) -> bool {
+    matches!(error, Error::Io { path, source, .. }
+        if path == Path::new(STDOUT) && source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Number {
+        build: u64,
+    }
+
+    #[test]
+    fn a_document_begins_with_its_schema() -> serde_json::Result<()> {
+        let document = Document {
+            schema: SCHEMA,
+            answer: &Number { build: 17 },
+        };
+        assert_eq!(
+            serde_json::to_string(&document)?,
+            r#"{"schema":1,"build":17}"#
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn only_a_pipe_that_was_read_from_ends_silently() {
+        let error =
+            |path: &str, kind: io::ErrorKind| Error::io("write", Path::new(path))(kind.into());
+        assert!(is_closed_pipe(&error(STDOUT, io::ErrorKind::BrokenPipe)));
+        assert!(!is_closed_pipe(&error(STDOUT, io::ErrorKind::StorageFull)));
+        assert!(!is_closed_pipe(&error(
+            "/a/pipe",
+            io::ErrorKind::BrokenPipe
+        )));
+    }
+}

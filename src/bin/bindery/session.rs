@@ -1,0 +1,190 @@
+//! A session: what one command line has at hand while it runs.
+//!
+//! # Not here
+//!
+//! Which store is meant (`store_place`), how answers look (`output`).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bindery::base::Result;
+use bindery::base::clock::Time;
+use bindery::base::name::RepoName;
+use bindery::build::spec::{Resolved, Spec, resolve};
+use bindery::store::{Access, Patience, Store};
+
+use crate::globals::Globals;
+use crate::output::Output;
+use crate::progress::Bar;
+use crate::store_place::Surroundings;
+
+/// Characters of a command line that others are told while they wait for it.
+const COMMAND_CHARACTERS_MAX: usize = 200;
+
+/// What one command line has at hand.
+#[derive(Debug)]
+pub struct Session {
+    /// The options that all commands have.
+    pub globals: Globals,
+    /// Where the process runs.
+    pub surroundings: Surroundings,
+    /// Where answers go.
+    pub output: Output,
+    command: String,
+    started: Instant,
+}
+
+impl Session {
+    /// Starts the session of a command line.
+    pub fn new(
+        globals: Globals,
+        surroundings: Surroundings,
+        output: Output,
+        arguments: &[OsString],
+    ) -> Self {
+        Self {
+            globals,
+            surroundings,
+            output,
+            command: shown(arguments),
+            started: Instant::now(),
+        }
+    }
+
+    /// Opens the store to read, beside others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn read(&self) -> Result<Store> {
+        self.open(Access::Read)
+    }
+
+    /// Opens the store to change it, alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn write(&self) -> Result<Store> {
+        self.open(Access::Write)
+    }
+
+    fn open(&self, access: Access) -> Result<Store> {
+        Store::open(&self.store_root()?, access, &self.patience()?)
+    }
+
+    /// Where the store is that the command means.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`](bindery::base::Error::NotFound) if it means none.
+    pub fn store_root(&self) -> Result<PathBuf> {
+        let (root, origin) = self.surroundings.find(self.globals.store.as_deref())?;
+        self.detail(format_args!(
+            "store {} ({})",
+            root.display(),
+            origin.words()
+        ));
+        Ok(root)
+    }
+
+    /// How to wait for others, and what others are told who wait for this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Time`] if the clock cannot be read.
+    pub fn patience(&self) -> Result<Patience> {
+        let process = std::process::id();
+        let holder = format!(
+            "process {process} ({}) since {}",
+            self.command,
+            Time::now()?
+        );
+        Ok(Patience {
+            wait: self.globals.lock_wait,
+            holder,
+        })
+    }
+
+    /// Finds what a SPEC names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it is not one, [`Error::NotFound`] if it names nothing.
+    pub fn resolve(&self, store: &Store, spec: &Spec, repo: Option<&RepoName>) -> Result<Resolved> {
+        let resolved = resolve(store, spec, repo)?;
+        self.detail(format_args!(
+            "{} is snapshot {}",
+            resolved.name, resolved.snapshot.id
+        ));
+        Ok(resolved)
+    }
+
+    /// Starts a progress bar for work called `verb`.
+    pub fn progress(&self, verb: &'static str) -> Bar {
+        Bar::start(verb, self.output.bars)
+    }
+
+    /// Says how long the command took, if that was asked for.
+    pub fn close(&self) {
+        self.detail(format_args!(
+            "done in {:.2} s",
+            self.started.elapsed().as_secs_f64()
+        ));
+    }
+
+    fn detail(&self, detail: std::fmt::Arguments<'_>) {
+        if self.globals.verbose {
+            self.output.note(detail);
+        }
+    }
+}
+
+/// A command line as others are shown it: on one line, and not too long.
+fn shown(arguments: &[OsString]) -> String {
+    let words = arguments
+        .iter()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy());
+    let line = std::iter::once("bindery".into())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut text: String = line
+        .chars()
+        .take(COMMAND_CHARACTERS_MAX)
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect();
+    if text.len() < line.len() {
+        text.push_str("...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_see_the_command_on_one_short_line() {
+        let check = |arguments: &[&str], expected: &str| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(shown(&arguments), expected);
+        };
+        check(&["/usr/bin/bindery", "publish", "17"], "bindery publish 17");
+        check(
+            &["bindery", "commit", "-m", "two\nlines"],
+            "bindery commit -m two lines",
+        );
+        check(&[], "bindery");
+        let long = "x".repeat(300);
+        check(&["bindery", &long], &format!("bindery {}...", &long[..192]));
+    }
+}
