@@ -1,0 +1,310 @@
+//! The hot parts, one by one. Each bench says what a user would notice if it became slower.
+//!
+//! # Not here
+//!
+//! The verbs end to end (`benches/verbs.rs`); how figures are taken and kept (`docs/performance.md`).
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bindery::base::Error;
+use bindery::base::id::{Hash, Hasher, TreeId};
+use bindery::base::name::EntryName;
+use bindery::build::create::{CreateOptions, create};
+use bindery::build::publish::{PublishOptions, publish};
+use bindery::build::repo::create_repo;
+use bindery::build::stage::{StageOptions, stage};
+use bindery::object::cursor::TreeSource;
+use bindery::object::edit::{Child, Edit, TreeSink, Written, update};
+use bindery::object::entry::{Entry, EntryKind, TreeRef};
+use bindery::object::frame::{FRAME_BYTES_TARGET, Frame};
+use bindery::object::frame_builder::FrameBuilder;
+use bindery::object::kind::ObjectKind;
+use bindery::object::pack_reader::PackReader;
+use bindery::object::pack_writer::PackWriter;
+use bindery::object::tree::Node;
+use bindery::store::{Patience, Store};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// Names in the wide directory, as in performance.md.
+const WIDE_NAMES: u64 = 200_000;
+
+/// Objects in the pack that is searched: a full pack of a source tree.
+const PACK_OBJECTS: u64 = 20_000;
+
+/// Files in the tree that is published into.
+const PUBLISHED_FILES: u64 = 2_000;
+
+/// Nodes by id.
+#[derive(Default)]
+struct Nodes(RefCell<HashMap<TreeId, Arc<Node>>>);
+
+impl TreeSource for Nodes {
+    fn node(&self, tree: TreeRef) -> bindery::base::Result<Arc<Node>> {
+        let node = self.0.borrow().get(&tree.id).cloned();
+        node.ok_or_else(|| Error::not_found("tree", tree.id))
+    }
+}
+
+impl TreeSink for &Nodes {
+    fn put(&mut self, tree: TreeRef, _: Vec<u8>, node: Node) -> bindery::base::Result<()> {
+        self.0.borrow_mut().insert(tree.id, Arc::new(node));
+        Ok(())
+    }
+}
+
+/// Text that compresses about as source code does, the same in every run.
+fn text(bytes: usize) -> Vec<u8> {
+    let line = |number: u64| {
+        let digits = Hash::of(&number.to_le_bytes()).to_string();
+        format!(
+            "    let {} = compute({number}, {});\n",
+            &digits[..6],
+            &digits[6..10]
+        )
+    };
+    let mut text = Vec::with_capacity(bytes + 64);
+    for number in 0.. {
+        if text.len() >= bytes {
+            break;
+        }
+        text.extend_from_slice(line(number).as_bytes());
+    }
+    text.truncate(bytes);
+    text
+}
+
+fn file(number: u64, content: &str) -> Outcome<Child> {
+    let name: EntryName = format!("package-{number:06}.deb").parse()?;
+    let id = Hash::of(content.as_bytes());
+    Ok(Child::file(Entry::new(
+        EntryKind::File,
+        content.len() as u64,
+        id,
+        name,
+    )?)?)
+}
+
+fn directory(nodes: &Nodes, files: u64) -> Outcome<Written> {
+    let mut edits = BTreeMap::new();
+    for number in 0..files {
+        let child = file(number, &number.to_string())?;
+        edits.insert(child.entry().name().clone(), Edit::Put(child));
+    }
+    (&mut &*nodes).put(
+        TreeRef::empty(),
+        Vec::new(),
+        Node::decode(bindery::object::entry::EMPTY_TREE)?,
+    )?;
+    Ok(update(nodes, &mut &*nodes, TreeRef::empty(), edits)?)
+}
+
+/// Slower: everything that reads files. Small files are hashed by the thousand, large ones on all cores.
+fn hashing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("hash");
+    for (name, bytes) in [("4 KiB", 4 << 10), ("1 MiB", 1 << 20)] {
+        let text = text(bytes);
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(name, |bencher| bencher.iter(|| Hash::of(black_box(&text))));
+    }
+    let large = text(16 << 20);
+    group.throughput(Throughput::Bytes(large.len() as u64));
+    group.bench_function("16 MiB on all cores", |bencher| {
+        bencher.iter(|| {
+            let mut hasher = Hasher::new();
+            hasher.update_parallel(black_box(&large));
+            hasher.hash()
+        });
+    });
+    group.finish();
+}
+
+/// Slower to seal: staging new files. Slower to decode: checkouts, `cat` and `verify`.
+fn framing(criterion: &mut Criterion) -> Outcome {
+    let text = text(FRAME_BYTES_TARGET - (16 << 10));
+    let build = || -> bindery::base::Result<FrameBuilder> {
+        let mut builder = FrameBuilder::new();
+        for part in text.chunks(16 << 10) {
+            builder.push(ObjectKind::Blob, Hash::of(part), part)?;
+        }
+        Ok(builder)
+    };
+    let sealed = build()?.seal()?;
+    let mut group = criterion.benchmark_group("frame");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("seal", |bencher| {
+        bencher.iter_batched(
+            build,
+            |builder| builder.and_then(FrameBuilder::seal),
+            BatchSize::LargeInput,
+        );
+    });
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| Frame::decode(black_box(sealed.stored())).map(Frame::into_owned));
+    });
+    group.finish();
+    Ok(())
+}
+
+/// Slower: every walk through a snapshot, so `ls -r`, `diff`, merging, checking out and verifying.
+fn trees(criterion: &mut Criterion) -> Outcome {
+    let nodes = Nodes::default();
+    let tree = directory(&nodes, 500)?.tree;
+    let node = nodes.node(tree)?;
+    let bytes = node.encode();
+    let mut group = criterion.benchmark_group("tree");
+    group.throughput(Throughput::Elements(500));
+    group.bench_function("encode", |bencher| {
+        bencher.iter(|| black_box(&node).encode());
+    });
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| Node::decode(black_box(&bytes)));
+    });
+    group.finish();
+    Ok(())
+}
+
+/// Slower: publishing one package into a flat directory of 200,000. It must cost what changes, not what is there.
+fn wide_directory(criterion: &mut Criterion) -> Outcome {
+    let nodes = Nodes::default();
+    let base = directory(&nodes, WIDE_NAMES)?.tree;
+    let child = file(WIDE_NAMES / 2, "changed")?;
+    let edits = BTreeMap::from([(child.entry().name().clone(), Edit::Put(child))]);
+    criterion.bench_function("wide directory, one of 200,000 names changed", |bencher| {
+        bencher.iter(|| update(&nodes, &mut &nodes, base, black_box(edits.clone())));
+    });
+    Ok(())
+}
+
+/// Slower: every look at an object of a build that is not published, and so staging and committing.
+fn pack_index(criterion: &mut Criterion) -> Outcome {
+    let mut writer = PackWriter::new(Vec::new(), [0; 16])?;
+    let ids: Vec<Hash> = (0..PACK_OBJECTS)
+        .map(|number| Hash::of(&number.to_le_bytes()))
+        .collect();
+    for part in (0..PACK_OBJECTS).collect::<Vec<_>>().chunks(1000) {
+        let mut frame = FrameBuilder::new();
+        for number in part {
+            let bytes = number.to_le_bytes();
+            frame.push(ObjectKind::Blob, Hash::of(&bytes), &bytes)?;
+        }
+        writer.append(&frame.seal()?)?;
+    }
+    let (bytes, _) = writer.finish()?;
+    let pack = PackReader::open(&bytes[..])?;
+    let mut next = ids.iter().cycle();
+    criterion.bench_function("pack index, one of 20,000 objects found", |bencher| {
+        bencher.iter(|| {
+            next.next()
+                .map(|id| pack.find(ObjectKind::Blob, black_box(*id)))
+        });
+    });
+    Ok(())
+}
+
+/// A store with a release of many files, and a place to make new builds from.
+struct Shop {
+    folder: tempfile::TempDir,
+    store: Store,
+    made: u64,
+}
+
+impl Shop {
+    fn open() -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let patience = Patience {
+            wait: Duration::ZERO,
+            holder: "bench".into(),
+        };
+        let store = Store::create(&folder.path().join("store"), &patience)?;
+        let time = "2026-11-22T09:00:00Z".parse()?;
+        create_repo(
+            &store,
+            "bench".parse()?,
+            bindery::base::profile::Profile::default(),
+            None,
+            time,
+        )?;
+        let mut shop = Self {
+            folder,
+            store,
+            made: 0,
+        };
+        let first = shop.committed(PUBLISHED_FILES)?;
+        publish(&shop.store, first, &PublishOptions::default(), time)?;
+        Ok(shop)
+    }
+
+    /// Commits a build of `files` new files.
+    fn committed(&mut self, files: u64) -> Outcome<u64> {
+        self.made += 1;
+        let tree = self.folder.path().join(format!("tree-{}", self.made));
+        for number in 0..files {
+            let folder = tree.join(format!("{:02}", number % 50));
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(
+                folder.join(format!("{number}")),
+                format!("{} {number}\n", self.made),
+            )?;
+        }
+        let time = "2026-11-22T09:00:00Z".parse()?;
+        let options = CreateOptions {
+            repo: "bench".parse()?,
+            target: Some("stable".parse()?),
+            labels: BTreeMap::new(),
+            from: None,
+        };
+        let build = create(&self.store, options, time)?.id;
+        stage(
+            &self.store,
+            build,
+            &[tree],
+            &StageOptions::default(),
+            &bindery::base::progress::Silent,
+            time,
+        )?;
+        bindery::build::commit::commit(&self.store, build, "", time)?;
+        Ok(build)
+    }
+}
+
+/// Slower: `publish`, from the merge to the signed statement and the durable switch.
+fn publishing(criterion: &mut Criterion) -> Outcome {
+    let shop = RefCell::new(Shop::open()?);
+    let time = "2026-11-22T09:00:00Z".parse()?;
+    let mut group = criterion.benchmark_group("publish");
+    group.sample_size(10);
+    group.bench_function("10 files into 2,000", |bencher| {
+        bencher.iter_batched(
+            || {
+                shop.borrow_mut()
+                    .committed(10)
+                    .map_err(|error| error.to_string())
+            },
+            |build| {
+                let options = PublishOptions::default();
+                let build = build.expect("because builds of new files can be committed");
+                let done = publish(&shop.borrow().store, build, &options, time);
+                assert!(done.is_ok(), "{done:?}");
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+    Ok(())
+}
+
+fn all(criterion: &mut Criterion) {
+    hashing(criterion);
+    let benches = [framing, trees, wide_directory, pack_index, publishing];
+    let failed = benches.into_iter().find_map(|bench| bench(criterion).err());
+    assert!(failed.is_none(), "a bench failed: {failed:?}");
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);

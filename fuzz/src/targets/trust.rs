@@ -1,0 +1,75 @@
+//! Who vouches: keys, notes and statements.
+
+use bindery::base::limits::KEYSET_BYTES_MAX;
+use bindery::trust::heads::Heads;
+use bindery::trust::key::PublicKey;
+use bindery::trust::keyset::Keyset;
+use bindery::trust::keyset_chain::TrustedKeyset;
+use bindery::trust::note::Note;
+use bindery::trust::pattern::RefPattern;
+use bindery::trust::ref_statement::RefStatement;
+use bindery::trust::refs_list::RefsList;
+use bindery::trust::secret_key::SecretKey;
+use bindery::trust::statement::Statement;
+
+use crate::Verdict;
+
+/// A public key.
+#[must_use]
+pub fn public_key(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, str::parse::<PublicKey>, ToString::to_string)
+}
+
+/// A secret key.
+#[must_use]
+pub fn secret_key(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, SecretKey::parse, |key| key.to_text().to_string())
+}
+
+/// A pattern of ref names.
+#[must_use]
+pub fn ref_pattern(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, str::parse::<RefPattern>, ToString::to_string)
+}
+
+/// A note, with any text.
+#[must_use]
+pub fn note(data: &[u8]) -> Verdict {
+    Verdict::of(data, Note::parse(data, KEYSET_BYTES_MAX), Note::encode)
+}
+
+/// The note of a first keyset: what an operator gets from outside and is to trust.
+#[must_use]
+pub fn keyset_note(data: &[u8]) -> Verdict {
+    let encode = |keyset: &TrustedKeyset| keyset.note().encode();
+    Verdict::of(data, TrustedKeyset::first(data, None), encode)
+}
+
+/// The text of a keyset.
+#[must_use]
+pub fn keyset(data: &[u8]) -> Verdict {
+    statement::<Keyset>(data)
+}
+
+/// The text of a ref statement.
+#[must_use]
+pub fn ref_statement(data: &[u8]) -> Verdict {
+    statement::<RefStatement>(data)
+}
+
+/// The text of heads.
+#[must_use]
+pub fn heads(data: &[u8]) -> Verdict {
+    statement::<Heads>(data)
+}
+
+/// The object that heads name.
+#[must_use]
+pub fn refs_list(data: &[u8]) -> Verdict {
+    Verdict::of(data, RefsList::decode(data), RefsList::encode)
+}
+
+fn statement<T: Statement>(data: &[u8]) -> Verdict {
+    let encode = |statement: &T| statement.encode().unwrap_or_default();
+    Verdict::of_text(data, T::parse, encode)
+}

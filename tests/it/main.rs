@@ -1,0 +1,23 @@
+//! What the floors promise together, one module per promise.
+//!
+//! # Invariants
+//!
+//! - No test sleeps, reads the wall clock, uses the network or depends on another test.
+//!
+//! # Not here
+//!
+//! What one file promises by itself: its tests stand beside the code.
+
+mod bad_input;
+mod crash;
+mod guides;
+mod life;
+mod model;
+mod openssl;
+mod second_reader;
+mod shelf;
+mod simulated_disk;
+mod support;
+mod tidy;
+mod together;
+mod whole;
