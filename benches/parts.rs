@@ -4,19 +4,14 @@
 //!
 //! The verbs end to end (`benches/verbs.rs`); how figures are taken and kept (`docs/performance.md`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bindery::base::Error;
 use bindery::base::id::{Hash, Hasher, TreeId};
 use bindery::base::name::EntryName;
-use bindery::build::create::{CreateOptions, create};
-use bindery::build::publish::{PublishOptions, publish};
-use bindery::build::repo::create_repo;
-use bindery::build::stage::{StageOptions, stage};
 use bindery::object::cursor::TreeSource;
 use bindery::object::edit::{Child, Edit, TreeSink, Written, update};
 use bindery::object::entry::{Entry, EntryKind, TreeRef};
@@ -26,10 +21,13 @@ use bindery::object::kind::ObjectKind;
 use bindery::object::pack_reader::PackReader;
 use bindery::object::pack_writer::PackWriter;
 use bindery::object::tree::Node;
-use bindery::store::{Patience, Store};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+mod common;
+
+use self::common::Outcome;
+use self::common::stock::Stock;
+use self::common::text::{Random, text};
 
 /// Names in the wide directory, as in performance.md.
 const WIDE_NAMES: u64 = 200_000;
@@ -37,8 +35,11 @@ const WIDE_NAMES: u64 = 200_000;
 /// Objects in the pack that is searched: a full pack of a source tree.
 const PACK_OBJECTS: u64 = 20_000;
 
-/// Files in the tree that is published into.
-const PUBLISHED_FILES: u64 = 2_000;
+/// Objects that are published where objects are looked for, and where builds are published.
+const PUBLISHED_OBJECTS: u64 = 20_000;
+
+/// Files of the builds that are published: a small change, and one where every file counts.
+const CHANGED_FILES: [u64; 2] = [10, 1_000];
 
 /// Nodes by id.
 #[derive(Default)]
@@ -56,27 +57,6 @@ impl TreeSink for &Nodes {
         self.0.borrow_mut().insert(tree.id, Arc::new(node));
         Ok(())
     }
-}
-
-/// Text that compresses about as source code does, the same in every run.
-fn text(bytes: usize) -> Vec<u8> {
-    let line = |number: u64| {
-        let digits = Hash::of(&number.to_le_bytes()).to_string();
-        format!(
-            "    let {} = compute({number}, {});\n",
-            &digits[..6],
-            &digits[6..10]
-        )
-    };
-    let mut text = Vec::with_capacity(bytes + 64);
-    for number in 0.. {
-        if text.len() >= bytes {
-            break;
-        }
-        text.extend_from_slice(line(number).as_bytes());
-    }
-    text.truncate(bytes);
-    text
 }
 
 fn file(number: u64, content: &str) -> Outcome<Child> {
@@ -108,11 +88,11 @@ fn directory(nodes: &Nodes, files: u64) -> Outcome<Written> {
 fn hashing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hash");
     for (name, bytes) in [("4 KiB", 4 << 10), ("1 MiB", 1 << 20)] {
-        let text = text(bytes);
+        let text = text(&mut Random::new(0), bytes);
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(name, |bencher| bencher.iter(|| Hash::of(black_box(&text))));
     }
-    let large = text(16 << 20);
+    let large = text(&mut Random::new(1), 16 << 20);
     group.throughput(Throughput::Bytes(large.len() as u64));
     group.bench_function("16 MiB on all cores", |bencher| {
         bencher.iter(|| {
@@ -126,7 +106,7 @@ fn hashing(criterion: &mut Criterion) {
 
 /// Slower to seal: staging new files. Slower to decode: checkouts, `cat` and `verify`.
 fn framing(criterion: &mut Criterion) -> Outcome {
-    let text = text(FRAME_BYTES_TARGET - (16 << 10));
+    let text = text(&mut Random::new(0), FRAME_BYTES_TARGET - (16 << 10));
     let build = || -> bindery::base::Result<FrameBuilder> {
         let mut builder = FrameBuilder::new();
         for part in text.chunks(16 << 10) {
@@ -207,101 +187,69 @@ fn pack_index(criterion: &mut Criterion) -> Outcome {
     Ok(())
 }
 
-/// A store with a release of many files, and a place to make new builds from.
-struct Shop {
-    folder: tempfile::TempDir,
-    store: Store,
-    made: u64,
+/// Slower: staging, committing and publishing whatever is mostly published already, which asks for every object.
+fn catalog_rows(criterion: &mut Criterion) -> Outcome {
+    let stock = Stock::fill(PUBLISHED_OBJECTS)?;
+    let view = stock.shop().store().view(stock.shop().repo(), &[])?;
+    let mut group = criterion.benchmark_group("catalog of 20,000 objects");
+    for (name, version) in [("one found", 0), ("one not found", 1)] {
+        let ids: Vec<Hash> = (0..stock.files())
+            .map(|number| Stock::content_id(number, version))
+            .collect();
+        let found = view.find(ObjectKind::Blob, ids[0])?;
+        assert_eq!(found.is_some(), version == 0, "{name}");
+        let mut next = ids.iter().cycle();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                next.next()
+                    .map(|id| view.find(ObjectKind::Blob, black_box(*id)))
+            });
+        });
+    }
+    group.finish();
+    Ok(())
 }
 
-impl Shop {
-    fn open() -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
-        let patience = Patience {
-            wait: Duration::ZERO,
-            holder: "bench".into(),
-        };
-        let store = Store::create(&folder.path().join("store"), &patience)?;
-        let time = "2026-11-22T09:00:00Z".parse()?;
-        create_repo(
-            &store,
-            "bench".parse()?,
-            bindery::base::profile::Profile::default(),
-            None,
-            time,
-        )?;
-        let mut shop = Self {
-            folder,
-            store,
-            made: 0,
-        };
-        let first = shop.committed(PUBLISHED_FILES)?;
-        publish(&shop.store, first, &PublishOptions::default(), time)?;
-        Ok(shop)
-    }
-
-    /// Commits a build of `files` new files.
-    fn committed(&mut self, files: u64) -> Outcome<u64> {
-        self.made += 1;
-        let tree = self.folder.path().join(format!("tree-{}", self.made));
-        for number in 0..files {
-            let folder = tree.join(format!("{:02}", number % 50));
-            std::fs::create_dir_all(&folder)?;
-            std::fs::write(
-                folder.join(format!("{number}")),
-                format!("{} {number}\n", self.made),
-            )?;
-        }
-        let time = "2026-11-22T09:00:00Z".parse()?;
-        let options = CreateOptions {
-            repo: "bench".parse()?,
-            target: Some("stable".parse()?),
-            labels: BTreeMap::new(),
-            from: None,
-        };
-        let build = create(&self.store, options, time)?.id;
-        stage(
-            &self.store,
-            build,
-            &[tree],
-            &StageOptions::default(),
-            &bindery::base::progress::Silent,
-            time,
-        )?;
-        bindery::build::commit::commit(&self.store, build, "", time)?;
-        Ok(build)
-    }
-}
-
-/// Slower: `publish`, from the merge to the signed statement and the durable switch.
+/// Slower: `publish`, from the merge to the signed statement and the durable switch; with 1,000 files it shows what each
+/// new row of the catalog costs.
 fn publishing(criterion: &mut Criterion) -> Outcome {
-    let shop = RefCell::new(Shop::open()?);
-    let time = "2026-11-22T09:00:00Z".parse()?;
-    let mut group = criterion.benchmark_group("publish");
+    let stock = Stock::fill(PUBLISHED_OBJECTS)?;
+    let version = Cell::new(0);
+    let mut group = criterion.benchmark_group("publish into 20,000 objects");
     group.sample_size(10);
-    group.bench_function("10 files into 2,000", |bencher| {
-        bencher.iter_batched(
-            || {
-                shop.borrow_mut()
-                    .committed(10)
-                    .map_err(|error| error.to_string())
-            },
-            |build| {
-                let options = PublishOptions::default();
-                let build = build.expect("because builds of new files can be committed");
-                let done = publish(&shop.borrow().store, build, &options, time);
-                assert!(done.is_ok(), "{done:?}");
-            },
-            BatchSize::PerIteration,
-        );
-    });
+    for files in CHANGED_FILES {
+        let apart = stock.files() / files;
+        let numbers: Vec<u64> = (0..files).map(|number| number * apart).collect();
+        let commit = || {
+            version.set(version.get() + 1);
+            stock.commit(&numbers, version.get())
+        };
+        let committed = || commit().expect("because builds of new contents can be committed");
+        group.bench_function(format!("{files} changed files"), |bencher| {
+            bencher.iter_batched(
+                committed,
+                |build| {
+                    let done = stock.shop().publish(build);
+                    assert!(done.is_ok(), "{done:?}");
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.finish();
     Ok(())
 }
 
 fn all(criterion: &mut Criterion) {
     hashing(criterion);
-    let benches = [framing, trees, wide_directory, pack_index, publishing];
+    let benches = [
+        framing,
+        trees,
+        wide_directory,
+        pack_index,
+        catalog_rows,
+        publishing,
+    ];
     let failed = benches.into_iter().find_map(|bench| bench(criterion).err());
     assert!(failed.is_none(), "a bench failed: {failed:?}");
 }
