@@ -88,25 +88,53 @@ impl FromStr for Hash {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let digits = text.as_bytes();
+        Self::from_digits(text.as_bytes())
+    }
+}
+
+impl Hash {
+    /// Reads 64 lower-case hex digits.
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] for anything else.
+    pub fn from_digits(digits: &[u8]) -> Result<Self, IdError> {
         if digits.len() != 2 * HASH_BYTES {
             return Err(IdError);
         }
         let mut bytes = [0u8; HASH_BYTES];
+        let mut wrong = 0;
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
+            let (high, low) = (
+                DIGIT_VALUES[usize::from(pair[0])],
+                DIGIT_VALUES[usize::from(pair[1])],
+            );
+            wrong |= high | low;
+            *byte = high << 4 | low & 15;
         }
-        Ok(Self(bytes))
+        // One check for all: a commit reads as many ids as there are files.
+        if wrong & NO_DIGIT == 0 {
+            Ok(Self(bytes))
+        } else {
+            Err(IdError)
+        }
     }
 }
 
-fn hex_digit(digit: u8) -> Result<u8, IdError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(IdError),
+/// Marks a byte that is no lower-case hex digit.
+const NO_DIGIT: u8 = 0x80;
+
+/// What each byte is worth as a digit.
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let digits = b"0123456789abcdef";
+    let mut value = 0;
+    while value < 16 {
+        values[digits[value as usize] as usize] = value;
+        value += 1;
     }
-}
+    values
+};
 
 impl From<Hash> for String {
     fn from(hash: Hash) -> Self {

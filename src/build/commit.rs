@@ -78,7 +78,7 @@ pub fn commit(store: &Store, build: u64, message: &str, time: Time) -> Result<Bu
         conflicts: plan.conflicts,
         time,
     };
-    freeze(store, &row, intake, &plan, committed)
+    freeze(view, &row, intake, &plan, committed)
 }
 
 /// The error that lists all that is missing of what was staged, if `error` is that something is.
@@ -178,14 +178,14 @@ pub(super) fn replaced(operations: &[Operation]) -> Vec<TreePath> {
 
 /// Freezes a merged build: everything it reaches is there, its packs are tidy, and what it does not own is pinned.
 fn freeze(
-    store: &Store,
+    view: View<'_>,
     row: &BuildRow,
     intake: Intake<'_>,
     plan: &Plan,
     committed: Committed,
 ) -> Result<BuildRow> {
     let mut landing = intake.finish()?;
-    let view = store.view_with(&row.repo, &[row.id], &landing)?;
+    let (store, view) = (view.store(), view.with(&landing)?);
     let reach = view.reach(&[snapshot_edge(committed.snapshot), tree_edge(plan.wanted)])?;
     reach.check_whole(row.id)?;
     let mut tidied = store.intake();

@@ -17,7 +17,10 @@
 //!
 //! What is believed of a list (`build::stage::believe`, `build::checkout::prepare`).
 
-use crate::base::id::{HASH_BYTES, Hash};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::base::id::{HASH_BYTES, Hash, Hasher};
 use crate::base::{Error, Result};
 use crate::disk::stat::Stat;
 
@@ -29,6 +32,11 @@ const ENTER: u8 = 2;
 const LEAVE: u8 = 3;
 /// Starts a name of which no more is known.
 const NAME: u8 = 4;
+
+/// Bytes of the longest record.
+pub(super) const RECORD_BYTES_MAX: usize = 2 + u8::MAX as usize + 5 * 8 + HASH_BYTES;
+/// Bytes that are written at a time.
+const PIECE_BYTES_TARGET: usize = 64 * 1024;
 
 /// By what a file is recognised. Permission bits are not among it: they are no content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,53 +77,78 @@ pub(super) enum Record<'a> {
     Leave,
 }
 
-/// Writes a list.
-pub(super) struct ListWriter {
-    bytes: Vec<u8>,
+/// Writes a list, piece by piece: lists of millions of files are not held in memory.
+pub(super) struct ListWriter<W> {
+    out: W,
+    hasher: Hasher,
+    piece: Vec<u8>,
 }
 
-impl ListWriter {
-    /// Starts with what the caller puts before the first record.
-    pub(super) const fn new(head: Vec<u8>) -> Self {
-        Self { bytes: head }
+impl<W: Write> ListWriter<W> {
+    /// Starts with `head`, what the caller puts before the first record.
+    pub(super) fn new(out: W, head: &[u8]) -> Self {
+        Self {
+            out,
+            hasher: Hasher::new(),
+            piece: head.to_vec(),
+        }
     }
 
     /// Adds a record.
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] for a name longer than names are.
+    /// [`Error::Internal`] for a name longer than names are; [`Error::Io`] if the list cannot be written.
     pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
         match record {
             Record::File { name, facts, id } => {
                 self.name(FILE, name)?;
-                self.bytes.extend_from_slice(&facts.size.to_le_bytes());
-                self.bytes.extend_from_slice(&facts.mtime_ns.to_le_bytes());
-                self.bytes.extend_from_slice(&facts.ctime_ns.to_le_bytes());
-                self.bytes.extend_from_slice(&facts.inode.to_le_bytes());
-                self.bytes.extend_from_slice(&facts.device.to_le_bytes());
-                self.bytes.extend_from_slice(id.as_bytes());
+                self.piece.extend_from_slice(&facts.size.to_le_bytes());
+                self.piece.extend_from_slice(&facts.mtime_ns.to_le_bytes());
+                self.piece.extend_from_slice(&facts.ctime_ns.to_le_bytes());
+                self.piece.extend_from_slice(&facts.inode.to_le_bytes());
+                self.piece.extend_from_slice(&facts.device.to_le_bytes());
+                self.piece.extend_from_slice(id.as_bytes());
             }
             Record::Name(name) => self.name(NAME, name)?,
             Record::Enter(name) => self.name(ENTER, name)?,
-            Record::Leave => self.bytes.push(LEAVE),
+            Record::Leave => self.piece.push(LEAVE),
         }
-        Ok(())
+        if self.piece.len() < PIECE_BYTES_TARGET {
+            return Ok(());
+        }
+        self.write_piece()
     }
 
     fn name(&mut self, tag: u8, name: &str) -> Result<()> {
         let length = u8::try_from(name.len()).map_err(|_| Error::internal("a long name"))?;
-        self.bytes.extend_from_slice(&[tag, length]);
-        self.bytes.extend_from_slice(name.as_bytes());
+        self.piece.extend_from_slice(&[tag, length]);
+        self.piece.extend_from_slice(name.as_bytes());
         Ok(())
     }
 
-    /// Ends the list.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        let hash = Hash::of(&self.bytes);
-        self.bytes.extend_from_slice(hash.as_bytes());
-        self.bytes
+    fn write_piece(&mut self) -> Result<()> {
+        self.hasher.update(&self.piece);
+        self.out.write_all(&self.piece).map_err(cannot_write)?;
+        self.piece.clear();
+        Ok(())
     }
+
+    /// Ends the list, and gives back where it was written to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be written.
+    pub(super) fn finish(mut self) -> Result<W> {
+        self.write_piece()?;
+        let hash = self.hasher.hash();
+        self.out.write_all(hash.as_bytes()).map_err(cannot_write)?;
+        Ok(self.out)
+    }
+}
+
+fn cannot_write(source: io::Error) -> Error {
+    Error::io("write", Path::new("a list of files"))(source)
 }
 
 /// Checks the hash at the end of a list, and gives what stands before it.
@@ -223,11 +256,11 @@ mod tests {
     }
 
     fn written(records: &[Record<'_>]) -> Result<Vec<u8>> {
-        let mut writer = ListWriter::new(HEAD.to_vec());
+        let mut writer = ListWriter::new(Vec::new(), HEAD);
         for record in records {
             writer.add(record)?;
         }
-        Ok(writer.finish())
+        writer.finish()
     }
 
     fn read(records: &[u8]) -> Result<Vec<Record<'_>>> {

@@ -13,9 +13,11 @@
 //!
 //! What the operations do to a tree (`build::merge`), finding and reading files (`disk::walk`, `disk::source`).
 
+mod batch;
 mod believe;
 mod cache;
 mod children;
+mod in_order;
 mod listing;
 mod packer;
 mod pipeline;
@@ -26,7 +28,6 @@ mod remove;
 mod settle;
 mod stream;
 mod trees;
-mod window;
 
 #[cfg(test)]
 mod tests;
@@ -157,20 +158,22 @@ fn take_in(
     progress: &dyn Progress,
 ) -> Result<(Staging, Vec<Recalled>)> {
     let view = store.view(&row.repo, &[row.id])?;
-    let mut packer = Packer::new(store.intake(), &view);
-    let (mut operations, mut all_recalled) = (Vec::new(), Vec::new());
     let mut sums = Staged::default();
-    for source in sources {
-        let mut recalled = Recalled::of(store, &view, source, &options.excludes)?;
-        pipeline::take_in_files(source, &mut recalled, &mut packer, progress)?;
-        packer.finish_blobs()?;
-        let written = trees::write(&mut packer, source.contents(), &recalled)?;
-        sums.files += written.totals.files();
-        sums.bytes += written.totals.bytes();
-        operations.push(operation(options, written));
-        all_recalled.push(recalled);
-    }
-    let landing = packer.finish()?;
+    let (landing, operations, recalled) = rayon::in_place_scope(|scope| -> Result<_> {
+        let mut packer = Packer::new(store.intake(), &view, scope);
+        let (mut operations, mut all_recalled) = (Vec::new(), Vec::new());
+        for source in sources {
+            let mut recalled = Recalled::of(store, &view, source, &options.excludes)?;
+            pipeline::take_in_files(scope, source, &mut recalled, &mut packer, progress)?;
+            packer.finish_blobs()?;
+            let written = trees::write(&mut packer, source.contents(), &recalled)?;
+            sums.files += written.totals.files();
+            sums.bytes += written.totals.bytes();
+            operations.push(operation(options, written));
+            all_recalled.push(recalled);
+        }
+        Ok((packer.finish()?, operations, all_recalled))
+    })?;
     sums.operations = u32::try_from(operations.len()).unwrap_or(u32::MAX);
     sums.new_objects = landing.objects;
     sums.new_bytes = landing.expanded_bytes;
@@ -180,7 +183,7 @@ fn take_in(
         operations,
         sums,
     };
-    Ok((staging, all_recalled))
+    Ok((staging, recalled))
 }
 
 fn operation(options: &StageOptions, written: Written) -> Operation {

@@ -14,7 +14,7 @@
 //! Users' own files and folders (`disk::walk`, `disk::source`, `disk::checkout`).
 
 use std::fmt::Debug;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +77,18 @@ pub trait Disk: Debug + Send + Sync + 'static {
     ///
     /// As [`create`](Self::create).
     fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Removes names of large files, as far as they are there. A disk may do so for several at once: giving back the bytes of
+    /// one can take it long.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create), for one of those that could not be removed; others may be gone.
+    fn remove_each(&self, paths: &[PathBuf]) -> Result<()> {
+        paths
+            .iter()
+            .try_for_each(|path| remove_if_there(self, path))
+    }
 
     /// Makes a folder and those above it, as far as they are not there. The names of new ones are durable.
     ///
@@ -155,6 +167,51 @@ pub trait DiskFile: Debug + Send + Sync {
     ///
     /// As [`len`](Self::len).
     fn sync(&self) -> io::Result<()>;
+}
+
+/// A file that is written from its beginning on.
+#[derive(Debug)]
+pub struct Sequential {
+    file: Box<dyn DiskFile>,
+    offset: u64,
+}
+
+impl Sequential {
+    /// Starts at the beginning of `file`.
+    #[must_use]
+    pub fn new(file: Box<dyn DiskFile>) -> Self {
+        Self { file, offset: 0 }
+    }
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    ///
+    /// What the system answers.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+impl Write for Sequential {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(self.offset, bytes)?;
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    /// Nothing is held back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Removes a name, if it is there.
+pub(super) fn remove_if_there<D: Disk + ?Sized>(disk: &D, path: &Path) -> Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.is_file_not_found() => Ok(()),
+        removed => removed,
+    }
 }
 
 /// One name in a folder.

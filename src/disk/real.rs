@@ -16,7 +16,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::files::{Disk, DiskFile, Listed, Mapping};
+use rayon::prelude::*;
+
+use super::files::{Disk, DiskFile, Listed, Mapping, remove_if_there};
 use crate::base::{Error, Result};
 
 /// Permissions of a new file, before the umask.
@@ -94,6 +96,12 @@ impl Disk for RealDisk {
     fn remove(&self, path: &Path) -> Result<()> {
         let place = self.place(path);
         std::fs::remove_file(&place).map_err(Error::io("remove", &place))
+    }
+
+    fn remove_each(&self, paths: &[PathBuf]) -> Result<()> {
+        paths
+            .par_iter()
+            .try_for_each(|path| remove_if_there(self, path))
     }
 
     fn create_dir(&self, path: &Path) -> Result<()> {
@@ -222,6 +230,22 @@ mod tests {
     fn mode(disk: &RealDisk, path: &str) -> io::Result<u32> {
         let metadata = std::fs::metadata(disk.place(Path::new(path)))?;
         Ok(metadata.permissions().mode() & 0o7777)
+    }
+
+    #[test]
+    fn files_are_removed_together_as_far_as_they_are_there()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let (_folder, disk) = scratch()?;
+        disk.create_dir(Path::new("packs/folder/file"))?;
+        let paths: Vec<PathBuf> = (0..10).map(|n| format!("packs/{n}").into()).collect();
+        for path in paths.iter().step_by(3) {
+            disk.create(path)?;
+        }
+        disk.remove_each(&paths)?;
+        assert_eq!(disk.list(Path::new("packs"))?.len(), 1);
+        let folder = PathBuf::from("packs/folder");
+        assert!(disk.remove_each(&[folder]).is_err(), "no file");
+        Ok(())
     }
 
     #[test]

@@ -11,13 +11,14 @@
 //!
 //! Finding the files (`disk::walk`), hashing and cutting their bytes (`object`).
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, open, readlinkat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, open, openat, readlinkat, statat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
 
@@ -52,7 +53,7 @@ pub fn stat(path: &Path) -> Result<Stat> {
 pub fn read_link(path: &Path) -> Result<Box<str>> {
     match readlinkat(CWD, path, Vec::new()) {
         Ok(target) => check_target(target.into_bytes()).map_err(|reason| refused(path, reason)),
-        Err(errno) => Err(failed(path, errno)),
+        Err(errno) => Err(Trouble::System(errno).at(path)),
     }
 }
 
@@ -81,31 +82,60 @@ fn check_target(target: Vec<u8>) -> Result<Box<str>, String> {
     }
 }
 
-/// Reads the file that was seen as `expected`, at most [`WHOLE_BLOB_BYTES_MAX`] bytes. What `buffer` held is replaced;
-/// giving the same one for many files saves allocations.
-///
-/// # Errors
-///
-/// [`Error::Source`] if it changed, vanished or may not be read, [`Error::Limit`] if it is too large for one buffer,
-/// [`Error::Io`] if reading fails. `buffer` then holds nothing of use.
-pub fn read_whole(path: &Path, expected: &Stat, buffer: &mut Vec<u8>) -> Result<()> {
-    check_limit(
-        "a file read whole, in bytes,",
-        expected.size,
-        WHOLE_BLOB_BYTES_MAX,
-    )?;
-    let file = open_checked(path, expected)?;
-    read_up_to(&file, expected.size, buffer).map_err(|errno| failed(path, errno))?;
-    check_unchanged(&file, path, expected, buffer.len() as u64)
+/// A directory whose files are read one after the other: a file found by its name in it costs less than by its path.
+#[derive(Debug)]
+pub struct SourceFolder {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+impl SourceFolder {
+    /// Opens a directory that was seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] if it vanished or may not be read, [`Error::Io`] if it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = retry_on_intr(|| open(path, flags, Mode::empty()));
+        Ok(Self {
+            directory: directory.map_err(|errno| Trouble::System(errno).at(path))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the file `name` that was seen as `expected`, at most [`WHOLE_BLOB_BYTES_MAX`] bytes. What `buffer` held is
+    /// replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] if it changed, vanished or may not be read, [`Error::Limit`] if it is too large for one buffer,
+    /// [`Error::Io`] if reading fails. `buffer` then holds nothing of use.
+    pub fn read_whole(&self, name: &OsStr, expected: &Stat, buffer: &mut Vec<u8>) -> Result<()> {
+        let bytes = expected.size;
+        check_limit("a file read whole, in bytes,", bytes, WHOLE_BLOB_BYTES_MAX)?;
+        open_checked(self.directory.as_fd(), name, expected)
+            .and_then(|file| {
+                read_up_to(&file, bytes, buffer)?;
+                check_unchanged(&file, expected, buffer.len() as u64)
+            })
+            .map_err(|trouble| trouble.at(&self.path.join(name)))
+    }
 }
 
 /// Opens the file that was seen as `expected`, of any size, to read it in pieces.
 ///
 /// # Errors
 ///
-/// As [`read_whole`].
+/// As [`SourceFolder::read_whole`].
 pub fn open_stream(path: &Path, expected: &Stat) -> Result<SourceStream> {
-    let file = open_checked(path, expected)?;
+    let file = open_checked(CWD, path, expected).map_err(|trouble| trouble.at(path))?;
     Ok(SourceStream {
         file,
         path: path.to_owned(),
@@ -137,7 +167,8 @@ impl SourceStream {
     ///
     /// [`Error::Source`] if it changed: what was read must be thrown away.
     pub fn finish(self) -> Result<()> {
-        check_unchanged(&self.file, &self.path, &self.expected, self.bytes_read)
+        check_unchanged(&self.file, &self.expected, self.bytes_read)
+            .map_err(|trouble| trouble.at(&self.path))
     }
 }
 
@@ -151,16 +182,46 @@ impl Read for SourceStream {
     }
 }
 
-fn open_checked(path: &Path, expected: &Stat) -> Result<File> {
+/// Why a user's file that was seen a moment ago is not read.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// It is not the one that was seen.
+    Changed,
+    /// What the system answers.
+    System(Errno),
+}
+
+impl Trouble {
+    /// The error for the file at `path`.
+    fn at(self, path: &Path) -> Error {
+        let reason = match self {
+            Self::Changed => Some(CHANGED),
+            Self::System(errno) => known_reason(errno),
+        };
+        match (reason, self) {
+            (None, Self::System(errno)) => Error::io("read", path)(errno.into()),
+            (reason, _) => refused(path, reason.unwrap_or(CHANGED)),
+        }
+    }
+}
+
+impl From<Errno> for Trouble {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+fn open_checked(
+    at: BorrowedFd<'_>,
+    path: impl Arg + Copy,
+    expected: &Stat,
+) -> Result<File, Trouble> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = retry_on_intr(|| open(path, flags, Mode::empty()))
-        .map(File::from)
-        .map_err(|errno| failed(path, errno))?;
-    let found = stat_open(&file, path)?;
-    if expected.kind == FileKind::Regular && found == *expected {
+    let file = File::from(retry_on_intr(|| openat(at, path, flags, Mode::empty()))?);
+    if expected.kind == FileKind::Regular && Stat::from(&fstat(&file)?) == *expected {
         Ok(file)
     } else {
-        Err(refused(path, CHANGED))
+        Err(Trouble::Changed)
     }
 }
 
@@ -177,18 +238,11 @@ fn read_up_to(file: &File, bytes: u64, buffer: &mut Vec<u8>) -> Result<(), Errno
     Ok(())
 }
 
-fn check_unchanged(file: &File, path: &Path, expected: &Stat, bytes_read: u64) -> Result<()> {
-    if bytes_read == expected.size && stat_open(file, path)? == *expected {
+fn check_unchanged(file: &File, expected: &Stat, bytes_read: u64) -> Result<(), Trouble> {
+    if bytes_read == expected.size && Stat::from(&fstat(file)?) == *expected {
         Ok(())
     } else {
-        Err(refused(path, CHANGED))
-    }
-}
-
-fn stat_open(file: &File, path: &Path) -> Result<Stat> {
-    match fstat(file) {
-        Ok(stat) => Ok(Stat::from(&stat)),
-        Err(errno) => Err(failed(path, errno)),
+        Err(Trouble::Changed)
     }
 }
 
@@ -196,14 +250,6 @@ fn refused(path: &Path, reason: impl Into<String>) -> Error {
     Error::Source {
         path: path.to_owned(),
         reason: reason.into(),
-    }
-}
-
-/// The error for a user's file that was seen a moment ago.
-fn failed(path: &Path, errno: Errno) -> Error {
-    match known_reason(errno) {
-        Some(reason) => refused(path, reason),
-        None => Error::io("read", path)(errno.into()),
     }
 }
 
@@ -253,6 +299,12 @@ mod tests {
             matches!(result, Err(Error::Source { reason, .. }) if reason.contains(expected)),
             "{result:?}"
         );
+    }
+
+    fn read_whole(path: &Path, expected: &Stat, buffer: &mut Vec<u8>) -> Result<()> {
+        let (folder, name) = (path.parent(), path.file_name());
+        let folder = SourceFolder::open(folder.unwrap_or(path))?;
+        folder.read_whole(name.unwrap_or_default(), expected, buffer)
     }
 
     /// Sets a time that no clock gives during the test.
@@ -323,14 +375,12 @@ mod tests {
         let changes: [Change; 3] = [append, cut, touch];
         for change in changes {
             let (_folder, path, seen) = scratch(b"bytes")?;
-            let file = open_checked(&path, &seen)?;
+            let file = open_checked(CWD, &path, &seen).map_err(|trouble| trouble.at(&path))?;
             change(&path)?;
             let mut buffer = Vec::new();
             read_up_to(&file, seen.size, &mut buffer)?;
-            assert_source(
-                &check_unchanged(&file, &path, &seen, buffer.len() as u64),
-                CHANGED,
-            );
+            let checked = check_unchanged(&file, &seen, buffer.len() as u64);
+            assert!(matches!(checked, Err(Trouble::Changed)));
 
             let seen = stat(&path)?;
             let mut stream = open_stream(&path, &seen)?;
@@ -383,7 +433,10 @@ mod tests {
             (Errno::NOENT, "cannot stage x: vanished while staging"),
             (Errno::IO, "cannot read x: Input/output error (os error 5)"),
         ] {
-            assert_eq!(failed(Path::new("x"), errno).to_string(), expected);
+            assert_eq!(
+                Trouble::System(errno).at(Path::new("x")).to_string(),
+                expected
+            );
         }
         Ok(())
     }

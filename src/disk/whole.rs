@@ -12,7 +12,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{Disk, DiskFile};
+use super::files::{Disk, DiskFile, Sequential};
 use crate::base::error::check_limit;
 use crate::base::{Error, Result};
 
@@ -59,15 +59,20 @@ pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     replace(disk, path, bytes, |next| disk.create(next))
 }
 
-/// Makes or replaces a file, at once but not durably: after a crash it may be the old one, torn or gone. For files that
-/// can be made again and whose readers notice.
+/// Makes or replaces a file with what `write` writes, at once but not durably: after a crash it may be the old one, torn or
+/// gone. For files that can be made again and whose readers notice.
 ///
 /// # Errors
 ///
-/// [`Error::Io`]: nothing changed.
-pub fn write_whole_unsynced(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+/// [`Error::Io`], or that of `write`: nothing changed.
+pub fn write_whole_unsynced<T>(
+    disk: &dyn Disk,
+    path: &Path,
+    write: impl FnOnce(Sequential) -> Result<T>,
+) -> Result<()> {
     let next = next_name(path);
-    let landed = write_next(disk, &next, bytes, &|next| disk.create(next))
+    let landed = create_next(disk, &next, &|next| disk.create(next))
+        .and_then(|file| write(Sequential::new(file)))
         .and_then(|_| disk.rename(&next, path));
     if landed.is_err() {
         disk.remove(&next).ok();
@@ -123,16 +128,20 @@ fn write_next(
     bytes: &[u8],
     create: &Create<'_>,
 ) -> Result<Box<dyn DiskFile>> {
-    let file = match create(next) {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            disk.remove(next)?;
-            create(next)?
-        }
-        made => made?,
-    };
+    let file = create_next(disk, next, create)?;
     file.write_at(0, bytes)
         .map_err(Error::io("write", &disk.place(next)))?;
     Ok(file)
+}
+
+fn create_next(disk: &dyn Disk, next: &Path, create: &Create<'_>) -> Result<Box<dyn DiskFile>> {
+    match create(next) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(next)?;
+            create(next)
+        }
+        made => made,
+    }
 }
 
 fn next_name(path: &Path) -> PathBuf {
@@ -143,6 +152,7 @@ fn next_name(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -154,6 +164,14 @@ mod tests {
         Ok((folder, disk))
     }
 
+    fn write_unsynced(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+        write_whole_unsynced(disk, path, |mut file| {
+            let (start, end) = bytes.split_at(bytes.len() / 2);
+            let written = file.write_all(start).and_then(|()| file.write_all(end));
+            written.map_err(Error::io("write", path))
+        })
+    }
+
     #[test]
     fn a_replaced_file_has_the_new_bytes_and_leaves_nothing_beside_it()
     -> Result<(), Box<dyn std::error::Error>> {
@@ -161,7 +179,7 @@ mod tests {
         disk.create_dir(Path::new("repos"))?;
         let path = Path::new("repos/heads");
         for bytes in [b"first, and longer".as_slice(), b"second", b""] {
-            for write in [write_whole, write_whole_private, write_whole_unsynced] {
+            for write in [write_whole, write_whole_private, write_unsynced] {
                 write(&disk, path, bytes)?;
                 assert_eq!(read_small(&disk, path, 100)?, bytes);
             }

@@ -22,20 +22,40 @@ use super::frame::{
 use super::kind::ObjectKind;
 
 /// Collects objects for one frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use]
 pub struct FrameBuilder {
-    table: Vec<u8>,
-    bodies: Vec<u8>,
+    /// Room for the header and for a table of `table_rows`, then the objects.
+    stored: Vec<u8>,
+    table_rows: usize,
     /// Starts are counted from the first object until the length of the table is known.
     objects: Vec<FrameObject>,
     has_empty: bool,
 }
 
+impl Default for FrameBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl FrameBuilder {
     /// Starts with no objects.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_room(0, 0)
+    }
+
+    /// Starts with no objects, and with memory for `objects` of them that make a frame of `raw_bytes`. If it comes to be
+    /// just so, every byte is copied once.
+    pub fn with_room(objects: usize, raw_bytes: usize) -> Self {
+        let mut stored = Vec::with_capacity(FRAME_HEADER_BYTES + raw_bytes);
+        stored.resize(FRAME_HEADER_BYTES + objects * FRAME_ROW_BYTES, 0);
+        Self {
+            stored,
+            table_rows: objects,
+            objects: Vec::with_capacity(objects),
+            has_empty: false,
+        }
     }
 
     /// Whether the frame stays within [`FRAME_BYTES_TARGET`] with one more object of `length` bytes. A frame without
@@ -62,13 +82,11 @@ impl FrameBuilder {
         self.objects.push(FrameObject {
             kind,
             id,
-            start: narrow(self.bodies.len())?,
+            start: narrow(self.bodies_bytes())?,
             length,
         });
         self.has_empty |= bytes.is_empty();
-        self.table.push(kind.byte());
-        self.table.extend_from_slice(&length.to_le_bytes());
-        self.bodies.extend_from_slice(bytes);
+        self.stored.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -81,7 +99,16 @@ impl FrameBuilder {
     /// Bytes of the frame before compression so far, the table included.
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
-        self.table.len() + self.bodies.len()
+        self.objects.len() * FRAME_ROW_BYTES + self.bodies_bytes()
+    }
+
+    fn bodies_bytes(&self) -> usize {
+        self.stored.len() - self.reserved()
+    }
+
+    /// Bytes before the objects.
+    const fn reserved(&self) -> usize {
+        FRAME_HEADER_BYTES + self.table_rows * FRAME_ROW_BYTES
     }
 
     /// Compresses the frame; one that does not shrink by 3 % is stored as it is, because expanding it would cost
@@ -96,15 +123,17 @@ impl FrameBuilder {
         }
         let objects = narrow(self.objects.len())?;
         let raw_bytes = narrow(self.raw_bytes())?;
-        let table_bytes = narrow(self.table.len())?;
+        let header = FrameHeader::new(Codec::Raw, objects, raw_bytes, raw_bytes)?;
+        let mut start = header.encode().to_vec();
+        let table_bytes = objects * narrow(FRAME_ROW_BYTES)?;
         for object in &mut self.objects {
+            start.push(object.kind.byte());
+            start.extend_from_slice(&object.length.to_le_bytes());
             object.start += table_bytes;
         }
-        let header = FrameHeader::new(Codec::Raw, objects, raw_bytes, raw_bytes)?;
-        let mut stored = Vec::with_capacity(FRAME_HEADER_BYTES + raw_bytes as usize);
-        stored.extend_from_slice(&header.encode());
-        stored.append(&mut self.table);
-        stored.append(&mut self.bodies);
+        let reserved = self.reserved();
+        let mut stored = self.stored;
+        stored.splice(..reserved, start);
         let (head, payload) = stored.split_at(FRAME_HEADER_BYTES);
         let stored_bytes_max = (u64::from(raw_bytes) * 97 / 100) as usize;
         if let Some(mut compressed) = codec::compress(payload, head, stored_bytes_max)? {

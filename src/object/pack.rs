@@ -27,6 +27,10 @@ use super::kind::ObjectKind;
 /// Bytes up to which a writer fills one pack: a store of a million objects then has tens of files, and copying what
 /// is still needed of a pack takes no longer than a second.
 pub const PACK_BYTES_TARGET: u64 = 64 * MIB;
+/// Objects up to which a writer fills one pack: it keeps the index of an unfinished pack in memory, and of small objects
+/// a pack of full size would have a million.
+pub const PACK_OBJECTS_TARGET: u32 = 128 * 1024;
+const _: () = assert!(PACK_OBJECTS_TARGET < PACK_OBJECTS_MAX);
 /// Length of a pack's salt, in bytes.
 pub const PACK_SALT_BYTES: usize = 16;
 

@@ -218,11 +218,10 @@ impl Scanner<'_> {
 
     /// Reads an id, and the space after it.
     fn id(&mut self) -> Result<Hash, TextError> {
-        let digits = match self.rest.get(ID_DIGITS) {
-            Some(b' ') => std::str::from_utf8(&self.rest[..ID_DIGITS]).ok(),
+        let id = match self.rest.get(ID_DIGITS) {
+            Some(b' ') => Hash::from_digits(&self.rest[..ID_DIGITS]).ok(),
             _ => None,
         };
-        let id = digits.and_then(|digits| digits.parse().ok());
         let id = id.ok_or_else(|| self.expected("an id"))?;
         self.rest = &self.rest[ID_DIGITS + 1..];
         Ok(id)

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rayon::prelude::*;
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::catalog::failed;
@@ -27,12 +28,18 @@ use super::tables::{
 };
 use super::transaction::Transaction;
 use super::view::{Found, View};
-use crate::base::id::Hash;
+use crate::base::id::{Hash, TreeId};
 use crate::base::limits::LISTED_PATHS_MAX;
 use crate::base::{Error, Kind, Result};
-use crate::object::edges::{Edge, edges_of};
+use crate::object::edges::{Edge, edges_of, edges_of_node};
 use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
+
+/// Blobs that one thread looks up in a row.
+const LOOKUPS_PER_TASK: usize = 256;
+
+/// An object by kind and id.
+type Object = (ObjectKind, Hash);
 
 /// What must be inserted to publish some snapshots: the plan of `Transaction::insert`.
 #[derive(Debug, Default)]
@@ -76,35 +83,62 @@ impl Reach {
 }
 
 impl View<'_> {
-    /// Follows some objects through everything that is not published, calling `visit` for each edge.
+    /// Follows some objects through everything that is not published. `visit` is told once of each blob and its number of
+    /// edges, and of every edge to anything else.
+    ///
+    /// Most objects are blobs, which lead nowhere: they are looked up last and in the order of the indexes.
     fn follow(
         &self,
         roots: &[Edge],
-        visit: &mut dyn FnMut(Edge, Option<Found>),
+        visit: &mut dyn FnMut(Object, u32, Option<Found>),
     ) -> Result<BTreeMap<PinBytes, Place>> {
-        let mut own = BTreeMap::new();
+        let (mut own, mut blobs) = (BTreeMap::new(), Vec::new());
         let mut waiting: Vec<Edge> = roots.to_vec();
         while let Some(edge) = waiting.pop() {
+            if edge.kind == ObjectKind::Blob {
+                blobs.push(edge.id);
+                continue;
+            }
             let found = self.find(edge.kind, edge.id)?;
-            visit(edge, found);
+            visit((edge.kind, edge.id), 1, found);
             let Some(Found::Own(place)) = found else {
                 continue;
             };
-            if own.insert(pin_bytes(edge.kind, edge.id), place).is_none()
-                && edge.kind != ObjectKind::Blob
-            {
-                let bytes = self.read_at(edge.kind, edge.id, place)?;
-                let edges = edges_of(edge.kind, bytes.as_slice()?);
+            if own.insert(pin_bytes(edge.kind, edge.id), place).is_none() {
                 // Backwards, so that the first is followed first and packs are read in the order they were written.
-                waiting.extend(
-                    edges
-                        .map_err(|e| e.in_stored(edge.kind.name(), edge.id, "the build"))?
-                        .iter()
-                        .rev(),
-                );
+                waiting.extend(self.edges_at(edge, place)?.iter().rev());
             }
         }
+        blobs.par_sort_unstable();
+        let blobs: Vec<&[Hash]> = blobs.chunk_by(|one, other| one == other).collect();
+        let found: Vec<Option<Found>> = blobs
+            .par_iter()
+            .with_min_len(LOOKUPS_PER_TASK)
+            .map(|edges| self.find(ObjectKind::Blob, edges[0]))
+            .collect::<Result<_>>()?;
+        for (edges, found) in blobs.iter().zip(&found) {
+            let count = u32::try_from(edges.len());
+            let count = count.map_err(|_| Error::internal("a count overflows"))?;
+            visit((ObjectKind::Blob, edges[0]), count, *found);
+        }
+        let own_blobs = blobs.iter().zip(found).filter_map(|(edges, found)| {
+            let pin = pin_bytes(ObjectKind::Blob, edges[0]);
+            found?.own().map(|place| (pin, place))
+        });
+        own.extend(own_blobs.collect::<BTreeMap<_, _>>());
         Ok(own)
+    }
+
+    /// What an object of the build's own points at.
+    fn edges_at(&self, edge: Edge, place: Place) -> Result<Vec<Edge>> {
+        if edge.kind == ObjectKind::Tree {
+            let (id, size) = (TreeId::new(edge.id), edge.size);
+            let node = self.node_at(TreeRef { id, size }, place)?;
+            return Ok(edges_of_node(&node));
+        }
+        let bytes = self.read_at(edge.kind, edge.id, place)?;
+        edges_of(edge.kind, bytes.as_slice()?)
+            .map_err(|error| error.in_stored(edge.kind.name(), edge.id, "the build"))
     }
 
     /// Finds what objects reach: which of the build's own objects, and which published ones directly.
@@ -114,12 +148,12 @@ impl View<'_> {
     /// [`Error::Damaged`] if an object on the way is; what is missing is listed in the answer.
     pub fn reach(&self, roots: &[Edge]) -> Result<Reach> {
         let (mut pins, mut missing) = (BTreeSet::new(), Vec::new());
-        let own = self.follow(roots, &mut |edge, found| match found {
+        let own = self.follow(roots, &mut |(kind, id), _, found| match found {
             Some(Found::Published(_)) => {
-                pins.insert(pin_bytes(edge.kind, edge.id));
+                pins.insert(pin_bytes(kind, id));
             }
             Some(Found::Own(_)) => {}
-            None => missing.push(format!("{} {}", edge.kind.name(), edge.id)),
+            None => missing.push(format!("{} {id}", kind.name())),
         })?;
         Ok(Reach { own, pins, missing })
     }
@@ -133,14 +167,14 @@ impl View<'_> {
         let roots: Vec<Edge> = roots.iter().map(|root| snapshot_edge(*root)).collect();
         let mut added: HashMap<PinBytes, u32> = HashMap::new();
         let mut lost = None;
-        let new = self.follow(&roots, &mut |edge, found| {
-            *added.entry(pin_bytes(edge.kind, edge.id)).or_default() += 1;
+        let new = self.follow(&roots, &mut |(kind, id), count, found| {
+            *added.entry(pin_bytes(kind, id)).or_default() += count;
             if found.is_none() {
-                lost = Some(edge);
+                lost = Some((kind, id));
             }
         })?;
         match lost {
-            Some(edge) => Err(lost_object(edge.kind, edge.id)),
+            Some((kind, id)) => Err(lost_object(kind, id)),
             None => Ok(Graft { new, added }),
         }
     }

@@ -13,7 +13,6 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -25,12 +24,12 @@ use super::view::View;
 use crate::base::id::Hash;
 use crate::base::id::{SnapshotId, TreeId};
 use crate::base::{Error, Result};
-use crate::disk::files::DiskFile;
+use crate::disk::files::Sequential;
 use crate::object::directory::TreeSource;
 use crate::object::edit::TreeSink;
 use crate::object::frame_builder::{FrameBuilder, SealedFrame};
 use crate::object::kind::ObjectKind;
-use crate::object::pack::PACK_BYTES_TARGET;
+use crate::object::pack::{PACK_BYTES_TARGET, PACK_OBJECTS_TARGET};
 use crate::object::pack_writer::PackWriter;
 use crate::object::snapshot::Snapshot;
 use crate::object::tree::{Node, TreeRef};
@@ -55,25 +54,6 @@ struct Unfinished {
     expanded_bytes: u64,
 }
 
-/// Writes a file of the store from its start to its end.
-#[derive(Debug)]
-struct Sequential {
-    file: Box<dyn DiskFile>,
-    offset: u64,
-}
-
-impl Write for Sequential {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(self.offset, bytes)?;
-        self.offset += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Store {
     /// Starts taking in new objects.
     #[must_use]
@@ -92,6 +72,11 @@ impl<'s> Intake<'s> {
             open: None,
             landing: Landing::default(),
         }
+    }
+
+    /// Makes room for `objects` more to be taken: a table that grows needs half as much again while it does.
+    pub fn expect(&mut self, objects: usize) {
+        self.taken.reserve(objects);
     }
 
     /// Whether an object must be taken in: neither `view` shows it, nor has this intake taken it. If so, it is marked as
@@ -126,7 +111,8 @@ impl<'s> Intake<'s> {
             .append(frame)
             .map_err(|source| store.write_failed(&path, source))?;
         open.expanded_bytes += expanded;
-        let is_full = open.writer.bytes() >= PACK_BYTES_TARGET;
+        let is_full = open.writer.bytes() >= PACK_BYTES_TARGET
+            || open.writer.objects() >= PACK_OBJECTS_TARGET;
         self.landing.objects += number_of_objects;
         self.landing.expanded_bytes += expanded;
         if is_full { self.finish_pack() } else { Ok(()) }
@@ -155,14 +141,8 @@ impl<'s> Intake<'s> {
             let path = layout::unfinished_pack(number);
             let (out, pack_file) = self.store.unlanded.create(path.clone())?;
             let salt = u128::from(number).to_le_bytes();
-            let writer = PackWriter::new(
-                Sequential {
-                    file: out,
-                    offset: 0,
-                },
-                salt,
-            )
-            .map_err(|source| self.store.write_failed(&path, source))?;
+            let writer = PackWriter::new(Sequential::new(out), salt)
+                .map_err(|source| self.store.write_failed(&path, source))?;
             self.open = Some(Unfinished {
                 number,
                 file: pack_file,
@@ -187,7 +167,7 @@ impl<'s> Intake<'s> {
         };
         let finished = writer
             .finish()
-            .and_then(|(out, summary)| out.file.sync().map(|()| summary));
+            .and_then(|(out, summary)| out.sync().map(|()| summary));
         let summary = finished.map_err(|source| self.store.write_failed(file.path(), source))?;
         let (id, bytes, objects) = (summary.id, summary.bytes, u64::from(summary.objects));
         self.landing.stored_bytes += bytes;

@@ -8,7 +8,7 @@
 //! How packs are written (`store::intake`), who owns them (`store::tables`).
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::departed::{Era, Eras};
@@ -94,7 +94,7 @@ impl PackStore {
     }
 
     /// Removes packs that no row names any more, durably; none being there is as good.
-    pub(super) fn remove(&self, ids: Vec<PackId>) -> Result<()> {
+    pub(super) fn remove(&self, ids: &[PackId]) -> Result<()> {
         if self.eras.is_watched() {
             // What cannot be opened cannot be read by anybody, whether it departs or not.
             let departing = ids
@@ -102,16 +102,11 @@ impl PackStore {
                 .filter_map(|id| Some((*id, self.open(*id).ok()?)));
             self.eras.end(departing.collect());
         }
-        let mut folders = BTreeSet::new();
-        for id in ids {
-            let path = layout::pack(id);
-            match self.disk.remove(&path) {
-                Err(error) if error.is_file_not_found() => {}
-                removed => removed?,
-            }
-            self.forget_open(id);
-            folders.insert(folder(&path).to_owned());
-        }
+        let paths: Vec<PathBuf> = ids.iter().map(|id| layout::pack(*id)).collect();
+        let removed = self.disk.remove_each(&paths);
+        ids.iter().for_each(|id| self.forget_open(*id));
+        removed?;
+        let folders: BTreeSet<&Path> = paths.iter().map(|path| folder(path)).collect();
         // Also where nothing was found: what was unlinked before a crash may not have been durable.
         folders
             .iter()

@@ -70,8 +70,8 @@ impl Store {
         if dying.is_empty() {
             return Ok(());
         }
-        self.packs
-            .remove(dying.iter().map(|(_, id)| *id).collect())?;
+        let ids: Vec<PackId> = dying.iter().map(|(_, id)| *id).collect();
+        self.packs.remove(&ids)?;
         let mut write = self.catalog.write()?;
         // If this is lost in a crash, the next open unlinks files that are gone: that is harmless, a wait is not.
         write
@@ -91,7 +91,7 @@ impl Store {
         let known: std::collections::HashSet<PackId> = rows.into_iter().map(|row| row.id).collect();
         let mut strays = self.packs.list()?;
         strays.retain(|id| !known.contains(id));
-        self.packs.remove(strays)
+        self.packs.remove(&strays)
     }
 
     /// Writes the notes that are recorded and not yet in their files: what others refer to before those that do.

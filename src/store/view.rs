@@ -86,6 +86,14 @@ impl Found {
             Self::Published(place) | Self::Own(place) => place,
         }
     }
+
+    /// The place, if it is in a pack of one of the builds.
+    pub(super) const fn own(self) -> Option<Place> {
+        match self {
+            Self::Published(_) => None,
+            Self::Own(place) => Some(place),
+        }
+    }
 }
 
 /// The bytes of one object, as they lie in an expanded frame.
@@ -156,15 +164,8 @@ impl<'s> View<'s> {
                 own.push(OwnPack { number, pack });
             }
         }
-        for pack in &landing.packs {
-            let bytes = store.disk.map(pack.file.path())?;
-            own.push(OwnPack {
-                number: pack.number,
-                pack: Arc::new(PackReader::open(bytes)?),
-            });
-        }
         let (frames, nodes) = (Cache::new(FRAME_CACHE_BYTES), Cache::new(NODE_CACHE_BYTES));
-        Ok(Self {
+        let view = Self {
             store,
             repo,
             era,
@@ -172,7 +173,24 @@ impl<'s> View<'s> {
             own,
             frames,
             nodes,
-        })
+        };
+        view.with(landing)
+    }
+
+    /// The same view, which shows what `landing` is about to bring as well. What it has read it need not read again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if a pack cannot be read.
+    pub fn with(mut self, landing: &Landing) -> Result<Self> {
+        for pack in &landing.packs {
+            let bytes = self.store.disk.map(pack.file.path())?;
+            self.own.push(OwnPack {
+                number: pack.number,
+                pack: Arc::new(PackReader::open(bytes)?),
+            });
+        }
+        Ok(self)
     }
 
     /// The store that this view shows.
@@ -308,13 +326,22 @@ impl<'s> View<'s> {
     }
 }
 
-impl TreeSource for View<'_> {
-    fn node(&self, tree: TreeRef) -> Result<Arc<Node>> {
+impl View<'_> {
+    /// Reads a tree node whose place is known.
+    pub(super) fn node_at(&self, tree: TreeRef, place: Place) -> Result<Arc<Node>> {
+        self.node_from(tree, |id| self.read_at(ObjectKind::Tree, id, place))
+    }
+
+    fn node_from(
+        &self,
+        tree: TreeRef,
+        read: impl FnOnce(Hash) -> Result<Bytes>,
+    ) -> Result<Arc<Node>> {
         let id = tree.id.hash();
         if let Some(node) = self.nodes.find(id) {
             return Ok(Arc::clone(&node));
         }
-        let bytes = self.read(ObjectKind::Tree, id)?;
+        let bytes = read(id)?;
         let text = bytes.as_slice()?;
         let damaged = |error: Error| error.in_stored("tree", id, "the store");
         if text.len() as u64 != tree.size {
@@ -326,5 +353,11 @@ impl TreeSource for View<'_> {
         let node = Arc::new(Node::decode(text).map_err(damaged)?);
         self.nodes.keep(id, Arc::clone(&node), text.len());
         Ok(node)
+    }
+}
+
+impl TreeSource for View<'_> {
+    fn node(&self, tree: TreeRef) -> Result<Arc<Node>> {
+        self.node_from(tree, |id| self.read(ObjectKind::Tree, id))
     }
 }

@@ -114,11 +114,11 @@ mod tests {
     use crate::build::file_list::ListWriter;
 
     fn decode(records: &[Record<'_>]) -> Result<EarlierDir> {
-        let mut writer = ListWriter::new(Vec::new());
+        let mut writer = ListWriter::new(Vec::new(), b"");
         for record in records {
             writer.add(record)?;
         }
-        let bytes = writer.finish();
+        let bytes = writer.finish()?;
         EarlierDir::decode(Records::new(&bytes[..bytes.len() - 32]))
     }
 

@@ -197,7 +197,7 @@ mod tests {
         let known: Vec<_> = (0..before.len())
             .map(|number| Some(Hash::of(&[u8::try_from(number).unwrap_or(0)])))
             .collect();
-        let bytes = encode(&directory(before)?, &known, i64::MAX)?;
+        let bytes = encode(Vec::new(), &directory(before)?, &known, i64::MAX)?;
         let files = after
             .iter()
             .filter(|(path, _)| !path.ends_with('/'))
@@ -257,12 +257,12 @@ mod tests {
                 "one that is there",
             ),
         ] {
-            let mut writer = cache::begin();
+            let mut writer = cache::begin(Vec::new());
             for record in records {
                 writer.add(&record)?;
             }
             let contents = directory(&[("x/", 0)])?;
-            let believed = believe(&writer.finish(), &contents, &mut []);
+            let believed = believe(&writer.finish()?, &contents, &mut []);
             assert!(
                 matches!(believed, Err(crate::base::Error::Malformed { .. })),
                 "{reason}"

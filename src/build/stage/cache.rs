@@ -9,16 +9,19 @@
 //! Its records (`build::file_list`), which files are put into it (`build::stage::remember`), what of it is believed
 //! (`build::stage::believe`).
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::base::Result;
 use crate::base::id::Hasher;
-use crate::build::file_list::{ListWriter, Records, check_hash, malformed};
+use crate::build::file_list::{ListWriter, RECORD_BYTES_MAX, Records, check_hash, malformed};
 use crate::disk::exclude::Excludes;
 use crate::store::layout;
 
-/// Bytes of a cache: ten million files. Of larger directories all files are read.
+/// Bytes of a cache.
 pub(super) const CACHE_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Files that always fit. Of larger directories all files are read.
+pub(super) const CACHE_FILES_MAX: usize = CACHE_BYTES_MAX / RECORD_BYTES_MAX;
 /// The first bytes.
 const MAGIC: &[u8] = b"bindery stat cache 1\n";
 
@@ -33,9 +36,9 @@ pub(super) fn cache_path(directory: &Path, excludes: &Excludes) -> PathBuf {
     layout::stat_cache(hasher.hash())
 }
 
-/// Starts a cache.
-pub(super) fn begin() -> ListWriter {
-    ListWriter::new(MAGIC.to_vec())
+/// Starts a cache that is written to `out`.
+pub(super) fn begin<W: Write>(out: W) -> ListWriter<W> {
+    ListWriter::new(out, MAGIC)
 }
 
 /// Checks that `bytes` are a cache, and gives its records.
@@ -54,9 +57,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_cache_is_opened() {
-        assert!(open(&begin().finish()).is_ok());
-        assert!(open(&ListWriter::new(b"bindery checkout 1\n".to_vec()).finish()).is_err());
+    fn only_a_cache_is_opened() -> Result<()> {
+        assert!(open(&begin(Vec::new()).finish()?).is_ok());
+        let other = ListWriter::new(Vec::new(), b"bindery checkout 1\n").finish()?;
+        assert!(open(&other).is_err());
+        Ok(())
     }
 
     #[test]

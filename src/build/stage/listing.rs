@@ -9,6 +9,7 @@
 //!
 //! The walk (`disk::walk`); what the order is used for (`build::stage::pipeline`, `cache`, `trees`).
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,10 +107,14 @@ impl Source {
 
     /// The files and links, in order.
     pub(super) fn files(&self) -> Files<'_> {
+        let (folder, one) = match self.kind {
+            Kind::Directory => (Some(&*self.path), None),
+            Kind::File => (self.path.parent(), self.path.file_name()),
+        };
         Files {
-            one: (self.kind == Kind::File).then_some(&*self.path),
+            one,
             open: vec![Open {
-                path: Arc::from(&*self.path),
+                path: Arc::from(folder.unwrap_or(&self.path)),
                 dir: &self.contents,
                 next_file: 0,
                 next_dir: 0,
@@ -182,21 +187,18 @@ impl Sums {
 pub(super) struct Listed<'a> {
     /// Its number in the order.
     pub(super) number: usize,
-    /// The directory it lies in; of a source that is one file, its path.
-    place: Arc<Path>,
-    is_place: bool,
-    /// Its name, and what it is.
+    /// The path of the directory it lies in.
+    pub(super) folder: Arc<Path>,
+    /// What it is called there. Its name in the tree is another one if PATH was a link to this one file.
+    pub(super) name: &'a OsStr,
+    /// Its name in the tree, and what it is.
     pub(super) entry: &'a SourceEntry,
 }
 
 impl Listed<'_> {
     /// Where it lies.
     pub(super) fn path(&self) -> PathBuf {
-        if self.is_place {
-            self.place.to_path_buf()
-        } else {
-            self.place.join(self.entry.name.as_str())
-        }
+        self.folder.join(self.name)
     }
 
     /// Its bytes.
@@ -207,8 +209,8 @@ impl Listed<'_> {
 
 /// The files of a [`Source`], in order.
 pub(super) struct Files<'a> {
-    /// The path of the source, if that is a file.
-    one: Option<&'a Path>,
+    /// What the source is called where it lies, if that is a file.
+    one: Option<&'a OsStr>,
     /// The directories on the way, at most as many as a path has names.
     open: Vec<Open<'a>>,
     next_number: usize,
@@ -233,8 +235,8 @@ impl<'a> Iterator for Files<'a> {
                 self.next_number += 1;
                 return Some(Listed {
                     number,
-                    place: Arc::clone(&open.path),
-                    is_place: self.one.is_some(),
+                    folder: Arc::clone(&open.path),
+                    name: self.one.unwrap_or(OsStr::new(entry.name.as_str())),
                     entry,
                 });
             }

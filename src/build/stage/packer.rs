@@ -3,16 +3,19 @@
 //! # Invariants
 //!
 //! - Which contents share a frame depends on their order alone, so the same files give the same packs.
-//! - At most one window of contents is held, and one frame that is not full yet.
+//! - At most [`SEALING_BYTES_MAX`] of contents and one frame more are being compressed or wait to be written, and one
+//!   frame is not full yet.
 //!
 //! # Not here
 //!
 //! What a frame is (`object::frame_builder`), which packs the frames go to (`store::intake`).
 
-use rayon::prelude::*;
+use rayon::Scope;
 
+use super::in_order::InOrder;
 use crate::base::Result;
 use crate::base::id::Hash;
+use crate::base::limits::MIB;
 use crate::object::edit::TreeSink;
 use crate::object::frame::{FRAME_BYTES_TARGET, FRAME_ROW_BYTES};
 use crate::object::frame_builder::{FrameBuilder, SealedFrame};
@@ -23,6 +26,12 @@ use crate::store::intake::Intake;
 use crate::store::landing::Landing;
 use crate::store::view::View;
 
+/// Bytes of contents that are compressed ahead: some frames for each of many threads.
+const SEALING_BYTES_MAX: u64 = 8 * MIB;
+
+/// Bytes that a content takes in memory beside its own: they count where there are millions of tiny files.
+pub(super) const CONTENT_BYTES_EXTRA: u64 = 128;
+
 /// The bytes of a small file, a link's target or a chunk, hashed.
 #[derive(Debug)]
 pub(super) struct Content {
@@ -31,42 +40,57 @@ pub(super) struct Content {
 }
 
 /// Takes in objects that the view does not show.
-pub(super) struct Packer<'v, 's> {
+pub(super) struct Packer<'v, 's, 'scope> {
     intake: Intake<'s>,
     view: &'v View<'s>,
     group: Group,
+    sealing: InOrder<'v, 'scope, SealedFrame>,
 }
 
-impl<'v, 's> Packer<'v, 's> {
-    /// Starts with nothing taken in.
-    pub(super) fn new(intake: Intake<'s>, view: &'v View<'s>) -> Self {
+impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
+    /// Starts with nothing taken in. Frames are compressed by the threads of `scope`.
+    pub(super) fn new(intake: Intake<'s>, view: &'v View<'s>, scope: &'v Scope<'scope>) -> Self {
         Self {
             intake,
             view,
             group: Group::default(),
+            sealing: InOrder::new(scope),
         }
     }
 
-    /// Takes in contents, in order. Frames are compressed by all threads.
+    /// Says that there will be up to `contents` more to take.
+    pub(super) fn expect(&mut self, contents: usize) {
+        self.intake.expect(contents);
+    }
+
+    /// Takes in a content. It may wait for frames to be compressed.
     ///
     /// # Errors
     ///
-    /// Those of [`Intake::wants`] and [`Intake::append`].
-    pub(super) fn take(&mut self, contents: Vec<Content>) -> Result<()> {
-        let mut full = Vec::new();
-        for content in contents {
-            if !self.intake.wants(self.view, ObjectKind::Blob, content.id)? {
-                continue;
-            }
-            if !self.group.has_room_for(&content) {
-                full.push(std::mem::take(&mut self.group));
-            }
-            self.group.add(content);
+    /// Those of [`Intake::wants`] and [`Intake::append`], also for contents taken before.
+    pub(super) fn take(&mut self, content: Content) -> Result<()> {
+        if !self.intake.wants(self.view, ObjectKind::Blob, content.id)? {
+            return Ok(());
         }
-        let sealed: Vec<Result<SealedFrame>> = full.into_par_iter().map(Group::seal).collect();
-        sealed
-            .into_iter()
-            .try_for_each(|frame| self.intake.append(&frame?))
+        if !self.group.has_room_for(&content) {
+            self.seal_group();
+            while self.sealing.weight() > SEALING_BYTES_MAX {
+                self.append_next()?;
+            }
+        }
+        self.group.add(content);
+        Ok(())
+    }
+
+    fn seal_group(&mut self) {
+        let group = std::mem::take(&mut self.group);
+        self.sealing.start(group.weight(), move || group.seal());
+    }
+
+    /// Appends the frame that was filled first; says whether there was one.
+    fn append_next(&mut self) -> Result<bool> {
+        let next = self.sealing.next()?;
+        next.map_or(Ok(false), |frame| self.intake.append(&frame).map(|()| true))
     }
 
     /// Ends the frame that is not full yet. Trees may follow.
@@ -75,12 +99,11 @@ impl<'v, 's> Packer<'v, 's> {
     ///
     /// As [`take`](Self::take).
     pub(super) fn finish_blobs(&mut self) -> Result<()> {
-        let last = std::mem::take(&mut self.group);
-        if last.contents.is_empty() {
-            Ok(())
-        } else {
-            self.intake.append(&last.seal()?)
+        if !self.group.contents.is_empty() {
+            self.seal_group();
         }
+        while self.append_next()? {}
+        Ok(())
     }
 
     /// Takes in how a large file is put together.
@@ -107,7 +130,7 @@ impl<'v, 's> Packer<'v, 's> {
     }
 }
 
-impl TreeSink for Packer<'_, '_> {
+impl TreeSink for Packer<'_, '_, '_> {
     fn put(&mut self, tree: TreeRef, text: Vec<u8>, _: Node) -> Result<()> {
         let id = tree.id.hash();
         if self.intake.wants(self.view, ObjectKind::Tree, id)? {
@@ -135,8 +158,13 @@ impl Group {
         self.contents.push(content);
     }
 
+    /// Bytes that it takes in memory.
+    const fn weight(&self) -> u64 {
+        self.frame_bytes as u64 + self.contents.len() as u64 * CONTENT_BYTES_EXTRA
+    }
+
     fn seal(self) -> Result<SealedFrame> {
-        let mut frame = FrameBuilder::new();
+        let mut frame = FrameBuilder::with_room(self.contents.len(), self.frame_bytes);
         for content in self.contents {
             frame.push(ObjectKind::Blob, content.id, &content.bytes)?;
         }

@@ -9,9 +9,10 @@
 //!
 //! Where a cache lies (`build::stage::recall`), its bytes (`build::stage::cache`, `build::file_list`).
 
+use std::io::Write;
 use std::path::Path;
 
-use super::cache::{self, CACHE_BYTES_MAX, cache_path};
+use super::cache::{self, CACHE_FILES_MAX, cache_path};
 use super::listing::Source;
 use super::recall::Recalled;
 use crate::base::Result;
@@ -46,11 +47,11 @@ pub(super) fn remember(
         return;
     };
     let path = cache_path(directory, excludes);
-    let Ok(bytes) = encode(source.contents(), recalled.ids(), walk_started_ns) else {
-        return;
-    };
-    if bytes.len() <= CACHE_BYTES_MAX && make_room(store, &path).is_ok() {
-        write_whole_unsynced(store.disk(), &path, &bytes).ok();
+    if source.file_count() <= CACHE_FILES_MAX && make_room(store, &path).is_ok() {
+        write_whole_unsynced(store.disk(), &path, |file| {
+            encode(file, source.contents(), recalled.ids(), walk_started_ns)
+        })
+        .ok();
     }
 }
 
@@ -65,28 +66,29 @@ fn make_room(store: &Store, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The cache of a directory whose files have these ids.
-pub(super) fn encode(
+/// Writes the cache of a directory whose files have these ids.
+pub(super) fn encode<W: Write>(
+    out: W,
     contents: &SourceDir,
     ids: &[Option<Hash>],
     walk_started_ns: i64,
-) -> Result<Vec<u8>> {
+) -> Result<W> {
     let mut remembering = Remembering {
-        writer: cache::begin(),
+        writer: cache::begin(out),
         ids: ids.iter(),
         walk_started_ns,
     };
     remembering.directory(contents)?;
-    Ok(remembering.writer.finish())
+    remembering.writer.finish()
 }
 
-struct Remembering<'a> {
-    writer: ListWriter,
+struct Remembering<'a, W> {
+    writer: ListWriter<W>,
     ids: std::slice::Iter<'a, Option<Hash>>,
     walk_started_ns: i64,
 }
 
-impl Remembering<'_> {
+impl<W: Write> Remembering<'_, W> {
     fn directory(&mut self, dir: &SourceDir) -> Result<()> {
         for file in &dir.files {
             let (SourceContent::File(stat), Some(Some(id))) = (&file.content, self.ids.next())
@@ -163,7 +165,10 @@ mod tests {
         let place = |number: usize| layout::stat_cache(Hash::of(&number.to_le_bytes()));
         for number in 0..CACHES_MAX + 10 {
             make_room(&scene.store, &place(number))?;
-            write_whole_unsynced(disk, &place(number), b"x")?;
+            write_whole_unsynced(disk, &place(number), |mut file| {
+                file.write_all(b"x")
+                    .map_err(crate::base::Error::io("write", Path::new("x")))
+            })?;
         }
         make_room(&scene.store, &place(CACHES_MAX + 9))?;
         assert_eq!(disk.list(Path::new(layout::CACHE))?.len(), CACHES_MAX);

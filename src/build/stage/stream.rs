@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - At most [`BUFFER_BYTES`] of the file and the chunks of the buffer before are in memory.
+//! - At most [`BUFFER_BYTES`] of the file, and as much of chunks that were cut from it, are in memory beside what the
+//!   packer holds.
 //! - The bytes that the chunks and the blob's id were made of are those of one unchanged file.
 //!
 //! # Not here
@@ -12,8 +13,10 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use rayon::Scope;
 use rayon::prelude::*;
 
+use super::in_order::InOrder;
 use super::listing::Listed;
 use super::packer::{Content, Packer};
 use super::recipes::Pieces;
@@ -26,42 +29,74 @@ use crate::object::chunk::{CHUNK_BYTES_MAX, Follows, cut};
 use crate::object::recipe::Piece;
 
 /// Bytes of a file that are in memory at a time.
-const BUFFER_BYTES: usize = 16 * 1024 * 1024;
+const BUFFER_BYTES: usize = 12 * 1024 * 1024;
 // A full buffer holds at least one chunk and its border, so every round gets ahead.
 const _: () = assert!(BUFFER_BYTES > 2 * CHUNK_BYTES_MAX);
 
-/// Takes in a large file: chunks first, then the recipes. While chunks are compressed and written, the next are read.
+/// A large file of which the first chunks are being read.
+pub(super) struct Streaming<'a, 'scope> {
+    rounds: InOrder<'a, 'scope, Round>,
+    progress: &'scope dyn Progress,
+}
+
+/// What is left of a file, and the chunks that were cut last; none at the end.
+type Round = (Cutting, Vec<Content>);
+
+/// Starts to read a large file.
 ///
 /// # Errors
 ///
-/// [`Error::Source`] if the file changes while it is read, [`Error::Io`] if it cannot be read, and those of
-/// [`Packer::take`].
-pub(super) fn take_in(
+/// Those of [`source::open_stream`].
+pub(super) fn start<'a, 'scope>(
+    scope: &'a Scope<'scope>,
     file: &Listed<'_>,
-    packer: &mut Packer<'_, '_>,
-    progress: &dyn Progress,
-) -> Result<Hash> {
+    progress: &'scope dyn Progress,
+) -> Result<Streaming<'a, 'scope>> {
     let SourceContent::File(stat) = &file.entry.content else {
         return Err(Error::internal("a link's target is never large"));
     };
     let path = file.path();
     let stream = source::open_stream(&path, stat)?;
-    let mut cutting = Cutting::new(stream, path);
-    let mut waiting = Vec::new();
-    loop {
-        let chunks = std::mem::take(&mut waiting);
-        let (cut, taken) = rayon::join(|| cutting.next_chunks(progress), || packer.take(chunks));
-        taken?;
-        match cut? {
-            Some(chunks) => waiting = chunks,
-            None => break,
+    let mut streaming = Streaming {
+        rounds: InOrder::new(scope),
+        progress,
+    };
+    streaming.cut_on(Cutting::new(stream, path));
+    Ok(streaming)
+}
+
+impl Streaming<'_, '_> {
+    fn cut_on(&mut self, mut cutting: Cutting) {
+        let progress = self.progress;
+        self.rounds.start(BUFFER_BYTES as u64, move || {
+            let chunks = cutting.next_chunks(progress)?;
+            Ok((cutting, chunks))
+        });
+    }
+
+    /// Takes in the file: chunks first, then the recipes. While chunks are compressed and written, the next are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] if the file changes while it is read, [`Error::Io`] if it cannot be read, and those of
+    /// [`Packer::take`].
+    pub(super) fn take_in(mut self, packer: &mut Packer<'_, '_, '_>) -> Result<Hash> {
+        let lost = || Error::internal("a file that is being cut has a next round");
+        loop {
+            let (cutting, chunks) = self.rounds.next()?.ok_or_else(lost)?;
+            if chunks.is_empty() {
+                let (id, pieces) = cutting.finish()?;
+                for recipe in pieces.recipes(BlobId::new(id))? {
+                    packer.take_recipe(&recipe)?;
+                }
+                return Ok(id);
+            }
+            self.cut_on(cutting);
+            chunks
+                .into_iter()
+                .try_for_each(|chunk| packer.take(chunk))?;
         }
     }
-    let (id, pieces) = cutting.finish()?;
-    for recipe in pieces.recipes(BlobId::new(id))? {
-        packer.take_recipe(&recipe)?;
-    }
-    Ok(id)
 }
 
 /// A file that is being cut.
@@ -87,12 +122,9 @@ impl Cutting {
         }
     }
 
-    /// The next chunks, or `None` at the end.
-    fn next_chunks(&mut self, progress: &dyn Progress) -> Result<Option<Vec<Content>>> {
+    /// The next chunks; none at the end.
+    fn next_chunks(&mut self, progress: &dyn Progress) -> Result<Vec<Content>> {
         self.fill(progress)?;
-        if self.buffer.is_empty() {
-            return Ok(None);
-        }
         let buffer = &self.buffer;
         let ranges: Vec<_> = cut(buffer, self.follows).collect();
         let chunks: Vec<Content> = ranges
@@ -110,24 +142,20 @@ impl Cutting {
         }
         self.buffer
             .drain(..ranges.last().map_or(0, |range| range.end));
-        Ok(Some(chunks))
+        Ok(chunks)
     }
 
     /// Fills the buffer, or reads to the end of the file.
     fn fill(&mut self, progress: &dyn Progress) -> Result<()> {
         let kept = self.buffer.len();
-        self.buffer.resize(BUFFER_BYTES, 0);
-        let mut filled = kept;
-        while self.follows == Follows::More && filled < BUFFER_BYTES {
-            let read = self.stream.read(&mut self.buffer[filled..]);
-            match read.map_err(Error::io("read", &self.path))? {
-                0 => self.follows = Follows::End,
-                bytes => filled += bytes,
-            }
+        let wanted = BUFFER_BYTES - kept;
+        let mut part = self.stream.by_ref().take(wanted as u64);
+        let read = part.read_to_end(&mut self.buffer);
+        if read.map_err(Error::io("read", &self.path))? < wanted {
+            self.follows = Follows::End;
         }
-        self.buffer.truncate(filled);
         self.hasher.update_parallel(&self.buffer[kept..]);
-        progress.advance((filled - kept) as u64);
+        progress.advance((self.buffer.len() - kept) as u64);
         Ok(())
     }
 

@@ -248,7 +248,7 @@ fn remember_as(scene: &Scene, ids: &[Hash]) -> Outcome {
     let excludes = Excludes::none();
     let source = Source::open(&scene.source(), &TreePath::root(), &excludes)?;
     let ids: Vec<_> = ids.iter().copied().map(Some).collect();
-    let bytes = encode(source.contents(), &ids, i64::MAX)?;
+    let bytes = encode(Vec::new(), source.contents(), &ids, i64::MAX)?;
     let directory = source.directory().ok_or("a directory was walked")?;
     write_whole(
         scene.store.disk(),
