@@ -140,9 +140,9 @@ impl<W: Write> ListWriter<W> {
     ///
     /// [`Error::Io`] if it cannot be written.
     pub(super) fn finish(mut self) -> Result<W> {
-        self.write_piece()?;
-        let hash = self.hasher.hash();
-        self.out.write_all(hash.as_bytes()).map_err(cannot_write)?;
+        self.hasher.update(&self.piece);
+        self.piece.extend_from_slice(self.hasher.hash().as_bytes());
+        self.out.write_all(&self.piece).map_err(cannot_write)?;
         Ok(self.out)
     }
 }
