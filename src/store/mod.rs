@@ -41,6 +41,7 @@ mod repack;
 pub mod repos;
 mod restore;
 pub mod retire;
+mod row_counts;
 pub mod rows;
 mod salvage;
 pub mod settings;
