@@ -98,3 +98,6 @@ impl TreeSink for Nowhere {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
