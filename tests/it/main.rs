@@ -9,6 +9,7 @@
 //! What one file promises by itself: its tests stand beside the code.
 
 mod bad_input;
+mod counts;
 mod crash;
 mod guides;
 mod life;
