@@ -35,8 +35,8 @@ use crate::object::edges::{Edge, edges_of, edges_of_node};
 use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
 
-/// Blobs that one thread looks up in a row.
-const LOOKUPS_PER_TASK: usize = 256;
+/// Blobs from which on several threads look them up: for fewer, waking threads costs more than they save.
+const PARALLEL_LOOKUPS_MIN: usize = 16 * 1024;
 
 /// An object by kind and id.
 type Object = (ObjectKind, Hash);
@@ -109,13 +109,19 @@ impl View<'_> {
                 waiting.extend(self.edges_at(edge, place)?.iter().rev());
             }
         }
-        blobs.par_sort_unstable();
+        let is_many = blobs.len() >= PARALLEL_LOOKUPS_MIN;
+        if is_many {
+            blobs.par_sort_unstable();
+        } else {
+            blobs.sort_unstable();
+        }
         let blobs: Vec<&[Hash]> = blobs.chunk_by(|one, other| one == other).collect();
-        let found: Vec<Option<Found>> = blobs
-            .par_iter()
-            .with_min_len(LOOKUPS_PER_TASK)
-            .map(|edges| self.find(ObjectKind::Blob, edges[0]))
-            .collect::<Result<_>>()?;
+        let find = |edges: &&[Hash]| self.find(ObjectKind::Blob, edges[0]);
+        let found: Vec<Option<Found>> = if is_many {
+            blobs.par_iter().map(find).collect::<Result<_>>()?
+        } else {
+            blobs.iter().map(find).collect::<Result<_>>()?
+        };
         for (edges, found) in blobs.iter().zip(&found) {
             let count = u32::try_from(edges.len());
             let count = count.map_err(|_| Error::internal("a count overflows"))?;
