@@ -27,8 +27,8 @@ use crate::object::snapshot::Snapshot;
 use crate::object::totals::Totals;
 use crate::object::tree::TreeRef;
 use crate::store::Store;
-use crate::store::counting::{snapshot_edge, tree_edge};
 use crate::store::intake::{Intake, Workshop};
+use crate::store::reach::{snapshot_edge, tree_edge};
 use crate::store::rows::{Base, BuildRow, BuildState, Committed, Operation};
 use crate::store::view::View;
 
@@ -192,4 +192,58 @@ fn freeze(
     let dropped = store.tidy_packs(row.id, &reach, &mut tidied)?;
     landing.join(tidied.finish()?);
     store.record_commit(row, committed, landing, &reach, &dropped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::base::id::SnapshotId;
+    use crate::build::sandbox::{AnyError, Sandbox, time};
+    use crate::store::landing::Landing;
+    use crate::store::retire::Mode;
+    use crate::store::rows::SnapshotRef;
+
+    #[test]
+    fn what_was_retired_since_it_was_looked_at_is_missing() -> Result<(), AnyError> {
+        let mut sandbox = Sandbox::with_repo()?;
+        let (old, new) = ([("a", b"1".as_slice())], [("a", b"2".as_slice())]);
+        sandbox.publish("main", "stable", &old)?;
+        sandbox.publish("main", "stable", &new)?;
+        let id = sandbox.stage("main", "stable", &old)?.id;
+        let store = sandbox.store()?;
+        let row = store.reader()?.build(id)?;
+        let Some(Operation::Merge { tree, .. }) = store.operations(row.id)?.pop() else {
+            return Err("it was staged".into());
+        };
+        let view = store.view(&row.repo, &[row.id])?;
+        let reach = view.reach(&[tree_edge(tree.into())])?;
+        reach.check_whole(row.id)?;
+        drop(view);
+        let repo = sandbox.repo("main")?;
+        let first = [("stable".parse()?, 1, 1)];
+        store.retire_releases(&repo, &first, Mode::Apply)?;
+        let committed = Committed {
+            snapshot: SnapshotRef {
+                id: SnapshotId::of(b""),
+                size: 0,
+            },
+            root: tree,
+            wanted: tree,
+            files: 1,
+            bytes: 1,
+            onto: None,
+            conflicts: 0,
+            time: time(9)?,
+        };
+        let nothing = (Landing::default(), BTreeSet::new());
+        let refused = store.record_commit(&row, committed, nothing.0, &reach, &nothing.1);
+        assert!(
+            matches!(&refused, Err(Error::Missing { objects, .. }) if objects.len() == 1),
+            "{refused:?}"
+        );
+        assert_eq!(store.reader()?.build(row.id)?.state, BuildState::Open);
+        Ok(())
+    }
 }

@@ -22,8 +22,8 @@ use crate::object::totals::Totals;
 use crate::object::tree::{Entry, TreeRef};
 use crate::store::Store;
 use crate::store::builds::Staging;
-use crate::store::counting::tree_edge;
 use crate::store::intake::Workshop;
+use crate::store::reach::tree_edge;
 use crate::store::rows::{
     BuildRow, BuildState, Committed, Import, Operation, Published, SnapshotRef, Staged,
 };

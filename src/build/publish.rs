@@ -27,9 +27,9 @@ use crate::object::directory::TreeSource;
 use crate::object::snapshot::Snapshot;
 use crate::object::tree::TreeRef;
 use crate::store::Store;
-use crate::store::counting::snapshot_edge;
 use crate::store::intake::{Intake, Workshop};
 use crate::store::landing::Landing;
+use crate::store::reach::snapshot_edge;
 use crate::store::rows::{
     BuildRow, BuildState, Committed, Import, RefRow, ReleaseKind, RepoRow, SnapshotRef,
 };

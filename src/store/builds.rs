@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::failed;
-use super::counting::Reach;
 use super::landing::Landing;
 use super::open::Store;
+use super::reach::Reach;
 use super::rows::{Base, BuildRow, BuildState, Committed, Operation, Owner, Receipt, Staged};
 use super::tables::{NEXT_BUILD, OPERATIONS, PinBytes, pin_bytes};
 use super::transaction::Transaction;
@@ -143,9 +143,10 @@ impl Store {
             let reason = format!("build {build} was staged into meanwhile; try again");
             return Err(Error::refused(reason));
         }
-        let mut pins = reach.pins.clone();
-        pins.extend([row.base, committed.onto].iter().flatten().map(base_pin));
-        transaction.pin(repo, build, &pins)?;
+        let bases = [row.base, committed.onto];
+        let bases: BTreeSet<PinBytes> = bases.iter().flatten().map(base_pin).collect();
+        transaction.check_published(repo, build, &bases)?;
+        transaction.pin(repo, build, reach, bases)?;
         transaction.land(landing, Owner::Build(build))?;
         for number in dropped {
             transaction.doom(*number)?;

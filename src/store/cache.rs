@@ -38,6 +38,12 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         state.values.get(&key).map(|(value, _)| Arc::clone(value))
     }
 
+    /// Shows every value to `visit`, in no order.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&V)) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.values.values().for_each(|(value, _)| visit(value));
+    }
+
     /// Keeps a value of `bytes` bytes; forgets the oldest ones if there are too many.
     pub(super) fn keep(&self, key: K, value: V, bytes: usize) -> Arc<V> {
         let value = Arc::new(value);

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 use super::backend::CatalogFile;
 use super::layout;
 use super::tables::{
-    ANNOUNCING, BUILD_PACKS, BUILDS, CATALOG_FORMAT, COUNTERS, DYING, EVENTS, LINGERING, OBJECTS,
-    OPERATIONS, PACKS, PINS, REFS, RELEASES, REPOS, SIGNING,
+    ADDITIONS, ANNOUNCING, BUILD_PACKS, BUILDS, CATALOG_FORMAT, COUNTERS, DYING, EVENTS, LINGERING,
+    OBJECTS, OPERATIONS, PACKS, PINS, REFS, RELEASES, REPOS, SIGNING,
 };
 use crate::base::{Error, Kind, Result};
 use crate::disk::files::Disk;
@@ -30,7 +30,7 @@ use crate::disk::files::Disk;
 /// Bytes of pages that redb keeps in memory.
 const PAGE_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// The version of the tables that this program reads and writes.
-const TABLES_FORMAT: u64 = 1;
+const TABLES_FORMAT: u64 = 2;
 
 /// The database of a store.
 pub(super) enum Catalog {
@@ -52,15 +52,20 @@ impl Catalog {
             .create_with_backend(CatalogFile(file))
             .map_err(failed("create"))?;
         let catalog = Self::Writable(database);
-        let write = catalog.write()?;
+        catalog.make_tables()?;
+        Ok(catalog)
+    }
+
+    /// Makes every table that is not there, as a catalog of an earlier version has it.
+    fn make_tables(&self) -> Result<()> {
+        let write = self.write()?;
         for_every_table(&write)?;
         write
             .open_table(COUNTERS)
             .map_err(failed("create"))?
             .insert(CATALOG_FORMAT, TABLES_FORMAT)
             .map_err(failed("create"))?;
-        write.commit().map_err(failed("create"))?;
-        Ok(catalog)
+        write.commit().map_err(failed("create"))
     }
 
     /// Opens the catalog to read and write; repairs it after a crash.
@@ -80,7 +85,11 @@ impl Catalog {
         let database = builder()
             .create_with_backend(CatalogFile(file))
             .map_err(failed("open"))?;
-        Self::Writable(database).with_known_format(disk)
+        let catalog = Self::Writable(database);
+        if catalog.known_format(disk)? < TABLES_FORMAT {
+            catalog.make_tables()?;
+        }
+        Ok(catalog)
     }
 
     /// Opens the catalog to read; fails if it was not closed in order.
@@ -89,10 +98,17 @@ impl Catalog {
         let database = builder()
             .open_read_only_with_backend(CatalogFile(file))
             .map_err(failed("open"))?;
-        Self::ReadOnly(database).with_known_format(disk)
+        let catalog = Self::ReadOnly(database);
+        if catalog.known_format(disk)? < TABLES_FORMAT {
+            return Err(Error::refused(
+                "an earlier version wrote this store: run 'bindery fsck' on it once, then it can be read",
+            ));
+        }
+        Ok(catalog)
     }
 
-    fn with_known_format(self, disk: &dyn Disk) -> Result<Self> {
+    /// The version of the tables, which must not be a later one.
+    fn known_format(&self, disk: &dyn Disk) -> Result<u64> {
         let found = self.read()?.open_table(COUNTERS).map_err(failed("open"))?;
         let found = found
             .get(CATALOG_FORMAT)
@@ -106,7 +122,7 @@ impl Catalog {
                 supported: TABLES_FORMAT,
             });
         }
-        Ok(self)
+        Ok(found)
     }
 
     pub(super) fn read(&self) -> Result<ReadTransaction> {
@@ -155,6 +171,7 @@ fn for_every_table(write: &WriteTransaction) -> Result<()> {
         write.open_table(OBJECTS)?;
         write.open_table(PINS)?;
         write.open_table(LINGERING)?;
+        write.open_table(ADDITIONS)?;
         write.open_table(REFS)?;
         write.open_table(RELEASES)?;
         write.open_table(SIGNING)?;

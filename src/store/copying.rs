@@ -9,10 +9,10 @@
 //!
 //! What another build takes over (`build::copy`); moving what matters out of thin packs (`store::repack`).
 
-use super::counting::Reach;
 use super::intake::Intake;
 use super::landing::Landing;
 use super::place::Place;
+use super::reach::Reach;
 use super::tables::parse_pin;
 use super::view::View;
 use crate::base::Result;

@@ -6,209 +6,36 @@
 //! # Invariants
 //!
 //! - **I2**: every published tree, recipe and snapshot has all its children published.
-//! - **I3**: the count of every object equals the count recomputed from the published trees and roots.
+//! - **I3**: the count of every object, with what waits to be added to it, equals the count recomputed from the
+//!   published trees and roots.
 //! - An object dies when its count is zero and nothing pins it; while only pins keep it, it is listed as lingering.
 //!
 //! # Not here
 //!
-//! Counting everything anew to compare (`store::fsck`).
+//! Counting everything anew to compare (`store::fsck`); when counts are added (`store::additions`); what a build reaches
+//! (`store::reach`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
 use redb::{ReadableTable, ReadableTableMetadata};
 
+use super::additions::Addition;
 use super::catalog::failed;
 use super::landing::Landing;
 use super::place::Place;
-use super::rows::{Owner, Receipt, SnapshotRef};
+use super::reach::{Graft, Reach};
+use super::rows::{Owner, Receipt};
 use super::tables::{
-    LINGERING, OBJECTS, ObjectRow, PACKS, PIN_BYTES, PINS, PinBytes, object_key, parse_pin,
-    pin_bytes,
+    COUNTERS, DEATHS, LINGERING, OBJECTS, ObjectRow, PACKS, PINS, PinBytes, object_key, parse_pin,
+    pin_bytes, pins_in,
 };
 use super::transaction::Transaction;
-use super::view::{Found, View};
-use crate::base::id::{Hash, TreeId};
+use super::view::View;
+use crate::base::id::Hash;
 use crate::base::limits::LISTED_PATHS_MAX;
 use crate::base::{Error, Kind, Result};
-use crate::object::edges::{Edge, edges_of, edges_of_node};
+use crate::object::edges::{Edge, edges_of};
 use crate::object::kind::ObjectKind;
-use crate::object::tree::TreeRef;
-
-/// Blobs from which on several threads look them up: for fewer, waking threads costs more than they save.
-const PARALLEL_LOOKUPS_MIN: usize = 16 * 1024;
-
-/// An object by kind and id.
-type Object = (ObjectKind, Hash);
-
-/// What must be inserted to publish some snapshots: the plan of `Transaction::insert`.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Graft {
-    new: BTreeMap<PinBytes, Place>,
-    added: HashMap<PinBytes, u32>,
-}
-
-/// What a build's snapshots reach.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Reach {
-    /// Objects in the build's own packs, and where.
-    pub(super) own: BTreeMap<PinBytes, Place>,
-    /// Published objects that the own ones, or the roots, point at.
-    pub(super) pins: BTreeSet<PinBytes>,
-    /// Objects that are nowhere.
-    pub missing: Vec<String>,
-}
-
-impl Reach {
-    /// Checks that nothing is missing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Missing`] with the first objects if something is.
-    pub fn check_whole(&self, build: u64) -> Result<()> {
-        let objects: Vec<String> = self
-            .missing
-            .iter()
-            .take(LISTED_PATHS_MAX)
-            .cloned()
-            .collect();
-        if objects.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Missing { build, objects })
-        }
-    }
-}
-
-impl View<'_> {
-    /// Follows some objects through everything that is not published. `visit` is told once of each blob and its number of
-    /// edges, and of every edge to anything else.
-    ///
-    /// Most objects are blobs, which lead nowhere: they are looked up last and in the order of the indexes.
-    fn follow(
-        &self,
-        roots: &[Edge],
-        visit: &mut dyn FnMut(Object, u32, Option<Found>),
-    ) -> Result<BTreeMap<PinBytes, Place>> {
-        let (mut own, mut blobs) = (BTreeMap::new(), Vec::new());
-        let mut waiting: Vec<Edge> = roots.to_vec();
-        while let Some(edge) = waiting.pop() {
-            if edge.kind == ObjectKind::Blob {
-                blobs.push(edge.id);
-                continue;
-            }
-            let found = self.find(edge.kind, edge.id)?;
-            visit((edge.kind, edge.id), 1, found);
-            let Some(Found::Own(place)) = found else {
-                continue;
-            };
-            if own.insert(pin_bytes(edge.kind, edge.id), place).is_none() {
-                // Backwards, so that the first is followed first and packs are read in the order they were written.
-                waiting.extend(self.edges_at(edge, place)?.iter().rev());
-            }
-        }
-        let is_many = blobs.len() >= PARALLEL_LOOKUPS_MIN;
-        if is_many {
-            blobs.par_sort_unstable();
-        } else {
-            blobs.sort_unstable();
-        }
-        let blobs: Vec<&[Hash]> = blobs.chunk_by(|one, other| one == other).collect();
-        let find = |edges: &&[Hash]| self.find(ObjectKind::Blob, edges[0]);
-        let found: Vec<Option<Found>> = if is_many {
-            blobs.par_iter().map(find).collect::<Result<_>>()?
-        } else {
-            blobs.iter().map(find).collect::<Result<_>>()?
-        };
-        for (edges, found) in blobs.iter().zip(&found) {
-            let count = u32::try_from(edges.len());
-            let count = count.map_err(|_| Error::internal("a count overflows"))?;
-            visit((ObjectKind::Blob, edges[0]), count, *found);
-        }
-        let own_blobs = blobs.iter().zip(found).filter_map(|(edges, found)| {
-            let pin = pin_bytes(ObjectKind::Blob, edges[0]);
-            found?.own().map(|place| (pin, place))
-        });
-        own.extend(own_blobs.collect::<BTreeMap<_, _>>());
-        Ok(own)
-    }
-
-    /// What an object of the build's own points at.
-    fn edges_at(&self, edge: Edge, place: Place) -> Result<Vec<Edge>> {
-        if edge.kind == ObjectKind::Tree {
-            let (id, size) = (TreeId::new(edge.id), edge.size);
-            let node = self.node_at(TreeRef { id, size }, place)?;
-            return Ok(edges_of_node(&node));
-        }
-        let bytes = self.read_at(edge.kind, edge.id, place)?;
-        edges_of(edge.kind, bytes.as_slice()?)
-            .map_err(|error| error.in_stored(edge.kind.name(), edge.id, "the build"))
-    }
-
-    /// Finds what objects reach: which of the build's own objects, and which published ones directly.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Damaged`] if an object on the way is; what is missing is listed in the answer.
-    pub fn reach(&self, roots: &[Edge]) -> Result<Reach> {
-        let (mut pins, mut missing) = (BTreeSet::new(), Vec::new());
-        let own = self.follow(roots, &mut |(kind, id), _, found| match found {
-            Some(Found::Published(_)) => {
-                pins.insert(pin_bytes(kind, id));
-            }
-            Some(Found::Own(_)) => {}
-            None => missing.push(format!("{} {id}", kind.name())),
-        })?;
-        Ok(Reach { own, pins, missing })
-    }
-
-    /// Plans the publication of `roots`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Damaged`] if an object is not to be found, or its bytes are wrong.
-    pub fn graft(&self, roots: &[SnapshotRef]) -> Result<Graft> {
-        let roots: Vec<Edge> = roots.iter().map(|root| snapshot_edge(*root)).collect();
-        let mut added: HashMap<PinBytes, u32> = HashMap::new();
-        let mut lost = None;
-        let new = self.follow(&roots, &mut |(kind, id), count, found| {
-            *added.entry(pin_bytes(kind, id)).or_default() += count;
-            if found.is_none() {
-                lost = Some((kind, id));
-            }
-        })?;
-        match lost {
-            Some((kind, id)) => Err(lost_object(kind, id)),
-            None => Ok(Graft { new, added }),
-        }
-    }
-}
-
-/// A tree as a root.
-#[must_use]
-pub fn tree_edge(tree: TreeRef) -> Edge {
-    Edge {
-        kind: ObjectKind::Tree,
-        id: tree.id.hash(),
-        size: tree.size,
-    }
-}
-
-/// A snapshot as a root.
-#[must_use]
-pub fn snapshot_edge(snapshot: SnapshotRef) -> Edge {
-    Edge {
-        kind: ObjectKind::Snapshot,
-        id: snapshot.id.hash(),
-        size: snapshot.size,
-    }
-}
-
-fn lost_object(kind: ObjectKind, id: Hash) -> Error {
-    Error::malformed(kind.name(), "it is in no pack").in_stored(kind.name(), id, "the store")
-}
 
 /// Objects and bytes that became live, or ceased to be, in one pack.
 #[derive(Clone, Copy, Debug, Default)]
@@ -225,58 +52,90 @@ impl Tally {
 }
 
 impl Transaction<'_> {
-    /// Publishes what a graft planned: inserts the new objects and adds to the counts of all that are pointed at.
+    /// Publishes what a graft planned: inserts the new objects, and adds to the counts of all that are pointed at.
     ///
     /// # Errors
     ///
     /// [`Error::Refused`] if what is published has changed since the graft was planned; nothing changes then.
     pub(super) fn insert(&self, repo: u32, graft: &Graft) -> Result<()> {
+        let is_as_seen = self.deaths()? == graft.deaths;
         let mut tallies: BTreeMap<u64, Tally> = BTreeMap::new();
         let mut objects = self.write.open_table(OBJECTS).map_err(failed("write"))?;
-        let mut lingering = self.write.open_table(LINGERING).map_err(failed("write"))?;
-        let mut added: Vec<_> = graft.added.iter().collect();
+        let mut added: Vec<Addition> = graft.added.iter().map(|(p, c)| (*p, *c)).collect();
         added.sort_unstable();
+        let mut later = Vec::new();
         for (pin, count) in added {
-            let (kind, id) = parse_pin(pin)?;
+            let (kind, id) = parse_pin(&pin)?;
             let key = object_key(repo, kind, id);
-            let row = objects
-                .get(key)
-                .map_err(failed("read"))?
-                .map(|row| ObjectRow::decode(&row.value()));
-            let row = match (row, graft.new.get(pin)) {
-                (Some(row), None) => {
-                    if row.count == 0 {
-                        lingering.remove(key).map_err(failed("write"))?;
-                    }
-                    let count = row
-                        .count
-                        .checked_add(*count)
-                        .ok_or_else(|| Error::internal("a count overflows"))?;
-                    ObjectRow { count, ..row }
-                }
-                (None, Some(place)) => {
-                    tallies.entry(place.pack).or_default().add(*place);
-                    ObjectRow {
-                        place: *place,
-                        count: *count,
-                    }
-                }
-                // Adding for the edges of what is published already would count them twice.
-                (Some(_), Some(_)) | (None, None) => {
-                    return Err(Error::refused(format!(
-                        "{} {id} was published or retired meanwhile; try again",
-                        kind.name()
-                    )));
-                }
+            let is_unexpected = if let Some(place) = graft.new.get(&pin) {
+                tallies.entry(place.pack).or_default().add(*place);
+                let row = ObjectRow {
+                    place: *place,
+                    count,
+                };
+                let known = objects.insert(key, row.encode()).map_err(failed("write"))?;
+                known.is_some()
+            } else {
+                later.push((pin, count));
+                !is_as_seen && objects.get(key).map_err(failed("read"))?.is_none()
             };
-            objects.insert(key, row.encode()).map_err(failed("write"))?;
+            // Adding for the edges of what is published already would count them twice.
+            if is_unexpected {
+                return Err(Error::refused(format!(
+                    "{} {id} was published or retired meanwhile; try again",
+                    kind.name()
+                )));
+            }
         }
+        drop(objects);
+        self.end_lingering(repo, &mut later)?;
+        self.add_later(repo, &later)?;
         for (number, tally) in tallies {
             let mut pack = self.pack(number)?;
             pack.live_objects += tally.objects;
             pack.live_bytes += tally.bytes;
             self.put(PACKS, number, &pack)?;
         }
+        Ok(())
+    }
+
+    /// Adds to the counts of those objects that linger, which they do no more, and takes them out of `additions`.
+    fn end_lingering(&self, repo: u32, additions: &mut Vec<Addition>) -> Result<()> {
+        let mut lingering = self.write.open_table(LINGERING).map_err(failed("write"))?;
+        if lingering.is_empty().map_err(failed("read"))? {
+            return Ok(());
+        }
+        let mut objects = self.write.open_table(OBJECTS).map_err(failed("write"))?;
+        let mut waiting = Vec::new();
+        for (pin, count) in std::mem::take(additions) {
+            let (kind, id) = parse_pin(&pin)?;
+            let key = object_key(repo, kind, id);
+            if lingering.remove(key).map_err(failed("write"))?.is_none() {
+                waiting.push((pin, count));
+                continue;
+            }
+            let row = objects.get(key).map_err(failed("read"))?;
+            let row = row.map(|row| ObjectRow::decode(&row.value()));
+            let row = row.ok_or_else(|| Error::internal("what lingers is published"))?;
+            let row = row.plus(count)?;
+            objects.insert(key, row.encode()).map_err(failed("write"))?;
+        }
+        *additions = waiting;
+        Ok(())
+    }
+
+    /// How often published objects have died.
+    pub(super) fn deaths(&self) -> Result<u64> {
+        let counters = self.write.open_table(COUNTERS).map_err(failed("read"))?;
+        let deaths = counters.get(DEATHS).map_err(failed("read"))?;
+        Ok(deaths.map_or(0, |deaths| deaths.value()))
+    }
+
+    /// Lets everybody who saw what is published before look again.
+    pub(super) fn note_deaths(&self) -> Result<()> {
+        let deaths = self.deaths()? + 1;
+        let mut counters = self.write.open_table(COUNTERS).map_err(failed("write"))?;
+        counters.insert(DEATHS, deaths).map_err(failed("write"))?;
         Ok(())
     }
 
@@ -296,7 +155,7 @@ impl Transaction<'_> {
         let lingering = self.write.open_table(LINGERING).map_err(failed("read"))?;
         let mut freed = Vec::new();
         if !lingering.is_empty().map_err(failed("read"))? {
-            for pin in chunks(pins) {
+            for pin in pins_in(pins) {
                 let (kind, id) = parse_pin(pin)?;
                 if lingering
                     .get(object_key(view.repo(), kind, id))
@@ -321,11 +180,12 @@ impl Transaction<'_> {
         taken: u32,
     ) -> Result<(BTreeSet<u64>, u64)> {
         let repo = view.repo();
+        self.add_now(repo)?;
         let pinned = self.pins_of_repo(repo)?;
         let is_pinned = |pin: &PinBytes| {
             pinned
                 .iter()
-                .any(|list| chunks(list).binary_search(pin).is_ok())
+                .any(|list| pins_in(list).binary_search(pin).is_ok())
         };
         let mut tallies: BTreeMap<u64, Tally> = BTreeMap::new();
         let mut died = 0;
@@ -361,6 +221,10 @@ impl Transaction<'_> {
             let edges = edges_of_dying(view, kind, id, row.place)?;
             waiting.extend(edges.iter().map(|e| (pin_bytes(e.kind, e.id), 1)));
         }
+        drop((objects, lingering));
+        if died > 0 {
+            self.note_deaths()?;
+        }
         for (number, tally) in &tallies {
             let mut pack = self.pack(*number)?;
             pack.live_objects = pack.live_objects.saturating_sub(tally.objects);
@@ -368,22 +232,6 @@ impl Transaction<'_> {
             self.put(PACKS, *number, &pack)?;
         }
         Ok((tallies.into_keys().collect(), died))
-    }
-
-    /// Those of `pins` that are not published, by kind and id.
-    pub(super) fn missing_pins(&self, repo: u32, pins: &BTreeSet<PinBytes>) -> Result<Vec<String>> {
-        let objects = self.write.open_table(OBJECTS).map_err(failed("read"))?;
-        let mut missing = Vec::new();
-        for pin in pins {
-            let (kind, id) = parse_pin(pin)?;
-            let row = objects
-                .get(object_key(repo, kind, id))
-                .map_err(failed("read"))?;
-            if row.is_none() {
-                missing.push(format!("{} {id}", kind.name()));
-            }
-        }
-        Ok(missing)
     }
 
     /// The pins of every build for a repo, one sorted list each.
@@ -427,18 +275,53 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Pins published objects for a build, in place of those it pinned before.
+    /// Pins for a build what it reaches and `others`, in place of what it pinned before. Others are known to be published.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if some are not published any more; nothing changes then.
-    pub(super) fn pin(&self, repo: u32, build: u64, pins: &BTreeSet<PinBytes>) -> Result<()> {
-        let mut objects = self.missing_pins(repo, pins)?;
-        if objects.is_empty() {
-            return self.put_pins(repo, build, pins);
+    /// [`Error::Missing`] if what it reaches is not published any more; nothing changes then.
+    pub(super) fn pin(
+        &self,
+        repo: u32,
+        build: u64,
+        reach: &Reach,
+        others: BTreeSet<PinBytes>,
+    ) -> Result<()> {
+        if self.deaths()? != reach.deaths {
+            self.check_published(repo, build, &reach.pins)?;
         }
-        objects.truncate(LISTED_PATHS_MAX);
-        Err(Error::Missing { build, objects })
+        let mut pins = others;
+        pins.extend(&reach.pins);
+        self.put_pins(repo, build, &pins)
+    }
+
+    /// Checks that all of `pins` are published.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] with the first that are not.
+    pub(super) fn check_published(
+        &self,
+        repo: u32,
+        build: u64,
+        pins: &BTreeSet<PinBytes>,
+    ) -> Result<()> {
+        let objects = self.write.open_table(OBJECTS).map_err(failed("read"))?;
+        let mut missing = Vec::new();
+        for pin in pins {
+            let (kind, id) = parse_pin(pin)?;
+            let row = objects.get(object_key(repo, kind, id));
+            if row.map_err(failed("read"))?.is_none() && missing.len() < LISTED_PATHS_MAX {
+                missing.push(format!("{} {id}", kind.name()));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Missing {
+            build,
+            objects: missing,
+        })
     }
 
     /// Drops a build's pins and returns them. What only they kept lingers on.
@@ -472,10 +355,4 @@ fn edges_of_dying(view: &View<'_>, kind: ObjectKind, id: Hash, place: Place) -> 
         Err(error) if error.kind() == Kind::Integrity => Ok(Vec::new()),
         read => read,
     }
-}
-
-/// A list of pins, one by one; a torn last one is left out.
-pub(super) fn chunks(list: &[u8]) -> &[PinBytes] {
-    let (pins, _) = list.as_chunks::<PIN_BYTES>();
-    pins
 }

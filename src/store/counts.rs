@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::ReadableTable;
 
 use super::catalog::{failed, open_table};
-use super::counting::chunks;
+
 use super::needs::Object;
 use super::problem::{Problem, bounded};
 use super::published::Published;
@@ -26,7 +26,7 @@ use super::reader::Reader;
 use super::rows::{BuildRow, BuildState, Owner, PackRow, SnapshotRef};
 use super::tables::{
     BUILDS, LINGERING, OBJECTS, ObjectKey, ObjectRow, PACKS, PINS, object_key, parse_object_key,
-    parse_pin,
+    parse_pin, pins_in,
 };
 use super::transaction::Transaction;
 use crate::base::{Error, Result};
@@ -114,7 +114,7 @@ impl Drift {
                     .push(format!("pins of build {build}, which is over"));
                 continue;
             }
-            for pin in chunks(list.value()) {
+            for pin in pins_in(list.value()) {
                 let object = parse_pin(pin)?;
                 match published.find(object) {
                     Some(place) => places.push(place),
@@ -283,6 +283,7 @@ impl Transaction<'_> {
     /// Makes the rows of a repo what they should be. Packs in which nothing lives are forgotten.
     pub(super) fn put_right(&mut self, drift: &Drift) -> Result<()> {
         let repo = drift.repo;
+        self.add_now(repo)?;
         let mut objects = self.write.open_table(OBJECTS).map_err(failed("write"))?;
         let mut lingering = self.write.open_table(LINGERING).map_err(failed("write"))?;
         for ((kind, id), count) in &drift.counts {
@@ -312,6 +313,9 @@ impl Transaction<'_> {
                 .map_err(failed("write"))?;
         }
         drop((objects, lingering));
+        if !drift.leaked.is_empty() {
+            self.note_deaths()?;
+        }
         for build in &drift.stale_pins {
             self.drop_pins(repo, *build)?;
         }
@@ -349,6 +353,7 @@ pub(crate) mod testing {
         let view = store.view(&repo.name, &[])?;
         let published = Published::load(&store.reader()?, &view)?;
         let transaction = Transaction::begin(store)?;
+        transaction.add_now(repo.number)?;
         let mut objects = transaction
             .write
             .open_table(OBJECTS)

@@ -10,6 +10,7 @@
 //!
 //! What the verbs mean (`build`).
 
+mod additions;
 mod backend;
 pub mod blob;
 pub mod builds;
@@ -33,6 +34,7 @@ mod packs;
 pub mod place;
 mod problem;
 mod published;
+pub mod reach;
 pub mod reader;
 mod recovery;
 pub mod reindex;

@@ -14,7 +14,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::catalog::{failed, open_table};
 use super::needs::Object;
 use super::reader::Reader;
-use super::tables::{OBJECTS, ObjectRow, object_key, parse_object_key};
+use super::tables::{OBJECTS, ObjectRow, object_key, parse_object_key, parse_pin};
 use super::view::View;
 use crate::base::error::{Error, Result};
 use crate::base::id::{HASH_BYTES, Hash};
@@ -62,7 +62,14 @@ impl Published {
             rows.push(((id, kind), ObjectRow::decode(&value.value())));
         }
         let children = vec![Box::default(); rows.len()];
-        Ok(Self { rows, children })
+        let mut published = Self { rows, children };
+        for (pin, added) in reader.additions(view.repo())? {
+            if let Some(at) = published.find(parse_pin(&pin)?) {
+                let row = &mut published.rows[at].1;
+                *row = row.plus(added)?;
+            }
+        }
+        Ok(published)
     }
 
     /// Reads what every object points at. Uses all cores.

@@ -11,8 +11,8 @@ use super::catalog::{failed, find_row, open_table, parse_row};
 use super::open::Store;
 use super::rows::{BuildRow, EventRow, Owner, PackRow, RefRow, ReleaseRow, RepoRow};
 use super::tables::{
-    BUILD_PACKS, BUILDS, COUNTERS, EVENTS, NEXT_PACK, OBJECTS, ObjectKey, PACKS, REFS, RELEASES,
-    REPOS, parse_object_key,
+    BUILD_PACKS, BUILDS, COUNTERS, DEATHS, EVENTS, NEXT_PACK, OBJECTS, ObjectKey, PACKS, REFS,
+    RELEASES, REPOS, parse_object_key,
 };
 use crate::base::id::{HASH_BYTES, Hash, SnapshotId};
 use crate::base::name::{RefName, RepoName};
@@ -250,6 +250,13 @@ impl Reader<'_> {
             .get(NEXT_PACK)
             .map_err(failed("read"))?
             .map_or(1, |value| value.value()))
+    }
+
+    /// How often published objects have died.
+    pub(super) fn deaths(&self) -> Result<u64> {
+        let counters = open_table(&self.read, COUNTERS)?;
+        let deaths = counters.get(DEATHS).map_err(failed("read"))?;
+        Ok(deaths.map_or(0, |deaths| deaths.value()))
     }
 
     /// Sums over the whole store.

@@ -16,10 +16,10 @@ use redb::ReadableTable;
 
 use super::catalog;
 use super::catalog::failed;
-use super::counting::{Graft, Reach};
 use super::landing::Landing;
 use super::layout;
 use super::open::Store;
+use super::reach::{Graft, Reach};
 use super::rows::{
     Base, BuildState, Current, Import, Owner, Published, ReleaseKind, ReleaseRow, RepoRow,
     SnapshotRef,
@@ -107,9 +107,8 @@ impl Store {
         if row.shown_next() != import.before {
             return Err(moved(target));
         }
-        let mut pins = transaction.pins_of(repo, import.build)?;
-        pins.extend(&reach.pins);
-        transaction.pin(repo, import.build, &pins)?;
+        let pinned = transaction.pins_of(repo, import.build)?;
+        transaction.pin(repo, import.build, reach, pinned)?;
         transaction.land(landing, Owner::Build(import.build))?;
         row.pending.push(import);
         transaction.put_ref(repo, &row)?;
@@ -307,7 +306,13 @@ impl Store {
             &release.refs_list.1,
         )?;
         transaction.announce(&layout::heads(name), &release.heads_note)?;
-        transaction.commit()
+        let is_due = transaction.is_due(repo)?;
+        transaction.commit()?;
+        if is_due {
+            // The release is visible. If this fails, the next one tries again.
+            self.add_counts(repo).ok();
+        }
+        Ok(())
     }
 
     /// Holds a ref back, or lets it go again with `None`.
@@ -395,7 +400,7 @@ impl Transaction<'_> {
         let list = table.get((repo, build)).map_err(failed("read"))?;
         Ok(list
             .map(|list| {
-                super::counting::chunks(list.value())
+                super::tables::pins_in(list.value())
                     .iter()
                     .copied()
                     .collect()

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::ReadableTable;
 
 use super::catalog::{failed, parse_row};
-use super::counting::Reach;
 use super::intake::Intake;
 use super::open::Store;
 use super::place::Place;
+use super::reach::Reach;
 use super::rows::{Owner, PackRow, Receipt, RepoRow};
 use super::tables::{OBJECTS, ObjectRow, PACKS, PinBytes, object_key, pin_bytes};
 use super::transaction::Transaction;

@@ -10,11 +10,11 @@
 //! Where history and completeness come from (`store::history`, `store::salvage`).
 
 use super::catalog::failed;
-use super::counting::{Reach, snapshot_edge};
 use super::history::{History, Statement};
 use super::landing::Landing;
 use super::open::Store;
 use super::problem::Problem;
+use super::reach::{Reach, snapshot_edge};
 use super::rows::{Current, Owner, PackRow, RefRow, ReleaseKind, ReleaseRow, RepoRow, SnapshotRef};
 use super::salvage::{FOUND, Salvage, foreign};
 use super::tables::{

@@ -12,10 +12,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::counting::Reach;
 use super::needs::Object;
 use super::packs::PackStore;
 use super::place::Place;
+use super::reach::Reach;
 use super::rows::PackRow;
 use super::tables::pin_bytes;
 use super::view::View;

@@ -26,6 +26,8 @@ pub(super) const NEXT_BUILD: &str = "next build";
 pub(super) const NEXT_PACK: &str = "next pack";
 /// The next repo's number.
 pub(super) const NEXT_REPO: &str = "next repo";
+/// How often published objects have died: what was seen to be published is so while this stays.
+pub(super) const DEATHS: &str = "deaths";
 /// The version of the catalog's tables.
 pub(super) const CATALOG_FORMAT: &str = "format";
 
@@ -50,6 +52,10 @@ pub(super) const OBJECTS: TableDefinition<'_, ObjectKey, ObjectValue> =
 pub(super) const PINS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("pins");
 /// Published objects whose count is zero and that only pins keep.
 pub(super) const LINGERING: TableDefinition<'_, ObjectKey, ()> = TableDefinition::new("lingering");
+/// What waits to be added to counts, by repo and how many additions there are up to the end of the list: see
+/// `store::additions`.
+pub(super) const ADDITIONS: TableDefinition<'_, (u32, u64), &[u8]> =
+    TableDefinition::new("additions");
 /// Refs by repo and name: JSON of [`RefRow`](super::rows::RefRow).
 pub(super) const REFS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("refs");
 /// Releases by repo, ref, epoch and seq: JSON of [`ReleaseRow`](super::rows::ReleaseRow).
@@ -92,6 +98,12 @@ pub(super) fn parse_pin(bytes: &PinBytes) -> Result<(ObjectKind, Hash), Error> {
     Ok((kind, Hash::from_bytes(id)))
 }
 
+/// A list of pins, one by one; a torn last one is left out.
+pub(super) fn pins_in(list: &[u8]) -> &[PinBytes] {
+    let (pins, _) = list.as_chunks::<PIN_BYTES>();
+    pins
+}
+
 /// The key of an object.
 pub(super) fn object_key(repo: u32, kind: ObjectKind, id: Hash) -> ObjectKey {
     let mut key = [0; 4 + PIN_BYTES];
@@ -119,6 +131,17 @@ pub(super) struct ObjectRow {
 }
 
 impl ObjectRow {
+    /// The row with a count that is higher by `added`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if the count overflows.
+    pub(super) fn plus(self, added: u32) -> Result<Self, Error> {
+        let count = self.count.checked_add(added);
+        let count = count.ok_or_else(|| Error::internal("a count overflows"))?;
+        Ok(Self { count, ..self })
+    }
+
     pub(super) fn encode(&self) -> ObjectValue {
         let mut value = [0; 24];
         value[..8].copy_from_slice(&self.place.pack.to_le_bytes());

@@ -18,16 +18,21 @@ use redb::ReadOnlyTable;
 
 use super::cache::Cache;
 use super::catalog::{failed, find_row, open_table};
+
 use super::departed::Era;
 use super::landing::Landing;
 use super::open::Store;
 use super::place::{OpenPack, Place};
 use super::rows::{PackRow, SnapshotRef};
-use super::tables::{OBJECTS, ObjectKey, ObjectRow, ObjectValue, PACKS, object_key};
+use super::tables::{
+    OBJECTS, ObjectKey, ObjectRow, ObjectValue, PACKS, PINS, PinBytes, object_key, pin_bytes,
+    pins_in,
+};
 use crate::base::id::{Hash, SnapshotId};
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::object::directory::TreeSource;
+use crate::object::edges::edges_of_node;
 use crate::object::frame::Frame;
 use crate::object::kind::ObjectKind;
 use crate::object::pack_reader::PackReader;
@@ -45,16 +50,43 @@ pub struct View<'s> {
     store: &'s Store,
     repo: u32,
     era: Arc<Era<OpenPack>>,
+    builds: Vec<u64>,
     published: Published,
     own: Vec<OwnPack>,
     frames: Cache<(u64, u32), Frame<'static>>,
-    nodes: Cache<Hash, Arc<Node>>,
+    nodes: Cache<Hash, CachedNode>,
+}
+
+#[derive(Debug)]
+struct CachedNode {
+    node: Arc<Node>,
+    is_published: bool,
+}
+
+/// Some of the objects that are published, found without looking for each: builds pin no others, and what a published
+/// tree names is published (I2).
+pub(super) struct KnownPublished {
+    /// Sorted lists of pins, one of each build.
+    pinned: Vec<Vec<u8>>,
+    /// Sorted.
+    children: Vec<PinBytes>,
+}
+
+impl KnownPublished {
+    pub(super) fn contains(&self, pin: &PinBytes) -> bool {
+        let mut pinned = self.pinned.iter();
+        pinned.any(|list| pins_in(list).binary_search(pin).is_ok())
+            || self.children.binary_search(pin).is_ok()
+    }
 }
 
 /// What is published, and in which packs, as the catalog said when the view was made.
 struct Published {
     objects: ReadOnlyTable<ObjectKey, ObjectValue>,
     packs: ReadOnlyTable<u64, &'static [u8]>,
+    pins: ReadOnlyTable<(u32, u64), &'static [u8]>,
+    /// How often objects had died.
+    deaths: u64,
 }
 
 impl std::fmt::Debug for Published {
@@ -84,14 +116,6 @@ impl Found {
     pub const fn place(self) -> Place {
         match self {
             Self::Published(place) | Self::Own(place) => place,
-        }
-    }
-
-    /// The place, if it is in a pack of one of the builds.
-    pub(super) const fn own(self) -> Option<Place> {
-        match self {
-            Self::Published(_) => None,
-            Self::Own(place) => Some(place),
         }
     }
 }
@@ -156,6 +180,8 @@ impl<'s> View<'s> {
         let published = Published {
             objects: open_table(&reader.read, OBJECTS)?,
             packs: reader.table(PACKS)?,
+            pins: open_table(&reader.read, PINS)?,
+            deaths: reader.deaths()?,
         };
         let mut own = Vec::new();
         for build in builds {
@@ -169,6 +195,7 @@ impl<'s> View<'s> {
             store,
             repo,
             era,
+            builds: builds.to_vec(),
             published,
             own,
             frames,
@@ -242,10 +269,13 @@ impl<'s> View<'s> {
     ///
     /// [`Error::NotFound`] if the view does not show it, [`Error::Damaged`] if its bytes are not what its id says.
     pub fn read(&self, kind: ObjectKind, id: Hash) -> Result<Bytes> {
-        let found = self
-            .find(kind, id)?
-            .ok_or_else(|| Error::not_found(kind.name(), id))?;
+        let found = self.find_or_fail(kind, id)?;
         self.read_at(kind, id, found.place())
+    }
+
+    fn find_or_fail(&self, kind: ObjectKind, id: Hash) -> Result<Found> {
+        let found = self.find(kind, id)?;
+        found.ok_or_else(|| Error::not_found(kind.name(), id))
     }
 
     /// Reads an object whose place is known; otherwise as [`read`](Self::read).
@@ -327,21 +357,44 @@ impl<'s> View<'s> {
 }
 
 impl View<'_> {
-    /// Reads a tree node whose place is known.
-    pub(super) fn node_at(&self, tree: TreeRef, place: Place) -> Result<Arc<Node>> {
-        self.node_from(tree, |id| self.read_at(ObjectKind::Tree, id, place))
+    /// How often published objects had died when the view was made.
+    pub(super) const fn deaths(&self) -> u64 {
+        self.published.deaths
     }
 
-    fn node_from(
-        &self,
-        tree: TreeRef,
-        read: impl FnOnce(Hash) -> Result<Bytes>,
-    ) -> Result<Arc<Node>> {
-        let id = tree.id.hash();
-        if let Some(node) = self.nodes.find(id) {
-            return Ok(Arc::clone(&node));
+    /// What is known to be published: what the builds pin, and what the published trees name that were read.
+    pub(super) fn known_published(&self) -> Result<KnownPublished> {
+        let mut pinned = Vec::new();
+        for build in &self.builds {
+            let list = self.published.pins.get((self.repo, *build));
+            pinned.extend(
+                list.map_err(failed("read"))?
+                    .map(|list| list.value().to_vec()),
+            );
         }
-        let bytes = read(id)?;
+        let mut children = Vec::new();
+        self.nodes.for_each(|cached| {
+            if cached.is_published {
+                let edges = edges_of_node(&cached.node);
+                children.extend(edges.iter().map(|edge| pin_bytes(edge.kind, edge.id)));
+            }
+        });
+        children.sort_unstable();
+        Ok(KnownPublished { pinned, children })
+    }
+
+    /// Reads a tree node of a build's own, whose place is known.
+    pub(super) fn own_node_at(&self, tree: TreeRef, place: Place) -> Result<Arc<Node>> {
+        self.node_by(tree, || Ok(Found::Own(place)))
+    }
+
+    fn node_by(&self, tree: TreeRef, find: impl FnOnce() -> Result<Found>) -> Result<Arc<Node>> {
+        let id = tree.id.hash();
+        if let Some(cached) = self.nodes.find(id) {
+            return Ok(Arc::clone(&cached.node));
+        }
+        let found = find()?;
+        let bytes = self.read_at(ObjectKind::Tree, id, found.place())?;
         let text = bytes.as_slice()?;
         let damaged = |error: Error| error.in_stored("tree", id, "the store");
         if text.len() as u64 != tree.size {
@@ -351,13 +404,17 @@ impl View<'_> {
             )));
         }
         let node = Arc::new(Node::decode(text).map_err(damaged)?);
-        self.nodes.keep(id, Arc::clone(&node), text.len());
+        let cached = CachedNode {
+            node: Arc::clone(&node),
+            is_published: matches!(found, Found::Published(_)),
+        };
+        self.nodes.keep(id, cached, text.len());
         Ok(node)
     }
 }
 
 impl TreeSource for View<'_> {
     fn node(&self, tree: TreeRef) -> Result<Arc<Node>> {
-        self.node_from(tree, |id| self.read(ObjectKind::Tree, id))
+        self.node_by(tree, || self.find_or_fail(ObjectKind::Tree, tree.id.hash()))
     }
 }

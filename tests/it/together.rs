@@ -15,8 +15,8 @@ use bindery::base::{Error, Result};
 use bindery::build::publish::{PublishOptions, import};
 use bindery::build::retire::{Keep, plan};
 use bindery::build::withdraw::withdraw;
-use bindery::store::counting::snapshot_edge;
 use bindery::store::landing::Landing;
+use bindery::store::reach::snapshot_edge;
 use bindery::store::retire::Mode;
 use bindery::store::rows::BuildState;
 

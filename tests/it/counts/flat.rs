@@ -4,6 +4,8 @@
 //!
 //! What they cost (`verbs`).
 
+use std::collections::BTreeMap;
+
 use bindery::base::Result;
 
 use super::counting_disk::{Act, Place};
@@ -25,9 +27,9 @@ const LARGE: Mass = Mass {
 
 /// Digits that the numbers of builds have more in the large store; the snapshot of a withdrawal names its build.
 const BUILD_DIGITS_MAX: u64 = 1;
-/// Trees of pages that one commit of the catalog changes at most: one for each of its 15 tables, the one that lists those,
+/// Trees of pages that one commit of the catalog changes at most: one for each of its 16 tables, the one that lists those,
 /// and four by which redb keeps books of pages.
-const TREES_MAX: u64 = 15 + 1 + 4;
+const TREES_MAX: u64 = 16 + 1 + 4;
 
 /// Pages that a verb may write more in the large store than in the small one.
 ///
@@ -53,6 +55,16 @@ fn tell(mass: Mass, objects: u64, packs: u64) -> Result<Works> {
     scene.tell()
 }
 
+/// The rows that a verb adds or takes away; but for lists of what is to be counted, one for each publish since something was
+/// last taken from a count: whoever takes next adds them all.
+fn rows(work: &Work) -> BTreeMap<String, i64> {
+    let mut rows = work.rows.clone();
+    if rows.get("additions").is_some_and(|lists| *lists < 0) {
+        rows.remove("additions");
+    }
+    rows
+}
+
 #[test]
 fn every_verb_costs_the_same_beside_few_objects_and_beside_many() -> Result<()> {
     let (small, large) = (tell(SMALL, 200, 2)?, tell(LARGE, 10_000, 44)?);
@@ -60,7 +72,7 @@ fn every_verb_costs_the_same_beside_few_objects_and_beside_many() -> Result<()> 
     for (verb, small) in &small {
         let large = &large[verb];
         assert_eq!(small.calls, large.calls, "{verb}: calls of the disk");
-        assert_eq!(small.rows, large.rows, "{verb}: rows of the catalog");
+        assert_eq!(rows(small), rows(large), "{verb}: rows of the catalog");
         let packs = [small, large].map(|work| work.bytes(Place::Packs));
         assert!(
             packs[0].abs_diff(packs[1]) <= BUILD_DIGITS_MAX,

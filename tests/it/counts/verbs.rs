@@ -134,6 +134,11 @@ fn publishing_costs_three_commits_and_three_notes() -> Result<()> {
     check(&works, "update", &[COMMIT, opened, COMMIT, NOTES], rows);
     let rows: RowTable<'_> = &[
         ("objects", 4, "a file, its folder, the root, the snapshot"),
+        (
+            "additions",
+            1,
+            "one list: what it shares is counted once more",
+        ),
         ("releases", 1, "the release"),
         ("build packs", -2, "they are the repo's now"),
         ("operations", -1, "what was staged"),
@@ -151,6 +156,7 @@ fn going_back_costs_two_commits_and_three_notes() -> Result<()> {
     let works = story()?;
     let rows: RowTable<'_> = &[
         ("objects", 1, "the snapshot"),
+        ("additions", 1, "one list: its tree is counted once more"),
         ("packs", 1, "the snapshot's"),
         ("releases", 1, "the release"),
         ("events", 1, "withdrawn"),
@@ -159,7 +165,14 @@ fn going_back_costs_two_commits_and_three_notes() -> Result<()> {
     let calls = [COMMIT, COMMIT, opened, PACK, FRAME, LOOK, NOTES];
     check(&works, "withdraw", &calls, rows);
     let opened: CallTable<'_> = &[(Packs, Map, 1, "the one with the old snapshot")];
-    let rows: RowTable<'_> = &[("releases", 1, "the release")];
+    let rows: RowTable<'_> = &[
+        (
+            "additions",
+            1,
+            "one list: the snapshot is counted once more",
+        ),
+        ("releases", 1, "the release"),
+    ];
     check(&works, "roll back", &[COMMIT, COMMIT, opened, NOTES], rows);
     Ok(())
 }
@@ -177,6 +190,12 @@ fn ending_costs_one_commit_and_the_packs_that_go() -> Result<()> {
             -4,
             "a file, its folder, the root and the snapshot",
         ),
+        (
+            "additions",
+            -3,
+            "those of a publish, a withdrawal and a rollback",
+        ),
+        ("counters", 1, "objects have died for the first time"),
         ("packs", -2, "what was staged, what was committed"),
     ];
     let opened: CallTable<'_> = &[(Packs, Map, 2, "the same: what dies is read")];
