@@ -164,9 +164,7 @@ fn take_in(
         let (mut operations, mut all_recalled) = (Vec::new(), Vec::new());
         for source in sources {
             let mut recalled = Recalled::of(store, &view, source, &options.excludes)?;
-            pipeline::take_in_files(scope, source, &mut recalled, &mut packer, progress)?;
-            packer.finish_blobs()?;
-            let written = trees::write(&mut packer, source.contents(), &recalled)?;
+            let written = pipeline::take_in(scope, source, &mut recalled, &mut packer, progress)?;
             sums.files += written.totals.files();
             sums.bytes += written.totals.bytes();
             operations.push(operation(options, written));

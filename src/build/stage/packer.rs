@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! - Which contents share a frame depends on their order alone, so the same files give the same packs.
-//! - At most [`SEALING_BYTES_MAX`] of contents and one frame more are being compressed or wait to be written, and one
-//!   frame is not full yet.
+//! - At most [`SEALING_BYTES_MAX`] of objects and one frame more are being compressed or wait to be written, and two
+//!   frames are not full yet: one of contents, one of trees and recipes.
 //!
 //! # Not here
 //!
@@ -44,6 +44,8 @@ pub(super) struct Packer<'v, 's, 'scope> {
     intake: Intake<'s>,
     view: &'v View<'s>,
     group: Group,
+    /// Trees and recipes; they are read apart from contents.
+    texts: FrameBuilder,
     sealing: InOrder<'v, 'scope, SealedFrame>,
 }
 
@@ -54,6 +56,7 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
             intake,
             view,
             group: Group::default(),
+            texts: FrameBuilder::new(),
             sealing: InOrder::new(scope),
         }
     }
@@ -74,11 +77,11 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
         }
         if !self.group.has_room_for(&content) {
             self.seal_group();
-            while self.sealing.weight() > SEALING_BYTES_MAX {
-                self.append_next()?;
-            }
         }
         self.group.add(content);
+        while self.sealing.weight() > SEALING_BYTES_MAX {
+            self.append_next()?;
+        }
         Ok(())
     }
 
@@ -93,30 +96,29 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
         next.map_or(Ok(false), |frame| self.intake.append(&frame).map(|()| true))
     }
 
-    /// Ends the frame that is not full yet. Trees may follow.
-    ///
-    /// # Errors
-    ///
-    /// As [`take`](Self::take).
-    pub(super) fn finish_blobs(&mut self) -> Result<()> {
-        if !self.group.contents.is_empty() {
-            self.seal_group();
-        }
-        while self.append_next()? {}
-        Ok(())
-    }
-
     /// Takes in how a large file is put together.
     ///
     /// # Errors
     ///
     /// As [`take`](Self::take).
     pub(super) fn take_recipe(&mut self, recipe: &Recipe) -> Result<()> {
-        let id = recipe.blob().hash();
-        if self.intake.wants(self.view, ObjectKind::Recipe, id)? {
-            self.intake.put(ObjectKind::Recipe, id, &recipe.encode())?;
+        self.take_text(ObjectKind::Recipe, recipe.blob().hash(), &recipe.encode())
+    }
+
+    fn take_text(&mut self, kind: ObjectKind, id: Hash, text: &[u8]) -> Result<()> {
+        if !self.intake.wants(self.view, kind, id)? {
+            return Ok(());
         }
-        Ok(())
+        if !self.texts.has_room_for(text.len()) {
+            self.seal_texts();
+        }
+        self.texts.push(kind, id, text)
+    }
+
+    fn seal_texts(&mut self) {
+        let texts = std::mem::take(&mut self.texts);
+        self.sealing
+            .start(texts.raw_bytes() as u64, move || texts.seal());
     }
 
     /// Ends everything.
@@ -125,18 +127,20 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
     ///
     /// As [`take`](Self::take).
     pub(super) fn finish(mut self) -> Result<Landing> {
-        self.finish_blobs()?;
+        if !self.group.contents.is_empty() {
+            self.seal_group();
+        }
+        if !self.texts.is_empty() {
+            self.seal_texts();
+        }
+        while self.append_next()? {}
         self.intake.finish()
     }
 }
 
 impl TreeSink for Packer<'_, '_, '_> {
     fn put(&mut self, tree: TreeRef, text: Vec<u8>, _: Node) -> Result<()> {
-        let id = tree.id.hash();
-        if self.intake.wants(self.view, ObjectKind::Tree, id)? {
-            self.intake.put(ObjectKind::Tree, id, &text)?;
-        }
-        Ok(())
+        self.take_text(ObjectKind::Tree, tree.id.hash(), &text)
     }
 }
 
