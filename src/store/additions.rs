@@ -34,19 +34,18 @@ pub(super) type Addition = (PinBytes, u32);
 impl Transaction<'_> {
     /// Writes down what is to be added to counts of published objects; `additions` ascend.
     pub(super) fn add_later(&self, repo: u32, additions: &[Addition]) -> Result<()> {
-        let Some(last) = self.additions(repo)?.checked_add(additions.len() as u64) else {
-            return Err(Error::internal("additions overflow"));
-        };
         if additions.is_empty() {
             return Ok(());
         }
+        let total = self.additions(repo)?.checked_add(additions.len() as u64);
+        let total = total.ok_or_else(|| Error::internal("additions overflow"))?;
         let list: Vec<u8> = additions
             .iter()
             .flat_map(|(pin, count)| pin.iter().copied().chain(count.to_le_bytes()))
             .collect();
         let mut table = self.write.open_table(ADDITIONS).map_err(failed("write"))?;
         table
-            .insert((repo, last), list.as_slice())
+            .insert((repo, total), list.as_slice())
             .map_err(failed("write"))?;
         Ok(())
     }

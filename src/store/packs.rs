@@ -104,7 +104,9 @@ impl PackStore {
         }
         let paths: Vec<PathBuf> = ids.iter().map(|id| layout::pack(*id)).collect();
         let removed = self.disk.remove_each(&paths);
-        ids.iter().for_each(|id| self.forget_open(*id));
+        for id in ids {
+            self.forget_open(*id);
+        }
         removed?;
         let folders: BTreeSet<&Path> = paths.iter().map(|path| folder(path)).collect();
         // Also where nothing was found: what was unlinked before a crash may not have been durable.

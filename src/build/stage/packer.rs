@@ -32,11 +32,32 @@ const SEALING_BYTES_MAX: u64 = 8 * MIB;
 /// Bytes that a content takes in memory beside its own: they count where there are millions of tiny files.
 pub(super) const CONTENT_BYTES_EXTRA: u64 = 128;
 
-/// The bytes of a small file, a link's target or a chunk, hashed.
+/// The bytes of a small file or a link's target, hashed.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) id: Hash,
     pub(super) bytes: Vec<u8>,
+}
+
+/// A chunk of a large file, hashed, and already in the frame that it has to itself: so it is copied once.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) id: Hash,
+    frame: FrameBuilder,
+}
+
+impl Chunk {
+    /// Hashes and frames `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FrameBuilder::push`].
+    pub(super) fn of(bytes: &[u8]) -> Result<Self> {
+        let id = Hash::of(bytes);
+        let mut frame = FrameBuilder::with_room(1, FRAME_ROW_BYTES + bytes.len());
+        frame.push(ObjectKind::Blob, id, bytes)?;
+        Ok(Self { id, frame })
+    }
 }
 
 /// Takes in objects that the view does not show.
@@ -79,6 +100,22 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
             self.seal_group();
         }
         self.group.add(content);
+        self.append_what_is_too_much()
+    }
+
+    /// Takes in a chunk, as [`take`](Self::take).
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub(super) fn take_chunk(&mut self, chunk: Chunk) -> Result<()> {
+        if self.intake.wants(self.view, ObjectKind::Blob, chunk.id)? {
+            self.seal(chunk.frame);
+        }
+        self.append_what_is_too_much()
+    }
+
+    fn append_what_is_too_much(&mut self) -> Result<()> {
         while self.sealing.weight() > SEALING_BYTES_MAX {
             self.append_next()?;
         }
@@ -117,8 +154,12 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
 
     fn seal_texts(&mut self) {
         let texts = std::mem::take(&mut self.texts);
-        self.sealing
-            .start(texts.raw_bytes() as u64, move || texts.seal());
+        self.seal(texts);
+    }
+
+    fn seal(&mut self, frame: FrameBuilder) {
+        let weight = frame.raw_bytes() as u64;
+        self.sealing.start(weight, move || frame.seal());
     }
 
     /// Ends everything.

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use super::in_order::InOrder;
 use super::listing::Listed;
-use super::packer::{Content, Packer};
+use super::packer::{Chunk, Packer};
 use super::recipes::Pieces;
 use crate::base::id::{BlobId, Hash, Hasher};
 use crate::base::progress::Progress;
@@ -40,7 +40,7 @@ pub(super) struct Streaming<'a, 'scope> {
 }
 
 /// What is left of a file, and the chunks that were cut last; none at the end.
-type Round = (Cutting, Vec<Content>);
+type Round = (Cutting, Vec<Chunk>);
 
 /// Starts to read a large file.
 ///
@@ -94,7 +94,7 @@ impl Streaming<'_, '_> {
             self.cut_on(cutting);
             chunks
                 .into_iter()
-                .try_for_each(|chunk| packer.take(chunk))?;
+                .try_for_each(|chunk| packer.take_chunk(chunk))?;
         }
     }
 }
@@ -123,22 +123,18 @@ impl Cutting {
     }
 
     /// The next chunks; none at the end.
-    fn next_chunks(&mut self, progress: &dyn Progress) -> Result<Vec<Content>> {
+    fn next_chunks(&mut self, progress: &dyn Progress) -> Result<Vec<Chunk>> {
         self.fill(progress)?;
         let buffer = &self.buffer;
         let ranges: Vec<_> = cut(buffer, self.follows).collect();
-        let chunks: Vec<Content> = ranges
+        let chunks: Vec<Chunk> = ranges
             .par_iter()
-            .map(|range| {
-                let bytes = buffer[range.clone()].to_vec();
-                let id = Hash::of(&bytes);
-                Content { id, bytes }
-            })
-            .collect();
-        for chunk in &chunks {
-            let bytes = chunk.bytes.len() as u64;
+            .map(|range| Chunk::of(&buffer[range.clone()]))
+            .collect::<Result<_>>()?;
+        for (range, chunk) in ranges.iter().zip(&chunks) {
+            let bytes = range.len() as u64;
             let id = BlobId::new(chunk.id);
-            self.pieces.add(Piece { bytes, id }, &chunk.bytes);
+            self.pieces.add(Piece { bytes, id }, &buffer[range.clone()]);
         }
         self.buffer
             .drain(..ranges.last().map_or(0, |range| range.end));
