@@ -13,8 +13,9 @@ use crate::report::{Line, Report};
 /// Files that only the retired release shows.
 const FILES: [u64; 3] = [100, 1_000, 10_000];
 
-/// Measures it. **If the time for each object grows** with either, keeping old releases becomes cheaper than letting them
-/// go, and disks fill.
+/// Measures it; the time for each has a share of what every retirement costs, so it falls with the number of files. **If
+/// it grows** with that number or with the store, keeping old releases becomes cheaper than letting them go, and disks
+/// fill.
 pub fn run(stock: &Stock, objects: u64, report: &mut Report) -> Outcome {
     for files in FILES {
         let (mut costs, mut died) = (Vec::new(), 0);
