@@ -145,9 +145,9 @@ mod tests {
     use super::*;
     use crate::base::id::Hash;
     use crate::object::kind::ObjectKind;
-    use crate::store::Patience;
     use crate::store::place::Place;
-    use crate::store::tables::pin_bytes;
+    use crate::store::tables::{CATALOG_FORMAT, COUNTERS, pin_bytes};
+    use crate::store::{Access, Patience};
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -257,6 +257,27 @@ mod tests {
         transaction.commit()?;
         assert!(store.add_counts(1).is_err());
         assert_eq!(store.reader()?.additions(1)?, [(pins[0], 1)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_store_of_an_earlier_version_gets_the_table() -> Outcome {
+        let (folder, store) = scratch()?;
+        let transaction = Transaction::begin(&store)?;
+        assert!(transaction.write.delete_table(ADDITIONS)?);
+        let mut counters = transaction.write.open_table(COUNTERS)?;
+        counters.insert(CATALOG_FORMAT, 1)?;
+        drop(counters);
+        transaction.commit()?;
+        drop(store);
+        let patience = Patience {
+            wait: Duration::ZERO,
+            holder: "a test".to_owned(),
+        };
+        for access in [Access::Read, Access::Read, Access::Write] {
+            let store = Store::open(&folder.path().join("store"), access, &patience)?;
+            assert_eq!(store.reader()?.additions(1)?, []);
+        }
         Ok(())
     }
 }

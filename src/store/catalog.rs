@@ -68,7 +68,7 @@ impl Catalog {
         write.commit().map_err(failed("create"))
     }
 
-    /// Opens the catalog to read and write; repairs it after a crash.
+    /// Opens the catalog to read and write; repairs it after a crash, and makes what an earlier version did not have.
     pub(super) fn open(disk: &dyn Disk) -> Result<Self> {
         let file = disk.open(Path::new(layout::CATALOG))?;
         // An empty file would be made a new and empty catalog.
@@ -92,7 +92,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Opens the catalog to read; fails if it was not closed in order.
+    /// Opens the catalog to read; fails if it was not closed in order, or was written by an earlier version.
     pub(super) fn open_read_only(disk: &dyn Disk) -> Result<Self> {
         let file = disk.open_read_only(Path::new(layout::CATALOG))?;
         let database = builder()
@@ -100,9 +100,11 @@ impl Catalog {
             .map_err(failed("open"))?;
         let catalog = Self::ReadOnly(database);
         if catalog.known_format(disk)? < TABLES_FORMAT {
-            return Err(Error::refused(
-                "an earlier version wrote this store: run 'bindery fsck' on it once, then it can be read",
-            ));
+            return Err(Error::Catalog {
+                action: "read",
+                reason: "an earlier version wrote it: it is to be opened to write first".into(),
+                kind: Kind::Unavailable,
+            });
         }
         Ok(catalog)
     }
