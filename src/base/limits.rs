@@ -73,6 +73,8 @@ pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 pub const PARENTS_MAX: usize = 16;
 /// Bytes of a ref's or repo's name: every component then fits a file name.
 pub const REF_NAME_BYTES_MAX: usize = 255;
+/// Bytes of one glob: those who read it recurse as deep as its braces.
+pub const GLOB_BYTES_MAX: usize = 1024;
 /// Bytes of a key's name.
 pub const KEY_NAME_BYTES_MAX: usize = 64;
 /// Refs of one repo: bounds the refs object that `heads` names.

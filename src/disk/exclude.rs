@@ -15,6 +15,7 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::stat::FileKind;
+use crate::base::limits::GLOB_BYTES_MAX;
 use crate::base::{Error, Result};
 
 /// The patterns of one walk.
@@ -47,7 +48,7 @@ impl Excludes {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] names the pattern that cannot be read.
+    /// [`Error::Usage`] names the pattern that cannot be read, or says that one is longer than [`GLOB_BYTES_MAX`].
     pub fn parse<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
         let mut everything = PatternsBuilder::new();
         let mut directories = PatternsBuilder::new();
@@ -109,6 +110,12 @@ impl PatternsBuilder {
 
     /// Adds `glob`, which was written as `pattern`.
     fn add(&mut self, pattern: &str, glob: &str) -> Result<()> {
+        if pattern.len() > GLOB_BYTES_MAX {
+            return Err(Error::usage(format!(
+                "a pattern to exclude has {} bytes, the limit is {GLOB_BYTES_MAX}",
+                pattern.len()
+            )));
+        }
         let relative = glob.strip_prefix('/').unwrap_or(glob);
         if relative.is_empty() {
             return Err(Error::usage(format!(
@@ -221,6 +228,22 @@ mod tests {
         assert!(!Excludes::none().matches(Path::new("a"), FileKind::Regular));
         assert!(!Excludes::parse(&["d/"])?.is_empty());
         Ok(())
+    }
+
+    /// Braces this deep overflowed the stack.
+    #[test]
+    fn a_pattern_ends_at_its_limit() {
+        let nested = |depth| "{a,".repeat(depth) + &"}".repeat(depth);
+        for (pattern, good) in [
+            ("?".repeat(GLOB_BYTES_MAX), true),
+            ("?".repeat(GLOB_BYTES_MAX + 1), false),
+            (nested(100), true),
+            (nested(256), false),
+            (nested(30_000), false),
+        ] {
+            let parsed = Excludes::parse(&[&pattern]);
+            assert_eq!(parsed.is_ok(), good, "{} bytes", pattern.len());
+        }
     }
 
     #[test]

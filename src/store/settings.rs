@@ -10,9 +10,11 @@
 
 use std::path::{Path, PathBuf};
 
+use globset::{GlobBuilder, GlobSet};
 use serde::Deserialize;
 
 use super::layout;
+use crate::base::limits::GLOB_BYTES_MAX;
 use crate::base::name::RefName;
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
@@ -112,7 +114,12 @@ impl Settings {
         Self::parse(&bytes, &disk.place(path))
     }
 
-    fn parse(bytes: &[u8], place: &Path) -> Result<Self> {
+    /// Reads the text of the file at `place`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NewerFormat`] and [`Error::Settings`], as [`Self::read`].
+    pub fn parse(bytes: &[u8], place: &Path) -> Result<Self> {
         let illegal = |reason: String| Error::Settings {
             path: place.to_owned(),
             reason,
@@ -143,7 +150,7 @@ impl Settings {
         let settings: Self = toml::from_str(text)
             .map_err(|error| illegal(with_suggestion(error.to_string().trim_end())))?;
         for policy in &settings.refs {
-            globset::Glob::new(&policy.pattern).map_err(|error| illegal(error.to_string()))?;
+            matcher(&policy.pattern).map_err(&illegal)?;
         }
         Ok(settings)
     }
@@ -158,10 +165,7 @@ impl Settings {
     #[must_use]
     pub fn policy(&self, name: &RefName) -> RefPolicy {
         let matches = |policy: &&RefPolicy| {
-            let glob = globset::GlobBuilder::new(&policy.pattern)
-                .literal_separator(true)
-                .build();
-            glob.is_ok_and(|glob| glob.compile_matcher().is_match(name.as_str()))
+            matcher(&policy.pattern).is_ok_and(|globs| globs.is_match(name.as_str()))
         };
         self.refs
             .iter()
@@ -169,6 +173,20 @@ impl Settings {
             .cloned()
             .unwrap_or_else(RefPolicy::unset)
     }
+}
+
+/// Reads a pattern of refs; what is wrong with it, in words. A set of one: a single glob panics if it is too much for
+/// the engine that matches it.
+fn matcher(pattern: &str) -> Result<GlobSet, String> {
+    if pattern.len() > GLOB_BYTES_MAX {
+        return Err(format!(
+            "a pattern has {} bytes, the limit is {GLOB_BYTES_MAX}",
+            pattern.len()
+        ));
+    }
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    glob.and_then(|glob| GlobSet::builder().add(glob).build())
+        .map_err(|error| error.to_string())
 }
 
 /// Adds the nearest of the expected names to the message of an unknown key.
@@ -245,6 +263,23 @@ mod tests {
             assert!(
                 matches!(parse(nonsense), Err(Error::Settings { .. })),
                 "{nonsense}"
+            );
+        }
+    }
+
+    /// Such patterns were taken when the store was opened, and ended the program when a ref was published.
+    #[test]
+    fn a_pattern_that_cannot_be_matched_is_refused_when_it_is_read() {
+        for (pattern, reason) in [
+            ("{a,".repeat(300) + &"}".repeat(300), "braces too deep"),
+            ("?".repeat(GLOB_BYTES_MAX + 1), "longer than any"),
+            ("[".into(), "a class without an end"),
+        ] {
+            let text = format!("format = 1\n[[ref]]\npattern = \"{pattern}\"\n");
+            let refused = parse(&text).map(|settings| "main".parse().map(|r| settings.policy(&r)));
+            assert!(
+                matches!(refused, Err(Error::Settings { .. })),
+                "{reason}: {refused:?}"
             );
         }
     }
