@@ -69,9 +69,9 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self> {
         let number = |digits: &str| {
-            digits
-                .parse()
-                .map_err(|_| Error::usage(format!("{text:?}: {digits:?} is no number")))
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            let number = plain.then(|| digits.parse().ok()).flatten();
+            number.ok_or_else(|| Error::usage(format!("{text:?}: {digits:?} is no number")))
         };
         if let Some(id) = text.strip_prefix("build:") {
             return Ok(Self::Build(number(id)?));
@@ -403,6 +403,9 @@ mod tests {
             "build:x",
             "stable@",
             "stable@-1",
+            "stable@+1",
+            "stable~+1",
+            "build:+1",
             "stable~x",
             "a b",
             "..",
