@@ -33,6 +33,8 @@ mod tests;
 
 use std::path::Path;
 
+#[doc(hidden)]
+pub use self::marker::respell as respell_marker;
 use self::marker::{MARKER_BYTES_MAX, Marker};
 use self::prepare::prepare;
 use self::survey::survey;

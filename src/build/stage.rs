@@ -34,6 +34,10 @@ mod tests;
 
 use std::path::PathBuf;
 
+#[doc(hidden)]
+pub use self::believe::believe as believe_stat_cache;
+#[doc(hidden)]
+pub use self::cache::respell as respell_stat_cache;
 use self::listing::Source;
 use self::packer::Packer;
 use self::recall::Recalled;

@@ -176,6 +176,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<EarlierDir> {
     EarlierDir::decode(Records::new(records))
 }
 
+/// Reads a marker and writes it again, byte for byte: for fuzzing, as what it says stays in this folder.
+///
+/// # Errors
+///
+/// [`Error::Malformed`](crate::base::Error::Malformed) if `bytes` are no marker of this program.
+pub fn respell(bytes: &[u8]) -> Result<Vec<u8>> {
+    let earlier = decode(bytes)?;
+    let checked = check_hash(bytes)?;
+    let records = head(checked).map_err(|error| malformed(error.to_string()))?;
+    let mut writer = ListWriter::new(Vec::new(), &checked[..checked.len() - records.len()]);
+    list_both(&mut writer, &WantedDir::default(), &earlier)?;
+    writer.finish()
+}
+
 /// Checks the text in front of the records, and gives those.
 fn head(bytes: &[u8]) -> Result<&[u8], TextError> {
     let mut lines = Lines::new(bytes);
@@ -199,7 +213,12 @@ fn head(bytes: &[u8]) -> Result<&[u8], TextError> {
     tree.number()?;
     tree.value::<crate::base::id::TreeId>("the id of a tree")?;
     tree.end()?;
-    lines.next_with("path")?;
+    let mut path = lines.next_with("path")?;
+    let spelled = path.remainder()?;
+    let parsed = std::str::from_utf8(spelled).map(str::parse::<TreePath>);
+    if !matches!(parsed, Ok(Ok(path)) if path.to_string().as_bytes() == spelled) {
+        return Err(path.expected("the path of a directory"));
+    }
     let mut empty = lines.next_line()?;
     if empty.remainder()?.is_empty() {
         Ok(lines.rest())
@@ -253,6 +272,9 @@ mod tests {
             ("snapshot ", "snapshot 0"),
             ("tree 19", "tree 019"),
             ("path", "at"),
+            ("path ", "path"),
+            ("path ", "path a/../b"),
+            ("path ", "path a//b"),
             ("\n\n", "\nx\n"),
         ] {
             assert!(
@@ -309,7 +331,9 @@ mod tests {
             root: TreeRef::empty(),
             path: &TreePath::root(),
         };
-        let listed = decode(&marker.incomplete(&wanted, Some(&earlier))?)?;
+        let bytes = marker.incomplete(&wanted, Some(&earlier))?;
+        assert_eq!(respell(&bytes)?, bytes);
+        let listed = decode(&bytes)?;
         let files: Vec<_> = listed.files.iter().map(|file| file.name.as_str()).collect();
         let dirs: Vec<_> = listed.dirs.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!((files, dirs), (vec!["a", "b", "c"], vec!["b", "c"]));

@@ -21,11 +21,7 @@ use crate::disk::walk::{SourceContent, SourceDir};
 /// # Errors
 ///
 /// [`Error::Malformed`](crate::base::Error::Malformed) if `bytes` are no cache: `ids` then hold nothing of use.
-pub(super) fn believe(
-    bytes: &[u8],
-    contents: &SourceDir,
-    ids: &mut [Option<Hash>],
-) -> Result<bool> {
+pub fn believe(bytes: &[u8], contents: &SourceDir, ids: &mut [Option<Hash>]) -> Result<bool> {
     let mut records = cache::open(bytes)?;
     let record = records.next()?;
     let mut believing = Believing {

@@ -52,9 +52,43 @@ pub(super) fn open(bytes: &[u8]) -> Result<Records<'_>> {
     Ok(Records::new(records))
 }
 
+/// Reads a cache and writes it again, byte for byte: for fuzzing, as what it says stays in this folder.
+///
+/// # Errors
+///
+/// [`Error::Malformed`](crate::base::Error::Malformed) if `bytes` are no cache.
+pub fn respell(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut records = open(bytes)?;
+    let mut writer = begin(Vec::new());
+    while let Some(record) = records.next()? {
+        writer.add(&record)?;
+    }
+    writer.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::file_list::Record;
+
+    #[test]
+    fn a_cache_that_is_cut_or_changed_anywhere_is_none() -> Result<()> {
+        let mut writer = begin(Vec::new());
+        for record in [Record::Name("a"), Record::Enter("b"), Record::Leave] {
+            writer.add(&record)?;
+        }
+        let bytes = writer.finish()?;
+        assert_eq!(respell(&bytes)?, bytes);
+        for length in 0..bytes.len() {
+            assert!(open(&bytes[..length]).is_err(), "{length}");
+        }
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(&flipped).is_err(), "{bit}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn only_a_cache_is_opened() -> Result<()> {
