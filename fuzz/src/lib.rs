@@ -1,12 +1,9 @@
 //! One target for each parser of foreign bytes, and a way to make bytes that are nearly right.
 //!
-//! A target is a function from bytes to [`Verdict`]. It must never panic, whatever the bytes; and what it accepts it
-//! must write again as exactly the same bytes, or that is a panic as well. `src/main.rs` drives the targets on a stable
-//! compiler from a seed, so a finding is found again. Where libFuzzer is at hand, the same functions serve it:
-//!
-//! ```text
-//! libfuzzer_sys::fuzz_target!(|data: &[u8]| { let _verdict = bindery_fuzz::targets::object::tree(data); });
-//! ```
+//! A target is a function from bytes to [`Verdict`]. It must never panic, whatever the bytes; it may take only so much
+//! [`memory`]; and what it accepts it must write again as exactly the same bytes, or, where people may spell things in
+//! several ways, as bytes that mean the same. `src/main.rs` drives the targets on a stable compiler from a seed, so a
+//! finding is found again; `src/coverage.rs` hands them to libFuzzer, which looks for code that was not reached before.
 //!
 //! # Invariants
 //!
@@ -16,6 +13,8 @@
 //!
 //! Every truncation and every flipped bit of valid bytes: the unit tests beside each decoder try them all.
 
+pub mod corpus;
+pub mod memory;
 pub mod mutation;
 pub mod targets;
 
@@ -60,5 +59,22 @@ impl Verdict {
             Ok(text) => Self::of(given, parse(text), |value| encode(value).into_bytes()),
             Err(_) => Self::Refused,
         }
+    }
+
+    /// As [`of_text`](Self::of_text), for what people may spell in several ways: the encoded text must mean the same.
+    fn of_meaning<T: PartialEq, E>(
+        given: &[u8],
+        parse: impl Fn(&str) -> Result<T, E>,
+        encode: impl FnOnce(&T) -> String,
+    ) -> Self {
+        let parsed = std::str::from_utf8(given).map(&parse);
+        let Ok(Ok(value)) = parsed else {
+            return Self::Refused;
+        };
+        assert!(
+            parse(&encode(&value)).is_ok_and(|again| again == value),
+            "an accepted text must mean the same when it is written again"
+        );
+        Self::Accepted
     }
 }

@@ -1,19 +1,29 @@
-//! Drives the targets: `bindery-fuzz [--iterations N] [--seed N] [--target NAME]`.
+//! Drives the targets, and keeps their corpora.
 //!
-//! Every seed is fed as it is, and must be accepted; then `N` inputs made of them are. A panic is a finding: the input
-//! goes to `artifacts/<target>-<seed>-<iteration>` beside this crate, and the exit code is 1.
+//! ```text
+//! bindery-fuzz [--iterations N] [--seed N] [--target NAME]   feeds every target
+//! bindery-fuzz list                                          names the targets
+//! bindery-fuzz unpack TARGET FOLDER                          writes seeds and corpus as files, as libFuzzer wants them
+//! bindery-fuzz pack TARGET FOLDER                            makes the files of a folder the corpus
+//! ```
+//!
+//! Every seed is fed as it is, and must be accepted, and every input of the corpus; then `N` inputs made of both are. A
+//! panic, or too much memory, is a finding: the exit code is not 0, and the input is in `artifacts/<target>` beside this
+//! crate. It is written there before it is fed, so that it is there however the program ends.
 //!
 //! # Invariants
 //!
 //! - A run is bounded by iterations, never by time, and the same arguments make the same inputs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bindery_fuzz::memory::bounded;
 use bindery_fuzz::mutation::{Random, mutate};
-use bindery_fuzz::{Target, Verdict, targets};
+use bindery_fuzz::{Target, Verdict, corpus, targets};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -30,11 +40,20 @@ struct Arguments {
     target: Option<String>,
 }
 
-/// How often a target accepted and refused.
+/// How often a target accepted and refused, and the most memory that it took.
 #[derive(Default)]
 struct Counts {
     accepted: u64,
     refused: u64,
+    peak_bytes: usize,
+}
+
+/// Feeds one target, and keeps what it was fed last.
+struct Feeder {
+    target: &'static Target,
+    file: File,
+    path: PathBuf,
+    counts: Counts,
 }
 
 fn main() -> ExitCode {
@@ -49,29 +68,48 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome {
-    let arguments = parse_arguments(std::env::args().skip(1))?;
-    let chosen: Vec<&Target> = targets::ALL
-        .iter()
-        .filter(|target| {
-            arguments
-                .target
-                .as_deref()
-                .is_none_or(|name| name == target.name)
-        })
-        .collect();
-    if chosen.is_empty() {
-        return Err("there is no such target".into());
+    // One thread more than this one: what is measured is then the same on every machine.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build_global()?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["list"] => list(),
+        ["unpack", name, folder] => unpack(find(name)?, Path::new(folder)),
+        ["pack", name, folder] => pack(find(name)?, Path::new(folder)),
+        _ => feed(&parse_arguments(words.iter().copied())?),
     }
+}
+
+fn find(name: &str) -> Outcome<&'static Target> {
+    let target = targets::ALL.iter().find(|target| target.name == name);
+    Ok(target.ok_or_else(|| format!("there is no target {name}"))?)
+}
+
+fn list() -> Outcome {
+    for target in targets::ALL {
+        writeln!(io::stdout(), "{}", target.name)?;
+    }
+    Ok(())
+}
+
+fn feed(arguments: &Arguments) -> Outcome {
+    let chosen: Vec<&Target> = match &arguments.target {
+        Some(name) => vec![find(name)?],
+        None => targets::ALL.iter().collect(),
+    };
     let mut inputs = 0;
     for target in &chosen {
-        let counts = drive(target, &arguments)?;
+        let counts = drive(target, arguments)?;
         inputs += counts.accepted + counts.refused;
         writeln!(
             io::stdout(),
-            "{:16} {:8} accepted {:8} refused",
+            "{:16} {:8} accepted {:8} refused {:8} KiB at most",
             target.name,
             counts.accepted,
-            counts.refused
+            counts.refused,
+            counts.peak_bytes / 1024
         )?;
     }
     writeln!(
@@ -82,7 +120,7 @@ fn run() -> Outcome {
     Ok(())
 }
 
-fn parse_arguments(mut words: impl Iterator<Item = String>) -> Outcome<Arguments> {
+fn parse_arguments<'a>(mut words: impl Iterator<Item = &'a str>) -> Outcome<Arguments> {
     let mut arguments = Arguments {
         iterations: ITERATIONS_DEFAULT,
         seed: 1,
@@ -92,40 +130,70 @@ fn parse_arguments(mut words: impl Iterator<Item = String>) -> Outcome<Arguments
         let value = words
             .next()
             .ok_or_else(|| format!("{word} needs a value"))?;
-        match word.as_str() {
+        match word {
             "--iterations" => arguments.iterations = value.parse()?,
             "--seed" => arguments.seed = value.parse()?,
-            "--target" => arguments.target = Some(value),
+            "--target" => arguments.target = Some(value.to_owned()),
             _ => return Err(format!("there is no option {word}").into()),
         }
     }
     Ok(arguments)
 }
 
-/// Feeds `target` with its seeds and with what can be made of them.
-fn drive(target: &Target, arguments: &Arguments) -> Outcome<Counts> {
-    let seeds = read_seeds(target.name)?;
-    for (path, seed) in &seeds {
-        if (target.run)(seed) != Verdict::Accepted {
+/// Feeds `target` with its seeds, its corpus, and what can be made of them.
+fn drive(target: &'static Target, arguments: &Arguments) -> Outcome<Counts> {
+    let mut feeder = Feeder::new(target)?;
+    let mut inputs = Vec::new();
+    for (path, seed) in read_seeds(target.name)? {
+        if feeder.feed(&seed)? != Verdict::Accepted {
             return Err(format!("{} refuses its seed {}", target.name, path.display()).into());
         }
+        inputs.push(seed);
     }
-    let seeds: Vec<Vec<u8>> = seeds.into_iter().map(|(_, bytes)| bytes).collect();
+    for input in read_corpus(target.name)? {
+        feeder.feed(&input)?;
+        inputs.push(input);
+    }
     let mut random = Random::new(arguments.seed);
-    let mut counts = Counts::default();
-    for iteration in 0..arguments.iterations {
-        let input = mutate(&mut random, &seeds);
-        match std::panic::catch_unwind(|| (target.run)(&input)) {
-            Ok(Verdict::Accepted) => counts.accepted += 1,
-            Ok(Verdict::Refused) => counts.refused += 1,
-            Err(_) => {
-                let name = format!("{}-{}-{iteration}", target.name, arguments.seed);
-                let path = keep(&name, &input)?;
-                return Err(format!("{} panics at {}", target.name, path.display()).into());
-            }
-        }
+    for _ in 0..arguments.iterations {
+        feeder.feed(&mutate(&mut random, &inputs))?;
     }
-    Ok(counts)
+    feeder.finish()
+}
+
+impl Feeder {
+    fn new(target: &'static Target) -> Outcome<Self> {
+        let folder = home().join("artifacts");
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(target.name);
+        Ok(Self {
+            target,
+            file: File::create(&path)?,
+            path,
+            counts: Counts::default(),
+        })
+    }
+
+    fn feed(&mut self, input: &[u8]) -> Outcome<Verdict> {
+        self.file.set_len(0)?;
+        self.file.write_all_at(input, 0)?;
+        let run = || bounded(input.len(), || (self.target.run)(input));
+        let Ok((verdict, peak_bytes)) = std::panic::catch_unwind(run) else {
+            return Err(format!("{} panics at {}", self.target.name, self.path.display()).into());
+        };
+        self.counts.peak_bytes = self.counts.peak_bytes.max(peak_bytes);
+        match verdict {
+            Verdict::Accepted => self.counts.accepted += 1,
+            Verdict::Refused => self.counts.refused += 1,
+        }
+        Ok(verdict)
+    }
+
+    /// Ends without a finding.
+    fn finish(self) -> Outcome<Counts> {
+        fs::remove_file(&self.path)?;
+        Ok(self.counts)
+    }
 }
 
 fn home() -> &'static Path {
@@ -154,10 +222,41 @@ fn read_seeds(target: &str) -> Outcome<Vec<(PathBuf, Vec<u8>)>> {
     Ok(seeds)
 }
 
-fn keep(name: &str, input: &[u8]) -> Outcome<PathBuf> {
-    let folder = home().join("artifacts");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join(name);
-    fs::write(&path, input)?;
-    Ok(path)
+fn corpus_path(target: &str) -> PathBuf {
+    home().join("corpus").join(format!("{target}.txt"))
+}
+
+/// The corpus of a target; a target without one has none yet.
+fn read_corpus(target: &str) -> Outcome<Vec<Vec<u8>>> {
+    let path = corpus_path(target);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let inputs = corpus::decode(&fs::read_to_string(&path)?);
+    Ok(inputs.ok_or_else(|| format!("{} is no corpus", path.display()))?)
+}
+
+fn unpack(target: &Target, folder: &Path) -> Outcome {
+    fs::create_dir_all(folder)?;
+    let seeds = read_seeds(target.name)?.into_iter().map(|(_, seed)| seed);
+    let inputs = seeds.chain(read_corpus(target.name)?);
+    for (number, input) in inputs.enumerate() {
+        fs::write(folder.join(format!("{number:04}")), input)?;
+    }
+    Ok(())
+}
+
+fn pack(target: &Target, folder: &Path) -> Outcome {
+    let seeds = read_seeds(target.name)?;
+    let mut inputs = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let input = fs::read(entry?.path())?;
+        if !seeds.iter().any(|(_, seed)| *seed == input) {
+            inputs.push(input);
+        }
+    }
+    let path = corpus_path(target.name);
+    fs::create_dir_all(home().join("corpus"))?;
+    fs::write(&path, corpus::encode(inputs))?;
+    Ok(())
 }

@@ -1,92 +1,55 @@
 //! The targets, floor by floor.
 
-use crate::Target;
+use crate::{Target, Verdict};
 
 pub mod base;
 pub mod build;
+pub mod command_line;
+pub mod disk;
 pub mod object;
+pub mod pack;
+pub mod store;
 pub mod trust;
 
 /// Every target.
 pub const ALL: &[Target] = &[
-    Target {
-        name: "entry-name",
-        run: base::entry_name,
-    },
-    Target {
-        name: "hash",
-        run: base::hash,
-    },
-    Target {
-        name: "path",
-        run: base::path,
-    },
-    Target {
-        name: "ref-name",
-        run: base::ref_name,
-    },
-    Target {
-        name: "time",
-        run: base::time,
-    },
-    Target {
-        name: "frame",
-        run: object::frame,
-    },
-    Target {
-        name: "pack",
-        run: object::pack,
-    },
-    Target {
-        name: "recipe",
-        run: object::recipe,
-    },
-    Target {
-        name: "snapshot",
-        run: object::snapshot,
-    },
-    Target {
-        name: "tree",
-        run: object::tree,
-    },
-    Target {
-        name: "heads",
-        run: trust::heads,
-    },
-    Target {
-        name: "keyset",
-        run: trust::keyset,
-    },
-    Target {
-        name: "keyset-note",
-        run: trust::keyset_note,
-    },
-    Target {
-        name: "note",
-        run: trust::note,
-    },
-    Target {
-        name: "public-key",
-        run: trust::public_key,
-    },
-    Target {
-        name: "ref-pattern",
-        run: trust::ref_pattern,
-    },
-    Target {
-        name: "ref-statement",
-        run: trust::ref_statement,
-    },
-    Target {
-        name: "refs-list",
-        run: trust::refs_list,
-    },
-    Target {
-        name: "secret-key",
-        run: trust::secret_key,
-    },
-    Target {
-        name: "spec",
-        run: build::spec,
-    },
+    target("entry-name", base::entry_name),
+    target("hash", base::hash),
+    target("key-name", base::key_name),
+    target("link-target", base::link_target),
+    target("path", base::path),
+    target("portable-names", base::portable_names),
+    target("ref-name", base::ref_name),
+    target("repo-name", base::repo_name),
+    target("time", base::time),
+    target("frame", object::frame),
+    target("recipe", object::recipe),
+    target("snapshot", object::snapshot),
+    target("tree", object::tree),
+    target("tree-index", object::tree_index),
+    target("pack", pack::whole),
+    target("pack-header", pack::header),
+    target("pack-index", pack::index),
+    target("heads", trust::heads),
+    target("keyset", trust::keyset),
+    target("keyset-note", trust::keyset_note),
+    target("note", trust::note),
+    target("public-key", trust::public_key),
+    target("ref-note", trust::ref_note),
+    target("ref-pattern", trust::ref_pattern),
+    target("ref-statement", trust::ref_statement),
+    target("refs-list", trust::refs_list),
+    target("secret-key", trust::secret_key),
+    target("exclude", disk::exclude),
+    target("settings", store::settings),
+    target("checkout-marker", build::checkout_marker),
+    target("spec", build::spec),
+    target("stat-cache", build::stat_cache),
+    target("build-id", command_line::build_id),
+    target("duration", command_line::duration),
+    target("label", command_line::label),
 ];
+
+const fn target(name: &'static str, run: fn(&[u8]) -> Verdict) -> Target {
+    Target { name, run }
+}

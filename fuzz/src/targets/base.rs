@@ -1,9 +1,13 @@
 //! Words: names, paths, hashes and times.
 
+use std::collections::BTreeSet;
+use std::path::{Component, Path};
+
 use bindery::base::clock::Time;
 use bindery::base::id::Hash;
-use bindery::base::name::{EntryName, RefName};
+use bindery::base::name::{EntryName, KeyName, RefName, RepoName};
 use bindery::base::path::TreePath;
+use bindery::base::profile::{check_portable_names, check_portable_target};
 
 use crate::Verdict;
 
@@ -34,6 +38,77 @@ pub fn path(data: &[u8]) -> Verdict {
 #[must_use]
 pub fn ref_name(data: &[u8]) -> Verdict {
     Verdict::of_text(data, str::parse::<RefName>, ToString::to_string)
+}
+
+/// The name of a repo.
+#[must_use]
+pub fn repo_name(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, str::parse::<RepoName>, ToString::to_string)
+}
+
+/// The name of a key.
+#[must_use]
+pub fn key_name(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, str::parse::<KeyName>, ToString::to_string)
+}
+
+/// The names of a directory, one a line, that are to be portable.
+///
+/// # Panics
+///
+/// If two are taken that differ only in case: that is a finding.
+#[must_use]
+pub fn portable_names(data: &[u8]) -> Verdict {
+    let names: Result<Vec<_>, _> = data
+        .split(|byte| *byte == b'\n')
+        .map(EntryName::parse)
+        .collect();
+    let Ok(names) = names else {
+        return Verdict::Refused;
+    };
+    if check_portable_names(&names).is_err() {
+        return Verdict::Refused;
+    }
+    let lower: BTreeSet<String> = names
+        .iter()
+        .map(|name| name.as_str().to_lowercase())
+        .collect();
+    assert!(lower.len() == names.len(), "names differ not only in case");
+    Verdict::Accepted
+}
+
+/// The target of a link that is to be portable, behind a byte with the depth of the link.
+///
+/// # Panics
+///
+/// If a target is taken that leaves the tree: that is a finding.
+#[must_use]
+pub fn link_target(data: &[u8]) -> Verdict {
+    let Some((depth, target)) = data.split_first() else {
+        return Verdict::Refused;
+    };
+    let depth = usize::from(depth % 8);
+    let Ok(target) = std::str::from_utf8(target) else {
+        return Verdict::Refused;
+    };
+    if check_portable_target(target, depth).is_err() {
+        return Verdict::Refused;
+    }
+    let mut names_above = depth;
+    for component in Path::new(target).components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(_) => names_above += 1,
+            Component::ParentDir => {
+                assert!(names_above > 0, "a link does not climb above the root");
+                names_above -= 1;
+            }
+            Component::RootDir | Component::Prefix(_) => {
+                assert!(target.is_empty(), "a link does not start at the root");
+            }
+        }
+    }
+    Verdict::Accepted
 }
 
 /// A moment.

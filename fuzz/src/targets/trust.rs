@@ -1,5 +1,7 @@
 //! Who vouches: keys, notes and statements.
 
+use std::sync::LazyLock;
+
 use bindery::base::limits::KEYSET_BYTES_MAX;
 use bindery::trust::heads::Heads;
 use bindery::trust::key::PublicKey;
@@ -10,9 +12,18 @@ use bindery::trust::pattern::RefPattern;
 use bindery::trust::ref_statement::RefStatement;
 use bindery::trust::refs_list::RefsList;
 use bindery::trust::secret_key::SecretKey;
+use bindery::trust::signed::{Signed, Unverified};
 use bindery::trust::statement::Statement;
 
 use crate::Verdict;
+
+/// Who signs in [`ref_note`]: a key, and the keyset that gives it every role.
+static AUTHORITY: LazyLock<(SecretKey, TrustedKeyset)> = LazyLock::new(|| {
+    let key = SecretKey::parse(include_str!("../../seeds/secret-key/ana"));
+    let keyset = TrustedKeyset::first(include_bytes!("../../seeds/keyset-note/one-key"), None);
+    key.and_then(|key| Ok((key, keyset?)))
+        .expect("because both are seeds of other targets")
+});
 
 /// A public key.
 #[must_use]
@@ -55,6 +66,23 @@ pub fn keyset(data: &[u8]) -> Verdict {
 #[must_use]
 pub fn ref_statement(data: &[u8]) -> Verdict {
     statement::<RefStatement>(data)
+}
+
+/// The note of a ref statement under a keyset. It is signed here, so that changes of its text get past the signature.
+#[must_use]
+pub fn ref_note(data: &[u8]) -> Verdict {
+    let (key, keyset) = &*AUTHORITY;
+    let text = std::str::from_utf8(data).map(str::to_owned);
+    let Ok(Ok(note)) = text.map(|text| Note::sign(text, &[key])) else {
+        return Verdict::Refused;
+    };
+    let note = note.encode();
+    let signed = Signed::<RefStatement, Unverified>::parse(&note);
+    let verified = signed.and_then(|signed| signed.verify(keyset));
+    Verdict::of(data, verified, |signed| {
+        let text = signed.value().encode();
+        text.map(String::into_bytes).unwrap_or_default()
+    })
 }
 
 /// The text of heads.
