@@ -130,6 +130,7 @@ impl TryFrom<String> for Time {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::check_spelling;
     use super::*;
 
     #[test]
@@ -148,6 +149,11 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Time>().is_ok(), good, "{text}");
         }
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_noticed() {
+        check_spelling::<Time>("2026-11-22T09:00:00Z");
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub mod name;
 pub mod path;
 pub mod profile;
 pub mod progress;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 
 pub use error::{Error, Kind, Result};

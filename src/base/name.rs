@@ -311,6 +311,7 @@ slashed! { RefName RepoName }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::check_spelling;
     use super::*;
 
     #[test]
@@ -354,6 +355,14 @@ mod tests {
             EntryName::parse(b"a\xff"),
             Err(NameError::NotUtf8 { at: 1 })
         );
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_noticed() {
+        check_spelling::<EntryName>("caf\u{e9} .bindery");
+        check_spelling::<RefName>("app/org.example.Editor/x86_64");
+        check_spelling::<RepoName>("example.org/os");
+        check_spelling::<KeyName>("ana-2026.b");
     }
 
     #[test]

@@ -124,6 +124,7 @@ fn check_window(stored: &[u8], raw_bytes: usize) -> Result<()> {
 mod tests {
     use super::*;
     use crate::base::limits::MIB;
+    use crate::base::testing::mutations;
 
     #[test]
     fn what_was_compressed_expands_again() -> Result<()> {
@@ -166,6 +167,18 @@ mod tests {
             (Vec::new(), 0, "nothing"),
         ] {
             assert!(expand(&stored, raw_bytes).is_err(), "{reason}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_refused_or_expands_to_the_length() -> Result<()> {
+        let raw = b"one, two, one, two, three".repeat(9);
+        let good = compress(&raw, b"", raw.len())?.unwrap_or_default();
+        for bad in mutations(&good) {
+            if let Ok(expanded) = expand(&bad, raw.len()) {
+                assert_eq!((expanded.len(), bad.len()), (raw.len(), good.len()));
+            }
         }
         Ok(())
     }

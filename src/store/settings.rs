@@ -222,6 +222,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::testing::mutations;
 
     fn parse(text: &str) -> Result<Settings> {
         Settings::parse(text.as_bytes(), Path::new("bindery.toml"))
@@ -245,6 +246,23 @@ mod tests {
         let error = parse("format = 1\nkey = \"x\"\n")
             .map_or_else(|error| error.to_string(), |_| String::new());
         assert!(error.contains("did you mean `keys`?"), "{error}");
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_refused_or_can_be_used() -> Result<()> {
+        let good = "format = 1\n[[ref]]\npattern = \"{a,b}/**\"\nkeep_last = 10\n";
+        let name = "a/b".parse().map_err(|_| Error::usage("name"))?;
+        assert_eq!(parse(good)?.policy(&name).keep_last, Some(10));
+        for bad in mutations(good.as_bytes()) {
+            match Settings::parse(&bad, Path::new("bindery.toml")) {
+                Ok(settings) => drop(settings.policy(&name)),
+                Err(error) => assert!(matches!(
+                    error,
+                    Error::Settings { .. } | Error::NewerFormat { .. }
+                )),
+            }
+        }
+        Ok(())
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl FromStr for RefPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::testing::check_spelling;
 
     #[test]
     fn a_pattern_matches_whole_components() -> Result<(), NameError> {
@@ -100,6 +101,13 @@ mod tests {
             assert_eq!(parsed.to_string(), pattern);
         }
         Ok(())
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_noticed() {
+        for pattern in ["**", "app/editor", "app/**"] {
+            check_spelling::<RefPattern>(pattern);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the tests of this floor share: keys that are always the same, and every small damage to some bytes.
+//! What the tests of this floor share: keys that are always the same.
 
 use super::keyset::Keyset;
 use super::keyset_chain::TrustedKeyset;
@@ -6,6 +6,7 @@ use super::note::Note;
 use super::secret_key::SecretKey;
 use super::statement::Statement;
 use crate::base::name::{KeyName, NameError, RefName};
+pub use crate::base::testing::mutations;
 use crate::base::{Error, Result};
 
 /// The time of every statement in tests.
@@ -46,15 +47,4 @@ pub fn line<'a>(text: &'a str, word: &str) -> &'a str {
     lines
         .find(|line| line.split(' ').next() == Some(word))
         .unwrap_or_default()
-}
-
-/// Every truncation and every flip of one bit of `bytes`.
-pub fn mutations(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let cut = (0..bytes.len()).map(|end| bytes[..end].to_vec());
-    let flipped = (0..8 * bytes.len()).map(|bit| {
-        let mut flipped = bytes.to_vec();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        flipped
-    });
-    cut.chain(flipped)
 }
