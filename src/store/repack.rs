@@ -156,7 +156,7 @@ impl Store {
     ) -> Result<Places> {
         let pack = self.packs.open(row.id)?;
         let mut copied: Places = BTreeMap::new();
-        let mut in_order: BTreeMap<(u32, u32, u8), (ObjectKind, Hash, Place)> = BTreeMap::new();
+        let mut in_order: Vec<(ObjectKind, Hash, Place)> = Vec::new();
         for entry in pack.entries() {
             let IndexEntry { kind, id, location } = entry?;
             let place = Place {
@@ -166,13 +166,15 @@ impl Store {
                 length: location.length,
             };
             if lives(kind, id, place)? {
-                in_order.insert((place.frame, place.start, kind.byte()), (kind, id, place));
+                in_order.push((kind, id, place));
                 copied.insert(pin_bytes(kind, id), place);
             }
         }
+        // An empty blob starts where the next one does.
+        in_order.sort_unstable_by_key(|(_, _, place)| (place.frame, place.start, place.length));
         let mut blobs = FrameBuilder::new();
         let mut open: Option<(u32, crate::object::frame::Frame<'_>)> = None;
-        for (kind, id, place) in in_order.into_values() {
+        for (kind, id, place) in in_order {
             if open.as_ref().is_none_or(|(frame, _)| *frame != place.frame) {
                 open = Some((place.frame, pack.frame(place.frame)?));
             }
