@@ -60,18 +60,16 @@ pub struct Patience {
 }
 
 impl Store {
-    /// Makes an empty store in a folder that is not there or is empty, and opens it.
+    /// Makes an empty store in a folder that is not there or is empty, and opens it. One without a repo is taken as it is:
+    /// whoever made it did not get further.
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] if there is a store already, [`Error::Refused`] if the folder has other things in it.
+    /// [`Error::Exists`] if there is a store with a repo already, [`Error::Refused`] if the folder has other things in it.
     pub fn create(root: &Path, patience: &Patience) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(root));
         if whole::exists(&*disk, Path::new(layout::SETTINGS))? {
-            return Err(Error::Exists {
-                what: "store at",
-                name: root.display().to_string(),
-            });
+            return Self::open_without_repo(root, patience);
         }
         disk.create_dir(Path::new(""))?;
         let check_empty = || match foreign_file(&*disk)? {
@@ -87,6 +85,25 @@ impl Store {
         let lock = StoreLock::acquire(root, patience.wait, &patience.holder, Sharing::Alone)?;
         check_empty()?;
         Self::create_on(disk, Some(lock))
+    }
+
+    /// Opens a store that has no repo yet. What cannot be opened at once is a store all the same.
+    fn open_without_repo(root: &Path, patience: &Patience) -> Result<Self> {
+        let at_once = Patience {
+            wait: Duration::ZERO,
+            ..patience.clone()
+        };
+        let store = Self::open(root, Access::Write, &at_once).ok();
+        let exists = || Error::Exists {
+            what: "store at",
+            name: root.display().to_string(),
+        };
+        let store = store.ok_or_else(exists)?;
+        if store.reader()?.repos()?.is_empty() {
+            Ok(store)
+        } else {
+            Err(exists())
+        }
     }
 
     /// Makes an empty store on `disk`, which has nothing on it but what an interrupted attempt left.

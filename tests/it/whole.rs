@@ -9,8 +9,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bindery::base::profile::Profile;
 use bindery::base::{Error, Kind, Result};
 use bindery::build::publish::{PublishOptions, Tested, import, publish, update};
+use bindery::build::repo::create_repo;
 use bindery::build::rollback::rollback;
 use bindery::build::withdraw::{Withdrawn, withdraw};
 use bindery::disk::files::Disk;
@@ -18,7 +20,7 @@ use bindery::store::Store;
 use bindery::store::rows::BuildState;
 use bindery::store::settings::OnConflict;
 
-use crate::shelf::{Files, Shelf, files, moment, read_files, ref_name};
+use crate::shelf::{Files, Shelf, files, moment, read_files, ref_name, repo_name};
 use crate::simulated_disk::{Kept, SimulatedDisk};
 
 fn shelf() -> Result<(SimulatedDisk, Shelf)> {
@@ -471,6 +473,26 @@ fn an_interrupted_attempt_to_make_a_store_is_not_in_the_way() -> Result<()> {
         Some(Kind::Conflict),
         "there is something in it"
     );
+    Ok(())
+}
+
+#[test]
+fn init_that_was_killed_before_it_made_its_repo_can_be_run_again() -> Result<()> {
+    // It once was refused then: there was a store already, but one of no use.
+    let folder = tempfile::tempdir().map_err(Error::io("make", Path::new("folder")))?;
+    let root = folder.path().join("store");
+    let patience = bindery::store::Patience {
+        wait: std::time::Duration::ZERO,
+        holder: "a test".into(),
+    };
+    drop(Store::create(&root, &patience)?);
+    let store = Store::create(&root, &patience)?;
+    let held = Store::create(&root, &patience);
+    assert_eq!(kind(held), Some(Kind::Conflict), "somebody else makes it");
+    create_repo(&store, repo_name()?, Profile::Posix, None, moment(1)?)?;
+    drop(store);
+    let whole = Store::create(&root, &patience);
+    assert_eq!(kind(whole), Some(Kind::Conflict), "it has a repo");
     Ok(())
 }
 
