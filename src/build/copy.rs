@@ -11,7 +11,6 @@
 //!
 //! Copying the objects (`store::copying`); making the new build (`build::create`).
 
-use crate::base::clock::Time;
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
 use crate::object::difference::differing;
@@ -29,18 +28,13 @@ use crate::store::rows::{
 };
 use crate::store::view::View;
 
-/// Stages what `from` changed into the open build `into` of the same repo.
+/// What stages into a new build of the same repo what `from` changed, if it changed anything.
 ///
 /// # Errors
 ///
-/// [`Error::State`] if `from` was purged or `into` is not open, [`Error::Refused`] if the release of `from` was retired,
-/// [`Error::Damaged`] if an object is not what its id says; `into` is as before then.
-pub(super) fn copy_changes(
-    store: &Store,
-    from: &BuildRow,
-    into: &BuildRow,
-    time: Time,
-) -> Result<BuildRow> {
+/// [`Error::State`] if `from` was purged, [`Error::Refused`] if the release of `from` was retired, [`Error::Damaged`] if
+/// an object is not what its id says.
+pub(super) fn copy_changes(store: &Store, from: &BuildRow) -> Result<Option<Staging>> {
     let view = store.view(&from.repo, &[from.id])?;
     let mut intake = store.intake();
     let (operations, files, bytes) = match ends(store, &view, from)? {
@@ -56,7 +50,7 @@ pub(super) fn copy_changes(
         }
     };
     if operations.is_empty() {
-        return Ok(into.clone());
+        return Ok(None);
     }
     let mut landing = intake.finish()?;
     let view = store.view_with(&from.repo, &[from.id], &landing)?;
@@ -72,12 +66,11 @@ pub(super) fn copy_changes(
         new_bytes: landing.expanded_bytes,
         stored_bytes: landing.stored_bytes,
     };
-    let staging = Staging {
+    Ok(Some(Staging {
         landing,
         operations,
         sums,
-    };
-    store.record_staging(into.id, staging, time)
+    }))
 }
 
 /// What a build's ref showed before it, and with it; nothing for an open build.

@@ -33,7 +33,7 @@ pub struct CreateOptions {
 ///
 /// [`Error::NotFound`] if there is no such repo, or no build to start from; [`Error::Limit`] or [`Error::Usage`] if a
 /// label is not legal; [`Error::State`] if the build to start from was purged, [`Error::Refused`] if it was retired. No
-/// build is made then, or it is purged again.
+/// build is made then.
 pub fn create(store: &Store, options: CreateOptions, time: Time) -> Result<BuildRow> {
     check_labels(&options.labels)?;
     let reader = store.reader()?;
@@ -47,14 +47,11 @@ pub fn create(store: &Store, options: CreateOptions, time: Time) -> Result<Build
         target: options.target,
         labels: options.labels,
     };
-    let build = store.create_build(new, time)?;
-    let Some(from) = from else {
-        return Ok(build);
+    let staging = match &from {
+        Some(from) => super::copy::copy_changes(store, from)?,
+        None => None,
     };
-    super::copy::copy_changes(store, &from, &build, time).inspect_err(|_error| {
-        // The first failure says more than one of purging what it left would.
-        store.purge_build(build.id, time).ok();
-    })
+    store.create_build(new, staging, time)
 }
 
 fn check_source(from: &BuildRow, repo: &RepoName) -> Result<()> {

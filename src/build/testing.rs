@@ -47,7 +47,7 @@ impl Scene {
             target: None,
             labels: [].into(),
         };
-        let build = store.create_build(new, time)?.id;
+        let build = store.create_build(new, None, time)?.id;
         Ok(Self {
             folder,
             store,

@@ -47,20 +47,25 @@ pub struct Staging {
 }
 
 impl Store {
-    /// Makes an open build; what its ref shows now becomes its base, and is pinned.
+    /// Makes an open build, with what it starts with; what its ref shows now becomes its base, and is pinned.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no such repo.
-    pub fn create_build(&self, new: NewBuild, time: Time) -> Result<BuildRow> {
+    /// [`Error::NotFound`] if there is no such repo, [`Error::Limit`] if there are too many operations; nothing changes.
+    pub fn create_build(
+        &self,
+        new: NewBuild,
+        staging: Option<Staging>,
+        time: Time,
+    ) -> Result<BuildRow> {
         let repo = self.reader()?.repo(&new.repo)?;
-        let transaction = Transaction::begin(self)?;
+        let mut transaction = Transaction::begin(self)?;
         let base = match &new.target {
             Some(target) => transaction.ref_row(repo.number, target)?.current,
             None => None,
         };
         let base = base.map(|current| current.base());
-        let build = BuildRow {
+        let mut build = BuildRow {
             id: transaction.count_up(NEXT_BUILD)?,
             repo: new.repo,
             target: new.target,
@@ -77,6 +82,9 @@ impl Store {
         };
         transaction.put_pins(repo.number, build.id, &base.iter().map(base_pin).collect())?;
         transaction.put_build(&build, time, "created")?;
+        if let Some(staging) = staging {
+            build = transaction.stage(build, staging, time)?;
+        }
         transaction.commit()?;
         Ok(build)
     }
@@ -88,32 +96,8 @@ impl Store {
     /// [`Error::State`] if the build is no longer open, [`Error::Limit`] if it has too many operations; nothing changes.
     pub fn record_staging(&self, build: u64, staging: Staging, time: Time) -> Result<BuildRow> {
         let mut transaction = Transaction::begin(self)?;
-        let mut row = transaction.build_in(build, &[BuildState::Open], "stage into")?;
-        let first = row.staged.operations;
-        row.staged = row.staged.plus(Staged {
-            operations: u32::try_from(staging.operations.len()).unwrap_or(u32::MAX),
-            ..staging.sums
-        });
-        check_limit(
-            "operations of a build",
-            u64::from(row.staged.operations),
-            OPERATIONS_MAX as u64,
-        )?;
-        let mut what = String::new();
-        for (number, operation) in (first..).zip(&staging.operations) {
-            transaction.put(OPERATIONS, (build, number), operation)?;
-            what = match operation {
-                Operation::Merge { at, .. } => {
-                    format!("staged {} files at /{at}", staging.sums.files)
-                }
-                Operation::Replace { at, .. } => {
-                    format!("staged {} files in place of /{at}", staging.sums.files)
-                }
-                Operation::Remove { path } => format!("removed /{path}"),
-            };
-        }
-        transaction.land(staging.landing, Owner::Build(build))?;
-        transaction.put_build(&row, time, what)?;
+        let row = transaction.build_in(build, &[BuildState::Open], "stage into")?;
+        let row = transaction.stage(row, staging, time)?;
         transaction.commit()?;
         Ok(row)
     }
@@ -243,6 +227,38 @@ impl Store {
             .map_err(failed("read"))?;
         rows.map(|row| super::catalog::parse_row(row.map_err(failed("read"))?.1.value()))
             .collect()
+    }
+}
+
+impl Transaction<'_> {
+    /// Adds a staging to an open build: its packs become the build's.
+    fn stage(&mut self, mut row: BuildRow, staging: Staging, time: Time) -> Result<BuildRow> {
+        let first = row.staged.operations;
+        row.staged = row.staged.plus(Staged {
+            operations: u32::try_from(staging.operations.len()).unwrap_or(u32::MAX),
+            ..staging.sums
+        });
+        check_limit(
+            "operations of a build",
+            u64::from(row.staged.operations),
+            OPERATIONS_MAX as u64,
+        )?;
+        let mut what = String::new();
+        for (number, operation) in (first..).zip(&staging.operations) {
+            self.put(OPERATIONS, (row.id, number), operation)?;
+            what = match operation {
+                Operation::Merge { at, .. } => {
+                    format!("staged {} files at /{at}", staging.sums.files)
+                }
+                Operation::Replace { at, .. } => {
+                    format!("staged {} files in place of /{at}", staging.sums.files)
+                }
+                Operation::Remove { path } => format!("removed /{path}"),
+            };
+        }
+        self.land(staging.landing, Owner::Build(row.id))?;
+        self.put_build(&row, time, what)?;
+        Ok(row)
     }
 }
 

@@ -12,6 +12,7 @@ mod bad_input;
 mod counts;
 mod crash;
 mod guides;
+mod killed;
 mod life;
 mod model;
 mod openssl;

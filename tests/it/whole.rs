@@ -9,10 +9,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bindery::base::profile::Profile;
 use bindery::base::{Error, Kind, Result};
 use bindery::build::publish::{PublishOptions, Tested, import, publish, update};
-use bindery::build::repo::create_repo;
 use bindery::build::rollback::rollback;
 use bindery::build::withdraw::{Withdrawn, withdraw};
 use bindery::disk::files::Disk;
@@ -20,17 +18,18 @@ use bindery::store::Store;
 use bindery::store::rows::BuildState;
 use bindery::store::settings::OnConflict;
 
-use crate::shelf::{Files, Shelf, files, moment, read_files, ref_name, repo_name};
+use crate::shelf::{Files, Shelf, files, moment, read_files, ref_name};
 use crate::simulated_disk::{Kept, SimulatedDisk};
 
-fn shelf() -> Result<(SimulatedDisk, Shelf)> {
+/// An empty store, and the disk that it is on.
+pub fn shelf() -> Result<(SimulatedDisk, Shelf)> {
     let disk = SimulatedDisk::new();
     let shelf = Shelf::create(Arc::new(disk.clone()))?;
     Ok((disk, shelf))
 }
 
 /// Files that fill packs by more than half, so that losing them makes packs thin.
-fn large(tag: &str) -> Files {
+pub fn large(tag: &str) -> Files {
     let text = |number: u64| format!("{tag} {number}\n").repeat(400);
     (0..20)
         .map(|number| (format!("{tag}/{number}"), text(number)))
@@ -50,7 +49,8 @@ fn import_only(shelf: &Shelf, build: u64) -> Result<()> {
     .map(drop)
 }
 
-fn kind<T>(outcome: Result<T>) -> Option<Kind> {
+/// What kind of failure it was, if it failed.
+pub fn kind<T>(outcome: Result<T>) -> Option<Kind> {
     outcome.err().map(|error| error.kind())
 }
 
@@ -82,43 +82,6 @@ fn a_view_goes_on_reading_packs_that_were_rewritten_or_purged() -> Result<()> {
     assert_eq!(read_files(&view, tree)?, all);
     assert_eq!(read_files(&view, tested.root.into())?, large("c"));
     drop(view);
-    shelf.check()
-}
-
-#[test]
-fn rewriting_a_pack_keeps_an_empty_file_and_its_neighbour() -> Result<()> {
-    // Both start at the same byte of a frame, and one of them was left out once: retiring failed.
-    let (_disk, shelf) = shelf()?;
-    let kept = files(&[("empty", ""), ("next", "to it")]);
-    let mut first = large("a");
-    first.extend(kept.clone());
-    shelf.release("stable", &first)?;
-    let replaced = large("a").into_keys().map(|path| (path, "new".to_owned()));
-    let replaced: Files = replaced.collect();
-    shelf.release("stable", &replaced)?;
-    assert!(shelf.retire("stable", 1)?.bytes > 0);
-    let mut expected = replaced;
-    expected.extend(kept);
-    assert_eq!(shelf.shown("stable")?, expected);
-    shelf.check()
-}
-
-#[test]
-fn joining_packs_keeps_an_empty_file_and_its_neighbour() -> Result<()> {
-    // As above; a commit lost one of them without a word.
-    let (_disk, shelf) = shelf()?;
-    let build = shelf.build("stable")?;
-    let mut expected = Files::new();
-    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-        let (empty, next) = (format!("{name}/empty"), format!("{name}/next"));
-        let staged = Files::from([(empty, String::new()), (next, name.to_owned())]);
-        shelf.put(build, &staged)?;
-        expected.extend(staged);
-    }
-    shelf.commit(build)?;
-    assert_eq!(shelf.tested(build)?, expected);
-    shelf.publish(build)?;
-    assert_eq!(shelf.shown("stable")?, expected);
     shelf.check()
 }
 
@@ -473,26 +436,6 @@ fn an_interrupted_attempt_to_make_a_store_is_not_in_the_way() -> Result<()> {
         Some(Kind::Conflict),
         "there is something in it"
     );
-    Ok(())
-}
-
-#[test]
-fn init_that_was_killed_before_it_made_its_repo_can_be_run_again() -> Result<()> {
-    // It once was refused then: there was a store already, but one of no use.
-    let folder = tempfile::tempdir().map_err(Error::io("make", Path::new("folder")))?;
-    let root = folder.path().join("store");
-    let patience = bindery::store::Patience {
-        wait: std::time::Duration::ZERO,
-        holder: "a test".into(),
-    };
-    drop(Store::create(&root, &patience)?);
-    let store = Store::create(&root, &patience)?;
-    let held = Store::create(&root, &patience);
-    assert_eq!(kind(held), Some(Kind::Conflict), "somebody else makes it");
-    create_repo(&store, repo_name()?, Profile::Posix, None, moment(1)?)?;
-    drop(store);
-    let whole = Store::create(&root, &patience);
-    assert_eq!(kind(whole), Some(Kind::Conflict), "it has a repo");
     Ok(())
 }
 
