@@ -71,11 +71,11 @@ class Killer:
     def summary(self) -> list[str]:
         """A table of what was done to which verb."""
         widths = [len(way) for way in WAYS]
-        lines = [f"{'':16}" + "".join(f"{way:>{width + 2}}" for way, width in zip(WAYS, widths))]
+        lines = [f"{'':20}" + "".join(f"{way:>{width + 2}}" for way, width in zip(WAYS, widths))]
         total: Counter = sum(self.counts.values(), Counter())
         for name, counts in [*sorted(self.counts.items()), ("all", total)]:
             cells = "".join(f"{counts[way]:>{width + 2}}" for way, width in zip(WAYS, widths))
-            lines.append(f"{name:16}{cells}")
+            lines.append(f"{name:20}{cells}")
         return [*lines, f"{self.kills} kills, {total[EIO] + total[ENOSPC]} faults, {self.worlds} stores"]
 
     # Worlds

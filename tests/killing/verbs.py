@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from .program import require
-from .world import Build, Content, Leaf, Release, World, conflicts, merged
+from .world import Build, Content, Edit, Leaf, Release, World, conflicts, merged
 
 FOLDERS = ("d0", "d1", "d2/deep")
 NAMES = ("a", "b", "c", "e", "f", "run", "link")
@@ -33,8 +33,8 @@ CHECKOUTS_MAX = 3
 REF_NAMES = ("stable", "next/testing")
 
 MAKERS = (
-    "create", "stage", "remove", "commit", "publish", "withdraw", "rollback", "purge", "retire", "checkout_new",
-    "checkout_over", "counts", "reindex", "key", "repo", "hold", "release",
+    "create", "create_from", "stage", "remove", "commit", "publish", "withdraw", "rollback", "purge", "retire",
+    "checkout_new", "checkout_over", "counts", "reindex", "key", "repo", "hold", "release",
 )  # fmt: skip
 
 Change = Callable[[World], None]
@@ -127,6 +127,22 @@ class Chooser:
 
         return Verb("build create", ["build", "create", "--repo", repo, "--ref", name], change)
 
+    def create_from(self, world: World, rng: random.Random) -> Optional[Verb]:
+        source = pick(rng, [number for number in builds_in(world, "open") if world.builds[number].edits])
+        if source is None or len(builds_in(world, "open", "ready")) > OPEN_BUILDS_MAX:
+            return None
+        repo, name = world.builds[source].repo, rng.choice(REF_NAMES)
+
+        def change(after: World) -> None:
+            shown = after.ref(repo, name).content
+            build = after.builds[after.next_build] = Build(repo, name, shown, shown)
+            after.next_build += 1
+            for edit in after.builds[source].edits:
+                build.edit(edit)
+
+        args = ["build", "create", "--repo", repo, "--ref", name, "--from", str(source)]
+        return Verb("build create --from", args, change)
+
     def stage(self, world: World, rng: random.Random) -> Optional[Verb]:
         number = pick(rng, builds_in(world, "open"))
         if number is None:
@@ -140,17 +156,9 @@ class Chooser:
             staged = staged or {f"{whole}/a": ("file", rng.randbytes(3000))}
             args, replaced = [str(source / whole), "--at", whole, "--replace"], whole
 
-        def change(after: World) -> None:
-            build = after.builds[number]
-            kept = build.wanted
-            if replaced:
-                kept = {path: leaf for path, leaf in kept.items() if not path.startswith(f"{replaced}/")}
-                build.replaced.append(replaced)
-            build.wanted = {**kept, **{path: leaf_of(*made) for path, made in staged.items()}}
-            build.operations += 1
-
+        edit = Edit(replaced, {path: leaf_of(*made) for path, made in staged.items()}, [])
         size = " large" if is_large else ""
-        return Verb("build stage", ["build", "stage", str(number), *args], change, size=size, source=(source, staged))
+        return Verb("build stage", ["build", "stage", str(number), *args], edits(number, edit), size=size, source=(source, staged))
 
     def plan_sources(self, rng: random.Random, is_large: bool) -> Sources:
         """Files and links to stage."""
@@ -185,11 +193,7 @@ class Chooser:
         paths = sorted(world.builds[number].wanted)
         paths = rng.sample(paths, min(len(paths), rng.randint(1, 3)))
 
-        def change(after: World) -> None:
-            build = after.builds[number]
-            build.wanted = {path: leaf for path, leaf in build.wanted.items() if path not in paths}
-            build.operations += len(paths)
-
+        change = edits(number, Edit(None, {}, paths))
         return Verb("build remove", ["build", "remove", str(number), *paths], change)
 
     def commit(self, world: World, rng: random.Random) -> Optional[Verb]:
@@ -367,6 +371,11 @@ def init() -> Verb:
         after.keys, after.repos = {"main"}, {"main": {}}
 
     return Verb("init", ["init"], change, [nothing, lambda after: after.keys.add("main")], "there is already a store")
+
+
+def edits(number: int, edit: Edit) -> Change:
+    """The change that edits a build."""
+    return lambda after: after.builds[number].edit(edit)
 
 
 def builds_in(world: World, *states: str) -> list[int]:

@@ -22,6 +22,14 @@ class Leaf(NamedTuple):
 Content = dict[str, Leaf]
 
 
+class Edit(NamedTuple):
+    """What one command changes in a build: a directory that is replaced whole, what is staged, what is removed."""
+
+    replaced: Optional[str]
+    staged: Content
+    removed: list[str]
+
+
 @dataclass
 class Release:
     """A release of a ref. Releases with the same `origin` are one snapshot; `before` is what the ref showed before."""
@@ -61,7 +69,7 @@ class Ref:
 
 @dataclass
 class Build:
-    """A build: `base` is what its ref showed when it was made, `wanted` that with its changes."""
+    """A build: `base` is what its ref showed when it was made, `wanted` that with its edits."""
 
     repo: str
     ref: str
@@ -71,8 +79,22 @@ class Build:
     operations: int = 0
     seq: Optional[int] = None
     content: Optional[Content] = None
-    replaced: list[str] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
     is_withdrawn: bool = False
+
+    def edit(self, edit: Edit) -> None:
+        """Changes it as a command does."""
+        is_replaced = lambda path: edit.replaced and path.startswith(f"{edit.replaced}/")  # noqa: E731
+        kept = {path: leaf for path, leaf in self.wanted.items() if not is_replaced(path)}
+        wanted = {**kept, **edit.staged}
+        self.wanted = {path: leaf for path, leaf in wanted.items() if path not in edit.removed}
+        self.edits.append(edit)
+        self.operations += len(edit.removed) or 1
+
+    @property
+    def replaced(self) -> list[str]:
+        """The directories that are replaced whole."""
+        return [edit.replaced for edit in self.edits if edit.replaced]
 
 
 @dataclass
