@@ -7,7 +7,7 @@
 //!
 //! - Paths are relative to the store's folder and were made by `store::layout`, never by users.
 //! - Written bytes are durable after [`DiskFile::sync`]; a new, renamed or removed name of a file after
-//!   [`Disk::sync_dir`] on its folder; a new folder at once.
+//!   [`Disk::sync_dir`] on its folder; a new folder when [`Disk::create_dir`] returns.
 //!
 //! # Not here
 //!
@@ -90,7 +90,9 @@ pub trait Disk: Debug + Send + Sync + 'static {
             .try_for_each(|path| remove_if_there(self, path))
     }
 
-    /// Makes a folder and those above it, as far as they are not there. The names of new ones are durable.
+    /// Makes a folder and those above it, as far as they are not there. The names of new ones are durable. One that is
+    /// there already may have been made by a process that was killed before its name was durable: who finds signs of
+    /// that syncs the folder above.
     ///
     /// # Errors
     ///

@@ -11,10 +11,12 @@
 //! Which files a store has (`store::layout`), small files read and replaced whole (`disk::whole`), users' own files
 //! (`disk::source`, `disk::walk`, `disk::checkout`).
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -34,13 +36,50 @@ const PRIVATE_DIR_MODE: u32 = 0o700;
 #[derive(Clone, Debug)]
 pub struct RealDisk {
     root: PathBuf,
+    /// Folders that were made and whose names could not be made durable yet.
+    doubted: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl RealDisk {
     /// The disk beneath the folder `root`, which may not be there yet.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            doubted: Arc::default(),
+        }
+    }
+
+    /// Makes a folder with these permissions, and usual ones above it, as far as they are not there. The name of each new
+    /// one is durable in the folder above; one whose name could not be made durable is tried again by the next call.
+    fn make_folder(&self, place: &Path, mode: u32) -> io::Result<()> {
+        let create = || DirBuilder::new().mode(mode).create(place);
+        let created = match (create(), place.parent()) {
+            (Err(error), Some(above)) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_folder(above, DIR_MODE)?;
+                create()
+            }
+            (created, _) => created,
+        };
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        match created {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && place.is_dir() => {
+                if !doubted.contains(place) {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {
+                doubted.insert(place.to_owned());
+            }
+        }
+        let above = place
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
+        doubted.remove(place);
+        Ok(())
     }
 
     fn open_with(
@@ -106,12 +145,14 @@ impl Disk for RealDisk {
 
     fn create_dir(&self, path: &Path) -> Result<()> {
         let place = self.place(path);
-        make_folder(&place, DIR_MODE).map_err(Error::io("make the folder", &place))
+        self.make_folder(&place, DIR_MODE)
+            .map_err(Error::io("make the folder", &place))
     }
 
     fn create_private_dir(&self, path: &Path) -> Result<()> {
         let place = self.place(path);
-        make_folder(&place, PRIVATE_DIR_MODE).map_err(Error::io("make the folder", &place))
+        self.make_folder(&place, PRIVATE_DIR_MODE)
+            .map_err(Error::io("make the folder", &place))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Listed>> {
@@ -124,30 +165,6 @@ impl Disk for RealDisk {
         File::open(&place)
             .and_then(|folder| folder.sync_all())
             .map_err(Error::io("sync", &place))
-    }
-}
-
-/// Makes a folder with these permissions, and usual ones above it, as far as they are not there. The name of each new one
-/// is durable in the folder above.
-fn make_folder(place: &Path, mode: u32) -> io::Result<()> {
-    let create = || DirBuilder::new().mode(mode).create(place);
-    let created = match (create(), place.parent()) {
-        (Err(error), Some(above)) if error.kind() == io::ErrorKind::NotFound => {
-            make_folder(above, DIR_MODE)?;
-            create()
-        }
-        (created, _) => created,
-    };
-    match created {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && place.is_dir() => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => {
-            let above = place
-                .parent()
-                .filter(|above| !above.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            File::open(above)?.sync_all()
-        }
     }
 }
 
