@@ -61,6 +61,15 @@ pub(super) struct Unlanded {
     files: Mutex<u64>,
 }
 
+/// Leaves word, durably, that something may not be as the catalog says, or may have a name that is not durable.
+pub(super) fn leave_word(disk: &dyn Disk) -> Result<()> {
+    let word = Path::new(layout::LANDING);
+    if !whole::exists(disk, word)? {
+        drop(disk.create(word)?);
+    }
+    disk.sync_dir(Path::new(layout::TMP))
+}
+
 impl Unlanded {
     pub(super) fn new(disk: Arc<dyn Disk>) -> Arc<Self> {
         let files = Mutex::new(0);
@@ -87,11 +96,7 @@ impl Unlanded {
     fn begin(&self) -> Result<()> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if *files == 0 {
-            let word = Path::new(layout::LANDING);
-            if !whole::exists(&*self.disk, word)? {
-                drop(self.disk.create(word)?);
-            }
-            self.disk.sync_dir(Path::new(layout::TMP))?;
+            leave_word(&*self.disk)?;
         }
         *files += 1;
         Ok(())

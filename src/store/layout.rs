@@ -31,7 +31,8 @@ pub const TMP: &str = "tmp";
 pub const CACHE: &str = "cache";
 /// The folders that every store has.
 pub const FOLDERS: [&str; 4] = [PACKS, REPOS, TMP, CACHE];
-/// A file that is there while packs may lie in their folder without a row: see `store::recovery`.
+/// A file that is there while packs may lie in their folder without a row, and while the names of folders of packs, or of
+/// a new catalog or store, may not be durable: see `store::recovery`.
 pub const LANDING: &str = "tmp/landing";
 
 /// The file of a pack.

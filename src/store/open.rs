@@ -15,12 +15,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::catalog::Catalog;
-use super::landing::Unlanded;
+use super::landing::{Unlanded, leave_word};
 use super::layout;
 use super::packs::PackStore;
 use super::settings::{self, Settings};
 use crate::base::{Error, Result};
-use crate::disk::files::Disk;
+use crate::disk::files::{Disk, Listed};
 use crate::disk::lock::{LOCK_FILE, Sharing, StoreLock};
 use crate::disk::real::RealDisk;
 use crate::disk::whole;
@@ -120,7 +120,9 @@ impl Store {
         }
         drop(Catalog::create(&*disk, Path::new(layout::CATALOG))?);
         disk.sync_dir(Path::new(""))?;
-        // The settings come last: a folder with them is a whole store.
+        // The settings come last: a folder with them is a whole store. Should this be killed before their name is durable,
+        // whoever opens the store finds the word, and sees to it.
+        leave_word(&*disk)?;
         whole::write_whole(
             &*disk,
             Path::new(layout::SETTINGS),
@@ -244,7 +246,9 @@ fn foreign_file(disk: &dyn Disk) -> Result<Option<String>> {
     for listed in disk.list(Path::new(""))? {
         let name = listed.name;
         let is_ours = if layout::FOLDERS.contains(&name.as_str()) {
-            listed.is_dir && disk.list(Path::new(&name))?.is_empty()
+            let is_word =
+                |file: &Listed| Path::new(&name).join(&file.name) == Path::new(layout::LANDING);
+            listed.is_dir && disk.list(Path::new(&name))?.iter().all(is_word)
         } else {
             let files = [LOCK_FILE, layout::CATALOG];
             files.contains(&name.as_str()) || name.strip_suffix(".next") == Some(layout::SETTINGS)

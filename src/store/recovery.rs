@@ -6,6 +6,7 @@
 //! | packs in `packs/` without a row | between landing and commit | unlink |
 //! | files in `tmp/` | while packs were written | remove |
 //! | rows in `announcing` | between a commit and its notes | write the notes |
+//! | names that may not be durable: of folders, of a new catalog or store | by a kill while they were made | sync the folders they lie in |
 //!
 //! # Invariants
 //!
@@ -14,6 +15,7 @@
 //! - **I7**: a pack is unlinked, durably, between the commit that forgets it and the one that forgets its unlinking.
 //! - Heads are written after the statements that they name, so who reads the files finds what he is told of.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -41,6 +43,10 @@ impl Store {
             .any(|file| Path::new(layout::TMP).join(&file.name) == Path::new(layout::LANDING))
         {
             self.remove_strays()?;
+            // What a killed process named may not be durable, and whoever needs it next trusts it: a folder that was made for
+            // a pack, or the settings or catalog of a store that was just made.
+            self.disk.sync_dir(Path::new(layout::PACKS))?;
+            self.disk.sync_dir(Path::new(""))?;
         }
         // The word goes last: if this is interrupted, strays are looked for again.
         let (words, others): (Vec<PathBuf>, Vec<PathBuf>) = leftovers
@@ -51,7 +57,8 @@ impl Store {
             self.disk.remove(&path)?;
         }
         // A store whose disk is full must still open, so that something can be purged; every commit tries again.
-        self.announce().or_else(|error| match error {
+        let announced = self.settle_folders().and_then(|()| self.announce());
+        announced.or_else(|error| match error {
             Error::Io { .. } => Ok(()),
             other => Err(other),
         })
@@ -101,14 +108,7 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *is_owing = true;
-        let mut notes = Vec::new();
-        for row in open_table(&self.catalog.read()?, ANNOUNCING)?
-            .iter()
-            .map_err(failed("read"))?
-        {
-            let (path, bytes) = row.map_err(failed("read"))?;
-            notes.push((path.value().to_owned(), bytes.value().to_vec()));
-        }
+        let mut notes = self.owed_notes()?;
         notes.sort_by_key(|(path, _)| layout::is_heads(Path::new(path)));
         for (path, bytes) in &notes {
             let path = Path::new(path);
@@ -122,6 +122,36 @@ impl Store {
         }
         *is_owing = false;
         Ok(())
+    }
+
+    /// The notes that are recorded and not yet in their files, by path.
+    fn owed_notes(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut notes = Vec::new();
+        for row in open_table(&self.catalog.read()?, ANNOUNCING)?
+            .iter()
+            .map_err(failed("read"))?
+        {
+            let (path, bytes) = row.map_err(failed("read"))?;
+            notes.push((path.value().to_owned(), bytes.value().to_vec()));
+        }
+        Ok(notes)
+    }
+
+    /// Makes the folders durable that an earlier process may have made for notes that it still owed.
+    fn settle_folders(&self) -> Result<()> {
+        let notes = self.owed_notes()?;
+        let folders = notes
+            .iter()
+            .filter_map(|(path, _)| Path::new(path).parent());
+        let above: BTreeSet<&Path> = folders
+            .flat_map(|folder| folder.ancestors().skip(1))
+            .collect();
+        above
+            .into_iter()
+            .try_for_each(|folder| match self.disk.sync_dir(folder) {
+                Err(error) if error.is_file_not_found() => Ok(()),
+                synced => synced,
+            })
     }
 
     /// Whether notes could not be written when they should have been.

@@ -22,13 +22,13 @@
 //! What the notes say (`store::history`), what is complete (`store::salvage`), the rows (`store::restore`).
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::catalog::Catalog;
 use super::history::{History, find_repos, read_history};
-use super::landing::Landing;
+use super::landing::{Landing, leave_word};
 use super::layout;
 use super::open::{Patience, Store};
 use super::pack_health::Health;
@@ -87,12 +87,24 @@ pub struct ReindexReport {
 /// [`Error::Io`] if the disk fails: the call can be repeated then. Damage is no error: see [`ReindexReport::problems`].
 pub fn reindex(root: &Path, patience: &Patience) -> Result<ReindexReport> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(root));
-    let settings = Settings::read(&*disk)?;
+    Settings::read(&*disk)?;
     let lock = StoreLock::acquire(root, patience.wait, &patience.holder, Sharing::Alone)?;
-    let old_catalog = set_aside(&*disk)?;
-    clear(&*disk)?;
-    let catalog = Catalog::create(&*disk, Path::new(layout::NEXT_CATALOG))?;
-    let store = Store::with_catalog(Arc::clone(&disk), settings, catalog, None)?;
+    let report = reindex_on(&disk)?;
+    drop(lock);
+    Ok(report)
+}
+
+/// As [`reindex`], for the store on `disk`, which nobody else may use meanwhile.
+///
+/// # Errors
+///
+/// As [`reindex`], without waiting.
+pub fn reindex_on(disk: &Arc<dyn Disk>) -> Result<ReindexReport> {
+    let settings = Settings::read(&**disk)?;
+    let old_catalog = set_aside(&**disk)?;
+    clear(&**disk)?;
+    let catalog = Catalog::create(&**disk, Path::new(layout::NEXT_CATALOG))?;
+    let store = Store::with_catalog(Arc::clone(disk), settings, catalog, None)?;
     let mut reindex = Reindex {
         store: &store,
         report: ReindexReport {
@@ -105,10 +117,12 @@ pub fn reindex(root: &Path, patience: &Patience) -> Result<ReindexReport> {
     report.count(&store)?;
     let owned: Vec<PackRow> = store.reader()?.rows(PACKS)?;
     drop(store);
-    report.move_unowned(&*disk, &owned.into_iter().map(|row| row.id).collect())?;
+    report.move_unowned(&**disk, &owned.into_iter().map(|row| row.id).collect())?;
+    // Should this be killed before the name is durable, whoever opens the store finds the word, and sees to it.
+    leave_word(&**disk)?;
     disk.rename(Path::new(layout::NEXT_CATALOG), Path::new(layout::CATALOG))?;
     disk.sync_dir(Path::new(""))?;
-    drop(lock);
+    disk.remove(Path::new(layout::LANDING))?;
     Ok(report)
 }
 
@@ -185,12 +199,14 @@ impl ReindexReport {
         Ok(())
     }
 
-    /// Moves the packs that are not `owned` out of the way.
+    /// Moves the packs that are not `owned` out of the way. Their new names are durable before the old ones go.
     fn move_unowned(&mut self, disk: &dyn Disk, owned: &HashSet<PackId>) -> Result<()> {
         disk.create_dir(Path::new(layout::UNOWNED))?;
-        for folder in disk.list(Path::new(layout::PACKS))? {
-            let folder = Path::new(layout::PACKS).join(folder.name);
-            for file in disk.list(&folder)? {
+        let folders = disk.list(Path::new(layout::PACKS))?.into_iter();
+        let folders = folders.map(|folder| Path::new(layout::PACKS).join(folder.name));
+        let folders: Vec<PathBuf> = folders.collect();
+        for folder in &folders {
+            for file in disk.list(folder)? {
                 let id = file.name.parse::<PackId>().ok();
                 if let Some(id) = id.filter(|id| !owned.contains(id)) {
                     disk.rename(&folder.join(&file.name), &layout::unowned_pack(id))?;
@@ -198,9 +214,13 @@ impl ReindexReport {
                     self.unowned_bytes += file.bytes;
                 }
             }
-            disk.sync_dir(&folder)?;
         }
-        disk.sync_dir(Path::new(layout::UNOWNED))
+        disk.sync_dir(Path::new(layout::UNOWNED))?;
+        folders
+            .iter()
+            .try_for_each(|folder| disk.sync_dir(folder))?;
+        // An attempt that was cut short may have made some of the folders.
+        disk.sync_dir(Path::new(layout::PACKS))
     }
 }
 
