@@ -41,6 +41,7 @@ pub fn create_repo(
         Some(key) => store.key(key)?,
         None => own_key(store, &name)?,
     };
+    store.settle_keys()?;
     // So that the profile is known from the notes alone.
     let extensions = match profile {
         Profile::Posix => Vec::new(),

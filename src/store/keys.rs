@@ -39,6 +39,18 @@ impl Store {
         whole::write_whole_private(&*disk, &file, key.to_text().as_bytes())
     }
 
+    /// Makes the names of all keys durable: a process that made one may have been killed before they were. To be called
+    /// before anything lasting is signed with a key that was found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the disk fails.
+    pub fn settle_keys(&self) -> Result<()> {
+        let (disk, folder) = self.key_folder();
+        let mut folders = folder.ancestors();
+        folders.try_for_each(|folder| disk.sync_dir(folder))
+    }
+
     /// Reads a secret key.
     ///
     /// # Errors
