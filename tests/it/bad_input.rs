@@ -6,10 +6,9 @@
 //!
 //! # Not here
 //!
-//! What works (`life`); a loss of power at every write (`crash`).
+//! What works (`life`); a loss of power or a failing disk at every write (`crash`).
 
 mod damage;
-mod faults;
 mod full_disk;
 mod names;
 mod permissions;

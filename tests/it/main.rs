@@ -18,7 +18,6 @@ mod model;
 mod openssl;
 mod second_reader;
 mod shelf;
-mod simulated_disk;
 mod support;
 mod tidy;
 mod together;

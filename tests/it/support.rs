@@ -1,5 +1,5 @@
 //! Helpers that tests of the real binary share: a scratch folder with a store, command lines run in it, and trees
-//! written, read and compared.
+//! written, read and compared; beneath it, the disk that tests of the library share.
 //!
 //! # Invariants
 //!
@@ -10,6 +10,8 @@
 //! # Not here
 //!
 //! What is tested: the modules beside this one.
+
+pub mod simulated_disk;
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -21,7 +21,7 @@ use bindery::store::retire::Mode;
 use bindery::store::rows::BuildState;
 
 use crate::shelf::{Files, Shelf, files, moment, ref_name};
-use crate::simulated_disk::SimulatedDisk;
+use crate::support::simulated_disk::SimulatedDisk;
 
 /// Threads that publish.
 const THREADS: u64 = 4;

@@ -19,7 +19,7 @@ use bindery::store::rows::BuildState;
 use bindery::store::settings::OnConflict;
 
 use crate::shelf::{Files, Shelf, files, moment, read_files, ref_name};
-use crate::simulated_disk::{Kept, SimulatedDisk};
+use crate::support::simulated_disk::{Kept, SimulatedDisk};
 
 /// An empty store, and the disk that it is on.
 pub fn shelf() -> Result<(SimulatedDisk, Shelf)> {

@@ -14,8 +14,8 @@ use crate::support::Outcome;
 const PROVOKED: &[(&str, &str, &str)] = &[
     (
         "Io",
-        "tests/it/bad_input/faults.rs",
-        "a_full_disk_fails_a_staging_until_there_is_room",
+        "tests/it/crash/faults.rs",
+        "a_staging_fails_and_is_done_again",
     ),
     (
         "Usage",
@@ -79,7 +79,7 @@ const PROVOKED: &[(&str, &str, &str)] = &[
     ),
     (
         "NotAllowed",
-        "tests/it/bad_input/faults.rs",
+        "tests/it/crash/faults.rs",
         "a_read_only_disk_is_read_and_refuses_everything_else",
     ),
     (

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bindery::base::Result;
 use bindery::disk::files::{Disk, DiskFile, Listed, Mapping};
 
-use crate::simulated_disk::SimulatedDisk;
+use crate::support::simulated_disk::SimulatedDisk;
 
 /// A part of the store's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,7 +18,7 @@ use bindery::store::rows::BuildState;
 
 use super::reference::{Line, Model, State};
 use crate::shelf::{Shelf, ref_name};
-use crate::simulated_disk::next_random;
+use crate::support::simulated_disk::next_random;
 
 /// The refs that builds are for; none lies within another.
 pub const REFS: [&str; 3] = ["stable", "testing", "app/editor"];

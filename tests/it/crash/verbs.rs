@@ -1,0 +1,276 @@
+//! The verbs that are interrupted: from which state each starts, what it does, and what may be seen in between.
+//!
+//! # Not here
+//!
+//! Where they are interrupted (`matrix`, `recovery`, `faults`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bindery::base::clock::Time;
+use bindery::base::name::KeyName;
+use bindery::base::profile::Profile;
+use bindery::base::progress::Silent;
+use bindery::base::{Error, Result};
+use bindery::build::commit::commit;
+use bindery::build::create::{CreateOptions, create};
+use bindery::build::publish::{PublishOptions, import, publish, update};
+use bindery::build::repo::create_repo;
+use bindery::build::rollback::rollback;
+use bindery::build::stage::{StageOptions, stage};
+use bindery::build::withdraw::withdraw;
+use bindery::disk::files::Disk;
+use bindery::store::reindex::reindex_on;
+
+use crate::shelf::{Files, Shelf, files, moment, ref_name};
+use crate::support::simulated_disk::SimulatedDisk;
+
+/// When a verb is done, and from where it stages.
+pub struct Turn<'a> {
+    pub time: Time,
+    pub source: &'a Path,
+}
+
+/// How a verb is done.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// In an open store.
+    InStore(fn(&Shelf, &Turn<'_>) -> Result<()>),
+    /// On the disk of a store that nobody has open. In between the store may refuse to be opened.
+    OnDisk(fn(&Arc<dyn Disk>) -> Result<()>),
+}
+
+/// A verb that may be interrupted.
+#[derive(Clone, Copy)]
+pub struct Verb {
+    pub name: &'static str,
+    /// Brings the store into the state from which it starts.
+    pub prepare: fn(&Shelf) -> Result<()>,
+    /// Does it.
+    pub run: Run,
+    /// Ways to states in between that may be seen after a crash.
+    pub steps: &'static [fn(&Shelf) -> Result<()>],
+}
+
+impl Verb {
+    /// Opens the store on a disk and does the verb, so many seconds after the preparation.
+    pub fn attempt(&self, disk: &SimulatedDisk, source: &Path, seconds: u64) -> Result<()> {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        match self.run {
+            Run::InStore(run) => {
+                let time = moment(seconds)?;
+                run(&Shelf::open(disk)?, &Turn { time, source })
+            }
+            Run::OnDisk(run) => run(&disk),
+        }
+    }
+
+    /// Does the verb in an open store, so many seconds after the preparation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it is none that is done in an open store.
+    pub fn attempt_in(&self, opened: &Shelf, source: &Path, seconds: u64) -> Result<()> {
+        match self.run {
+            Run::InStore(run) => {
+                let time = moment(seconds)?;
+                run(opened, &Turn { time, source })
+            }
+            Run::OnDisk(_) => Err(Error::usage("the store must be closed")),
+        }
+    }
+}
+
+/// Files that compress badly, so that packs are not all alike.
+fn some_files(tag: &str) -> Files {
+    let mut files = files(&[("same", "the same in all")]);
+    for number in 0..8 {
+        let text = format!("{tag} {number} ").repeat(20 + number);
+        files.insert(format!("{tag}/{number}"), text);
+    }
+    files
+}
+
+fn two_releases(shelf: &Shelf) -> Result<()> {
+    shelf.release("stable", &some_files("a"))?;
+    shelf.release("stable", &some_files("b")).map(drop)
+}
+
+fn import_build(shelf: &Shelf, build: u64) -> Result<()> {
+    let row = shelf.store.reader()?.build(build)?;
+    let options = PublishOptions::default();
+    import(
+        &shelf.store,
+        &row,
+        &ref_name("stable")?,
+        &options,
+        moment(4)?,
+    )
+    .map(drop)
+}
+
+pub const CREATE: Verb = Verb {
+    name: "create",
+    prepare: |shelf| shelf.release("stable", &some_files("a")).map(drop),
+    run: Run::InStore(|shelf, turn| {
+        let options = CreateOptions {
+            repo: shelf.repo.clone(),
+            target: Some(ref_name("stable")?),
+            labels: BTreeMap::new(),
+            from: None,
+        };
+        create(&shelf.store, options, turn.time).map(drop)
+    }),
+    steps: &[],
+};
+
+pub const STAGE: Verb = Verb {
+    name: "stage",
+    prepare: |shelf| {
+        shelf.release("stable", &some_files("a"))?;
+        shelf.build("stable").map(drop)
+    },
+    run: Run::InStore(|shelf, turn| {
+        let (paths, options) = ([turn.source.to_owned()], StageOptions::default());
+        stage(&shelf.store, 2, &paths, &options, &Silent, turn.time).map(drop)
+    }),
+    steps: &[],
+};
+
+pub const UPLOAD: Verb = Verb {
+    name: "stage objects",
+    prepare: |shelf| shelf.build("stable").map(drop),
+    run: Run::InStore(|shelf, _| shelf.put(1, &some_files("a"))),
+    steps: &[],
+};
+
+pub const COMMIT: Verb = Verb {
+    name: "commit, joining packs",
+    prepare: |shelf| {
+        let build = shelf.build("stable")?;
+        (0..9).try_for_each(|number| shelf.put(build, &some_files(&number.to_string())))
+    },
+    run: Run::InStore(|shelf, turn| commit(&shelf.store, 1, "", turn.time).map(drop)),
+    steps: &[],
+};
+
+pub const PUBLISH_FIRST: Verb = Verb {
+    name: "publish a first build",
+    prepare: |shelf| shelf.committed("stable", &some_files("a")).map(drop),
+    run: Run::InStore(|shelf, turn| {
+        publish(&shelf.store, 1, &PublishOptions::default(), turn.time).map(drop)
+    }),
+    steps: &[|shelf| import_build(shelf, 1)],
+};
+
+pub const PUBLISH: Verb = Verb {
+    name: "publish, merging",
+    prepare: |shelf| {
+        shelf.release("stable", &some_files("a"))?;
+        shelf.committed("stable", &some_files("b"))?;
+        shelf.release("stable", &some_files("c")).map(drop)
+    },
+    run: Run::InStore(|shelf, turn| {
+        publish(&shelf.store, 2, &PublishOptions::default(), turn.time).map(drop)
+    }),
+    steps: &[|shelf| import_build(shelf, 2)],
+};
+
+pub const UPDATE: Verb = Verb {
+    name: "update with two builds",
+    prepare: |shelf| {
+        shelf.committed("stable", &some_files("a"))?;
+        shelf.committed("stable", &some_files("b"))?;
+        import_build(shelf, 1)?;
+        import_build(shelf, 2)
+    },
+    run: Run::InStore(|shelf, turn| {
+        update(&shelf.store, &shelf.row()?, &ref_name("stable")?, turn.time).map(drop)
+    }),
+    steps: &[],
+};
+
+pub const TAKE_BACK: Verb = Verb {
+    name: "withdraw what is pending",
+    prepare: |shelf| {
+        shelf.committed("stable", &some_files("a"))?;
+        import_build(shelf, 1)
+    },
+    run: Run::InStore(|shelf, turn| withdraw(&shelf.store, 1, turn.time).map(drop)),
+    steps: &[],
+};
+
+pub const WITHDRAW: Verb = Verb {
+    name: "withdraw a release",
+    prepare: two_releases,
+    run: Run::InStore(|shelf, turn| withdraw(&shelf.store, 2, turn.time).map(drop)),
+    steps: &[],
+};
+
+pub const ROLLBACK: Verb = Verb {
+    name: "rollback",
+    prepare: two_releases,
+    run: Run::InStore(|shelf, turn| {
+        let (target, hold) = (ref_name("stable")?, Some("broken".to_owned()));
+        rollback(&shelf.store, &shelf.repo, &target, 1, hold, turn.time).map(drop)
+    }),
+    steps: &[],
+};
+
+pub const PURGE: Verb = Verb {
+    name: "purge",
+    prepare: |shelf| {
+        shelf.release("stable", &some_files("a"))?;
+        shelf.committed("stable", &some_files("b"))?;
+        shelf.release("stable", &files(&[("same", "other")]))?;
+        shelf.retire("stable", 1).map(drop)
+    },
+    run: Run::InStore(|shelf, turn| shelf.store.purge_build(2, turn.time).map(drop)),
+    steps: &[],
+};
+
+pub const RETIRE: Verb = Verb {
+    name: "retire, rewriting packs",
+    prepare: |shelf| {
+        let mut all = some_files("a");
+        all.extend(some_files("b"));
+        shelf.release("stable", &all)?;
+        let replaced = (0..8).map(|number| (format!("a/{number}"), "new".to_owned()));
+        shelf.release("stable", &replaced.collect()).map(drop)
+    },
+    run: Run::InStore(|shelf, _| shelf.retire("stable", 1).map(drop)),
+    steps: &[],
+};
+
+pub const MAKE_REPO: Verb = Verb {
+    name: "repo create",
+    prepare: |_| Ok(()),
+    run: Run::InStore(|shelf, turn| {
+        let name = shelf.repo.to_string() + "-next";
+        let name = name.parse().map_err(|_| Error::usage("a repo's name"))?;
+        create_repo(
+            &shelf.store,
+            name,
+            Profile::Posix,
+            None::<&KeyName>,
+            turn.time,
+        )
+        .map(drop)
+    }),
+    steps: &[],
+};
+
+pub const REINDEX: Verb = Verb {
+    name: "reindex",
+    prepare: |shelf| {
+        two_releases(shelf)?;
+        shelf.committed("stable", &some_files("c")).map(drop)
+    },
+    run: Run::OnDisk(|disk| {
+        let report = reindex_on(disk)?;
+        assert_eq!(report.problems, [], "everything comes back");
+        Ok(())
+    }),
+    steps: &[],
+};

@@ -1,0 +1,54 @@
+//! A store in words: everything that users can see of it, so that two states can be compared.
+//!
+//! # Invariants
+//!
+//! - Times, and the numbers of statements, are left out: a verb that is done again is done later, and a number that was
+//!   signed and lost is skipped for good (I5).
+
+use std::fmt::Write;
+
+use bindery::base::Result;
+use bindery::store::rows::BuildState;
+
+use crate::shelf::{Shelf, read_files};
+
+/// What users see of the store.
+pub fn words(shelf: &Shelf) -> Result<String> {
+    let reader = shelf.store.reader()?;
+    let mut text = String::new();
+    for repo in reader.repos()? {
+        line(&mut text, &format!("repo {}", repo.name));
+        let view = shelf.store.view(&repo.name, &[])?;
+        for row in reader.refs(&repo)? {
+            let pending: Vec<u64> = row.pending.iter().map(|import| import.build).collect();
+            let words = format!("ref {} {pending:?} {:?}", row.name, row.held);
+            line(&mut text, &words);
+            for release in reader.releases(&repo, &row.name)? {
+                let is_shown = row.current.is_some_and(|c| c.seq == release.seq);
+                line(
+                    &mut text,
+                    &format!("release, shown: {is_shown}, retired: {}", release.retired),
+                );
+                if !release.retired {
+                    let tree = view.snapshot_of_size(release.snapshot)?.tree;
+                    line(&mut text, &format!("{:?}", read_files(&view, tree)?));
+                }
+            }
+        }
+    }
+    for build in reader.builds()? {
+        let words = format!("build {} {} {:?}", build.id, build.state, build.receipt);
+        line(&mut text, &words);
+        let operations = shelf.store.operations(build.id)?;
+        line(&mut text, &format!("{operations:?}"));
+        let is_tested = matches!(build.state, BuildState::Ready | BuildState::Publishing);
+        if build.committed.is_some() && is_tested {
+            line(&mut text, &format!("{:?}", shelf.tested(build.id)?));
+        }
+    }
+    Ok(text)
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").ok();
+}
