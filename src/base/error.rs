@@ -402,7 +402,8 @@ impl Error {
         move |error| Self::malformed(what, error.to_string())
     }
 
-    /// Says which stored thing a malformed or wrong piece of bytes was, and where it lies; other errors pass unchanged.
+    /// Says which stored thing a malformed or wrong piece of bytes was, and where it lies; so also if it promises more than
+    /// any may, since no writer made that. Other errors pass unchanged.
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
@@ -415,6 +416,12 @@ impl Error {
                 id,
                 place: place.to_string(),
                 reason,
+            },
+            Self::Limit { .. } => Self::Damaged {
+                what,
+                id,
+                place: place.to_string(),
+                reason: self.to_string(),
             },
             other => other,
         }

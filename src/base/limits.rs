@@ -47,6 +47,9 @@ pub const PATH_DEPTH_MAX: usize = 128;
 pub const LINK_BYTES_MAX: u64 = 4095;
 /// Files and links of one snapshot.
 pub const SNAPSHOT_FILES_MAX: u64 = 50_000_000;
+/// Files, links and directories of one snapshot: as many directories as files. Trees that name one another over and over
+/// have more, in few objects.
+pub const SNAPSHOT_ENTRIES_MAX: u64 = 2 * SNAPSHOT_FILES_MAX;
 /// Expanded bytes of one snapshot.
 pub const SNAPSHOT_TOTAL_BYTES_MAX: u64 = 64 * TIB;
 /// Bytes of one frame before compression: what a reader may have to hold for one object.

@@ -8,6 +8,7 @@ use crate::base::limits::PATH_DEPTH_MAX;
 use crate::base::path::TreePath;
 use crate::base::profile::{PortableError, Profile, check_portable_names, check_portable_target};
 use crate::base::{Error, Result};
+use crate::object::census::Census;
 use crate::object::difference::differing;
 use crate::object::directory::{TreeSource, entries};
 use crate::object::tree::{Entry, EntryKind, TreeRef};
@@ -28,12 +29,19 @@ impl<S: TreeSource> Checker<'_, '_, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`] if a path is too deep; [`Error::Usage`] if a name breaks the profile.
+    /// [`Error::Limit`] if a path is too deep or there are too many entries; [`Error::Usage`] if a name breaks the profile.
     pub(super) fn check(&self, before: TreeRef, after: TreeRef) -> Result<u64> {
-        self.directory(Some(before), after, &TreePath::root())
+        let mut census = Census::new(self.source, [Some(after), None]);
+        self.directory(Some(before), after, &TreePath::root(), &mut census)
     }
 
-    fn directory(&self, before: Option<TreeRef>, after: TreeRef, at: &TreePath) -> Result<u64> {
+    fn directory(
+        &self,
+        before: Option<TreeRef>,
+        after: TreeRef,
+        at: &TreePath,
+        census: &mut Census<'_>,
+    ) -> Result<u64> {
         if before == Some(after) {
             return Ok(0);
         }
@@ -47,6 +55,7 @@ impl<S: TreeSource> Checker<'_, '_, S> {
         for difference in differing(self.source, before, Some(after)) {
             let difference = difference?;
             let Some(entry) = &difference.b else { continue };
+            census.visit()?;
             check_limit(
                 "names in a path",
                 at.names().len() as u64 + 1,
@@ -60,7 +69,7 @@ impl<S: TreeSource> Checker<'_, '_, S> {
             match entry.tree_ref() {
                 Some(tree) => {
                     let before = difference.a.as_ref().and_then(Entry::tree_ref);
-                    depth = depth.max(self.directory(before, tree, &path)?);
+                    depth = depth.max(self.directory(before, tree, &path, census)?);
                 }
                 None => self.leaf(entry, &path)?,
             }

@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use crate::base::error::check_limit;
 use crate::base::id::{BlobId, Hash, TreeId};
-use crate::base::limits::{PATH_BYTES_MAX, RECIPE_LEVELS_MAX};
+use crate::base::limits::{PATH_BYTES_MAX, RECIPE_LEVELS_MAX, SNAPSHOT_ENTRIES_MAX};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
@@ -80,6 +81,8 @@ struct Extent {
     names: u64,
     /// The bytes of the longest path.
     bytes: usize,
+    /// How many entries lie beneath.
+    entries: u64,
 }
 
 impl Extent {
@@ -89,6 +92,7 @@ impl Extent {
         Self {
             names: self.names.max(below.names + 1),
             bytes: self.bytes.max(bytes),
+            entries: self.entries.saturating_add(1).saturating_add(below.entries),
         }
     }
 }
@@ -294,6 +298,11 @@ fn check_text(snapshot: &Snapshot, totals: Totals, extent: Extent) -> Result<()>
             extent.names, snapshot.depth
         ));
     }
+    check_limit(
+        "a tree's number of entries",
+        extent.entries,
+        SNAPSHOT_ENTRIES_MAX,
+    )?;
     if extent.bytes > PATH_BYTES_MAX {
         return wrong(format!("a path of its tree has {} bytes", extent.bytes));
     }

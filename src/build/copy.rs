@@ -13,6 +13,7 @@
 
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
+use crate::object::census::Census;
 use crate::object::difference::differing;
 use crate::object::directory::{TreeSource, join};
 use crate::object::edges::Edge;
@@ -145,7 +146,14 @@ fn changes(
 ) -> Result<(Vec<Operation>, Totals)> {
     let mut operations = Vec::new();
     let at = TreePath::root();
-    let added = added(source, sink, [before, Some(after)], &at, &mut operations)?;
+    let mut adding = Adding {
+        source,
+        sink,
+        census: Census::new(source, [before, Some(after)]),
+        lost: Vec::new(),
+    };
+    let added = adding.directory([before, Some(after)], &at)?;
+    operations.append(&mut adding.lost);
     let Some(Written { tree, totals }) = added else {
         return Ok((operations, Totals::ZERO));
     };
@@ -155,38 +163,48 @@ fn changes(
     Ok((operations, totals))
 }
 
-/// Writes a directory of what the second one has and the first has not, or has otherwise; notes what it has lost.
-fn added(
-    source: &dyn TreeSource,
-    sink: &mut dyn TreeSink,
-    [before, after]: [Option<TreeRef>; 2],
-    at: &TreePath,
-    lost: &mut Vec<Operation>,
-) -> Result<Option<Written>> {
-    let mut children = Vec::new();
-    for difference in differing(source, before, after) {
-        let difference = difference?;
-        let path = join(at, &difference.name)?;
-        let Some(entry) = difference.b else {
-            lost.push(Operation::Remove { path });
-            continue;
-        };
-        let trees = [
-            difference.a.as_ref().and_then(Entry::tree_ref),
-            entry.tree_ref(),
-        ];
-        if trees.iter().all(Option::is_some) {
-            let under = added(source, sink, trees, &path, lost)?;
-            let child = under.map(|written| Child::directory(difference.name, written));
-            children.extend(child.transpose()?);
-        } else {
-            children.push(Child::load(source, entry)?);
+/// Finds out what one tree adds to another.
+struct Adding<'a> {
+    source: &'a dyn TreeSource,
+    sink: &'a mut dyn TreeSink,
+    census: Census<'a>,
+    /// What is not there any more.
+    lost: Vec<Operation>,
+}
+
+impl Adding<'_> {
+    /// Writes a directory of what the second one has and the first has not, or has otherwise; notes what it has lost.
+    fn directory(
+        &mut self,
+        [before, after]: [Option<TreeRef>; 2],
+        at: &TreePath,
+    ) -> Result<Option<Written>> {
+        let mut children = Vec::new();
+        for difference in differing(self.source, before, after) {
+            let difference = difference?;
+            self.census.visit()?;
+            let path = join(at, &difference.name)?;
+            let Some(entry) = difference.b else {
+                self.lost.push(Operation::Remove { path });
+                continue;
+            };
+            let trees = [
+                difference.a.as_ref().and_then(Entry::tree_ref),
+                entry.tree_ref(),
+            ];
+            if trees.iter().all(Option::is_some) {
+                let under = self.directory(trees, &path)?;
+                let child = under.map(|written| Child::directory(difference.name, written));
+                children.extend(child.transpose()?);
+            } else {
+                children.push(Child::load(self.source, entry)?);
+            }
         }
+        if children.is_empty() {
+            return Ok(None);
+        }
+        create(self.sink, children.into_iter().map(Ok)).map(Some)
     }
-    if children.is_empty() {
-        return Ok(None);
-    }
-    create(sink, children.into_iter().map(Ok)).map(Some)
 }
 
 #[cfg(test)]

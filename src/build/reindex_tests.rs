@@ -12,7 +12,7 @@ use crate::base::Error;
 use crate::base::id::BlobId;
 use crate::base::profile::Profile;
 use crate::base::progress::Silent;
-use crate::object::directory::{Step, walk};
+use crate::object::walk::{Step, walk};
 use crate::store::layout;
 use crate::store::reindex::{ReindexReport, reindex};
 use crate::store::retire::Mode;

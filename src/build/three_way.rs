@@ -19,6 +19,7 @@ use crate::base::Result;
 use crate::base::limits::LISTED_PATHS_MAX;
 use crate::base::name::EntryName;
 use crate::base::path::TreePath;
+use crate::object::census::Census;
 use crate::object::difference::differing;
 use crate::object::directory::{TreeSource, join};
 use crate::object::edit::{Child, Edit, TreeSink, Written};
@@ -62,8 +63,8 @@ pub struct Merged {
 /// # Errors
 ///
 /// [`Error::Malformed`](crate::base::Error::Malformed) if a tree is broken;
-/// [`Error::Limit`](crate::base::Error::Limit) if the totals of the result pass their limits; the errors of source and
-/// sink.
+/// [`Error::Limit`](crate::base::Error::Limit) if a tree has more entries than a snapshot may have, or the totals of the
+/// result pass their limits; the errors of source and sink.
 pub fn three_way(
     source: &dyn TreeSource,
     sink: &mut dyn TreeSink,
@@ -75,6 +76,7 @@ pub fn three_way(
 ) -> Result<Merged> {
     let mut merging = Merging {
         source,
+        census: Census::new(source, [Some(wanted), Some(current)]),
         sink,
         claims: claims.iter().cloned().collect(),
         winner,
@@ -144,6 +146,7 @@ enum Outcome {
 
 struct Merging<'a> {
     source: &'a dyn TreeSource,
+    census: Census<'a>,
     sink: &'a mut dyn TreeSink,
     claims: BTreeSet<TreePath>,
     winner: Winner,
@@ -245,6 +248,7 @@ impl Merging<'_> {
         let mut edits = BTreeMap::new();
         for difference in differing(source, from, Some(to)) {
             let difference = difference?;
+            self.census.visit()?;
             let (wanted, current) = match directories {
                 Directories::Both { .. } => (difference.b, difference.a),
                 Directories::OnlyWanted(_) => (difference.b, None),

@@ -15,6 +15,7 @@ use crate::base::Result;
 use crate::base::name::EntryName;
 use crate::base::path::TreePath;
 
+use super::census::Census;
 use super::cursor::{Cursor, Place, TreeSource};
 use super::directory::join;
 use super::tree::{Entry, TreeRef};
@@ -185,7 +186,8 @@ pub fn changed_paths(
     b: Option<TreeRef>,
     visit: &mut dyn FnMut(&TreePath, &Difference) -> Result<()>,
 ) -> Result<()> {
-    changed_beneath(source, a, b, &TreePath::root(), visit)
+    let mut census = Census::new(source, [a, b]);
+    changed_beneath(source, a, b, &TreePath::root(), &mut census, visit)
 }
 
 fn changed_beneath(
@@ -193,10 +195,12 @@ fn changed_beneath(
     a: Option<TreeRef>,
     b: Option<TreeRef>,
     directory: &TreePath,
+    census: &mut Census<'_>,
     visit: &mut dyn FnMut(&TreePath, &Difference) -> Result<()>,
 ) -> Result<()> {
     for difference in differing(source, a, b) {
         let difference = difference?;
+        census.visit()?;
         let path = join(directory, &difference.name)?;
         let tree_a = difference.a.as_ref().and_then(Entry::tree_ref);
         let tree_b = difference.b.as_ref().and_then(Entry::tree_ref);
@@ -210,7 +214,7 @@ fn changed_beneath(
                 visit(&path, &whole)?;
             }
         }
-        changed_beneath(source, tree_a, tree_b, &path, visit)?;
+        changed_beneath(source, tree_a, tree_b, &path, census, visit)?;
     }
     Ok(())
 }

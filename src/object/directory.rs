@@ -3,11 +3,11 @@
 //! # Invariants
 //!
 //! - Look-up loads one node per level; listing holds one node per level.
-//! - Recursion ends at [`PATH_DEPTH_MAX`](crate::base::limits::PATH_DEPTH_MAX) names, because no longer path exists.
 //!
 //! # Not here
 //!
-//! What is checked of nodes on the way (`object::cursor`), what two directories differ in (`object::difference`).
+//! What is checked of nodes on the way (`object::cursor`), walking through everything beneath a directory
+//! (`object::walk`), what two directories differ in (`object::difference`).
 
 use crate::base::Result;
 use crate::base::error::Error;
@@ -132,46 +132,6 @@ pub fn totals(source: &dyn TreeSource, tree: TreeRef) -> Result<Totals> {
     Ok(source.node(tree)?.totals())
 }
 
-/// Whether a walk goes into the directory that was visited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Visit what is in it next; for files and links the same as [`Step::Over`].
-    Into,
-    /// Leave out what is in it.
-    Over,
-}
-
-/// Visits every entry beneath `root`, by path: a directory before what is in it. The root has no entry.
-///
-/// # Errors
-///
-/// [`Error::Malformed`] for a path that is too long or too deep and for nodes that do not fit together, the errors of
-/// the source and those of `visit`. The walk ends at the first.
-pub fn walk(
-    source: &dyn TreeSource,
-    root: TreeRef,
-    visit: &mut dyn FnMut(&TreePath, &Entry) -> Result<Step>,
-) -> Result<()> {
-    walk_beneath(source, root, &TreePath::root(), visit)
-}
-
-fn walk_beneath(
-    source: &dyn TreeSource,
-    tree: TreeRef,
-    directory: &TreePath,
-    visit: &mut dyn FnMut(&TreePath, &Entry) -> Result<Step>,
-) -> Result<()> {
-    for entry in entries(source, tree) {
-        let entry = entry?;
-        let path = join(directory, entry.name())?;
-        let step = visit(&path, &entry)?;
-        if let (Step::Into, Some(tree)) = (step, entry.tree_ref()) {
-            walk_beneath(source, tree, &path, visit)?;
-        }
-    }
-    Ok(())
-}
-
 /// The path of an entry that some tree has.
 ///
 /// # Errors
@@ -187,7 +147,6 @@ pub fn join(directory: &TreePath, name: &EntryName) -> Result<TreePath> {
 mod tests {
     use super::super::memory::{AnyError, MemoryTrees, directory, file};
     use super::*;
-    use crate::base::limits::PATH_DEPTH_MAX;
 
     type Outcome = Result<(), AnyError>;
 
@@ -239,42 +198,6 @@ mod tests {
         };
         assert_eq!(tree("")?, Some(root.tree));
         assert_eq!(tree("d")?, Some(inner.tree));
-        Ok(())
-    }
-
-    #[test]
-    fn a_walk_visits_a_directory_before_what_is_in_it() -> Outcome {
-        let trees = MemoryTrees::default();
-        let inner = trees.directory([file("x", "")?])?;
-        let root = trees.directory([
-            directory("a", inner)?,
-            directory("b", inner)?,
-            file("c", "")?,
-        ])?;
-        let mut seen = Vec::new();
-        walk(&trees, root.tree, &mut |path, _| {
-            seen.push(path.to_string());
-            Ok(if seen.len() == 1 {
-                Step::Over
-            } else {
-                Step::Into
-            })
-        })?;
-        assert_eq!(seen, ["a", "b", "b/x", "c"]);
-        let stopped = walk(&trees, root.tree, &mut |_, _| Err(Error::Interrupted));
-        assert!(matches!(stopped, Err(Error::Interrupted)));
-        Ok(())
-    }
-
-    #[test]
-    fn a_walk_ends_where_paths_do() -> Outcome {
-        let trees = MemoryTrees::default();
-        let mut root = trees.directory([file("f", "")?])?;
-        for names in 1..=PATH_DEPTH_MAX + 1 {
-            let walked = walk(&trees, root.tree, &mut |_, _| Ok(Step::Into));
-            assert_eq!(walked.is_ok(), names <= PATH_DEPTH_MAX, "{names} names");
-            root = trees.directory([directory("d", root)?])?;
-        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! `base::limits`, and accept exactly what the encoders make.
 
 pub mod canonical;
+pub mod census;
 pub mod chunk;
 mod codec;
 pub mod cursor;
@@ -32,3 +33,4 @@ pub mod snapshot;
 pub mod totals;
 pub mod tree;
 pub mod tree_text;
+pub mod walk;

@@ -9,6 +9,7 @@ use crate::base::Result;
 use crate::base::error::Error;
 use crate::base::name::EntryName;
 use crate::base::path::TreePath;
+use crate::object::census::Census;
 use crate::object::directory::{self, Found, TreeSource, entries, find_path};
 use crate::object::tree::{Entry, TreeRef};
 
@@ -51,13 +52,17 @@ impl Wanted {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is nothing; the errors of `source`.
+    /// [`Error::NotFound`] if there is nothing, [`Error::Limit`] for more entries than a snapshot may have; the errors of
+    /// `source`.
     pub(super) fn find(source: &dyn TreeSource, root: TreeRef, path: &TreePath) -> Result<Self> {
         let found = find_path(source, root, path)?;
         let found = found.ok_or_else(|| Error::not_found("path", path))?;
         let mut wanted = Self::default();
         match (found.tree_ref(), found) {
-            (Some(tree), _) => wanted.top = wanted.read(source, tree, &TreePath::root())?,
+            (Some(tree), _) => {
+                let mut census = Census::new(source, [Some(tree), None]);
+                wanted.top = wanted.read(source, tree, &TreePath::root(), &mut census)?;
+            }
             (None, Found::Entry(entry)) => {
                 wanted.count(&entry);
                 wanted.top.files.push(entry);
@@ -68,13 +73,20 @@ impl Wanted {
     }
 
     /// Reads a directory; `at` is its path, whose length ends the recursion.
-    fn read(&mut self, source: &dyn TreeSource, tree: TreeRef, at: &TreePath) -> Result<WantedDir> {
+    fn read(
+        &mut self,
+        source: &dyn TreeSource,
+        tree: TreeRef,
+        at: &TreePath,
+        census: &mut Census<'_>,
+    ) -> Result<WantedDir> {
         let mut dir = WantedDir::default();
         for entry in entries(source, tree) {
             let entry = entry?;
+            census.visit()?;
             if let Some(tree) = entry.tree_ref() {
                 let path = directory::join(at, entry.name())?;
-                let below = self.read(source, tree, &path)?;
+                let below = self.read(source, tree, &path, census)?;
                 dir.dirs.push((entry.name().clone(), below));
             } else {
                 self.count(&entry);

@@ -12,14 +12,15 @@ use crate::base::id::{BlobId, Hash};
 use crate::base::progress::Silent;
 use crate::build::testing::{Outcome, Scene, noise};
 use crate::disk::whole::write_whole;
-use crate::object::directory::{self, Step, find_path};
+use crate::object::directory::{Found, find_path};
 use crate::object::tree::{EntryKind, TreeRef};
+use crate::object::walk::{self, Step};
 
 /// Every file and empty directory of a staged tree: its letter, and its bytes.
 fn contents(scene: &Scene, tree: TreeRef) -> Result<BTreeMap<String, (char, Vec<u8>)>> {
     let view = scene.view()?;
     let mut found = BTreeMap::new();
-    directory::walk(&view, tree, &mut |path, entry| {
+    walk::walk(&view, tree, &mut |path, entry| {
         let mut bytes = Vec::new();
         if entry.kind() == EntryKind::Directory {
             if entry.tree_ref() != Some(TreeRef::empty()) {
@@ -273,8 +274,8 @@ fn what_the_cache_knows_and_the_repo_shows_is_not_read() -> Outcome {
         for (name, id) in ["a", "b"].into_iter().zip(expected) {
             let found = find_path(&scene.view()?, tree, &name.parse()?)?;
             let found = found.and_then(|found| match found {
-                directory::Found::Entry(entry) => Some(entry.id()),
-                directory::Found::Root(_) => None,
+                Found::Entry(entry) => Some(entry.id()),
+                Found::Root(_) => None,
             });
             assert_eq!(found, Some(id), "{reason}");
         }
