@@ -22,6 +22,7 @@ use crate::base::id::{HASH_BYTES, Hash, PackId};
 use crate::base::limits::{MIB, PACK_BYTES_MAX, PACK_OBJECTS_MAX};
 
 use super::fields::Fields;
+use super::frame::{FRAME_HEADER_BYTES, FRAME_ROW_BYTES};
 use super::kind::ObjectKind;
 
 /// Bytes up to which a writer fills one pack: a store of a million objects then has tens of files, and copying what
@@ -50,6 +51,12 @@ pub(super) const ENTRY_BYTES: usize = 48;
 pub(super) const FRAME_ENTRY_BYTES: usize = 16;
 /// Two offsets, two counts, magic, hash.
 pub(super) const TRAILER_BYTES: usize = 64;
+
+/// Bytes that a pack takes to list one object, whatever its size: a row of the index, and one of its frame's table.
+pub const LISTED_BYTES: u64 = (ENTRY_BYTES + FRAME_ROW_BYTES) as u64;
+/// Bytes of a pack with one frame, but for its objects and what lists them.
+pub const EMPTY_PACK_BYTES: u64 =
+    (HEADER_BYTES + FRAME_HEADER_BYTES + FANOUT_BYTES + FRAME_ENTRY_BYTES + TRAILER_BYTES) as u64;
 
 /// Where an object lies in a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

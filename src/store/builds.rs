@@ -9,13 +9,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::failed;
+use redb::ReadableTableMetadata;
+
+use super::catalog::{failed, open_table};
 use super::landing::Landing;
 use super::open::Store;
 use super::reach::Reach;
+use super::reader::Reader;
 use super::rows::{Base, BuildRow, BuildState, Committed, Operation, Owner, Receipt, Staged};
-use super::tables::{NEXT_BUILD, OPERATIONS, PinBytes, pin_bytes};
-use super::transaction::Transaction;
+use super::tables::{
+    LINGERING, NEXT_BUILD, OPERATIONS, PINS, PinBytes, object_key, parse_pin, pin_bytes, pins_in,
+};
+use super::transaction::{Transaction, check_state};
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
 use crate::base::limits::OPERATIONS_MAX;
@@ -157,43 +162,45 @@ impl Store {
         }
         let repo = self.repo_of(build)?;
         let mut transaction = Transaction::begin(self)?;
-        let mut row = transaction.build_in(build, &PURGEABLE, "purge")?;
-        let mut receipt = receipt_of(&transaction.packs_of(build)?);
-        for (number, _) in transaction.packs_of(build)? {
-            transaction.doom(number)?;
-        }
-        transaction.drop_operations(build)?;
-        receipt = receipt.plus(transaction.let_go(repo, build)?);
-        row.state = BuildState::Purged;
-        row.receipt = Some(receipt);
-        transaction.put_build(&row, time, format!("purged: {} bytes freed", receipt.bytes))?;
+        let receipt = transaction.purge(repo, build, time)?;
         transaction.commit()?;
         Ok(receipt)
     }
 
-    /// What purging a build would free, but for what was retired and only its pins keep.
+    /// What purging a build would free; `None` if something was retired that only its pins keep: then only
+    /// [`rehearse_purge`](Self::rehearse_purge) can tell.
     ///
     /// # Errors
     ///
     /// [`Error::State`] if it cannot be purged now, [`Error::NotFound`] if there is none.
-    pub fn plan_purge(&self, build: u64) -> Result<Receipt> {
+    pub fn plan_purge(&self, build: u64) -> Result<Option<Receipt>> {
         let reader = self.reader()?;
         let row = reader.build(build)?;
-        match row.receipt {
-            Some(receipt) => Ok(receipt),
-            None if PURGEABLE.contains(&row.state) => {
-                let packs = reader.packs_of(build)?.into_iter();
-                let rows = packs
-                    .map(|number| Ok((number, reader.pack(number)?)))
-                    .collect::<Result<Vec<_>>>()?;
-                Ok(receipt_of(&rows))
-            }
-            None => Err(Error::State {
-                build,
-                state: row.state.to_string(),
-                verb: "purge",
-            }),
+        if row.receipt.is_some() {
+            return Ok(row.receipt);
         }
+        check_state(&row, &PURGEABLE, "purge")?;
+        if reader.is_keeping(reader.repo(&row.repo)?.number, build)? {
+            return Ok(None);
+        }
+        let packs = reader.packs_of(build)?.into_iter();
+        let rows = packs
+            .map(|number| Ok((number, reader.pack(number)?)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Some(receipt_of(&rows)))
+    }
+
+    /// What purging a build would free, found out by a transaction that is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// As [`purge_build`](Self::purge_build).
+    pub fn rehearse_purge(&self, build: u64, time: Time) -> Result<Receipt> {
+        if let Some(receipt) = self.reader()?.build(build)?.receipt {
+            return Ok(receipt);
+        }
+        let repo = self.repo_of(build)?;
+        Transaction::begin(self)?.purge(repo, build, time)
     }
 
     /// Writes down why a pending build could not go on. One that is visible by now needs no reason.
@@ -259,6 +266,43 @@ impl Transaction<'_> {
         self.land(staging.landing, Owner::Build(row.id))?;
         self.put_build(&row, time, what)?;
         Ok(row)
+    }
+
+    /// Forgets what only a build held; returns what that frees.
+    fn purge(&mut self, repo: u32, build: u64, time: Time) -> Result<Receipt> {
+        let mut row = self.build_in(build, &PURGEABLE, "purge")?;
+        let packs = self.packs_of(build)?;
+        for (number, _) in &packs {
+            self.doom(*number)?;
+        }
+        self.drop_operations(build)?;
+        let receipt = receipt_of(&packs).plus(self.let_go(repo, build)?);
+        row.state = BuildState::Purged;
+        row.receipt = Some(receipt);
+        self.put_build(&row, time, format!("purged: {} bytes freed", receipt.bytes))?;
+        Ok(receipt)
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a build pins something that was retired.
+    fn is_keeping(&self, repo: u32, build: u64) -> Result<bool> {
+        let lingering = open_table(&self.read, LINGERING)?;
+        if lingering.is_empty().map_err(failed("read"))? {
+            return Ok(false);
+        }
+        let pins = open_table(&self.read, PINS)?;
+        let Some(pins) = pins.get((repo, build)).map_err(failed("read"))? else {
+            return Ok(false);
+        };
+        for pin in pins_in(pins.value()) {
+            let (kind, id) = parse_pin(pin)?;
+            let row = lingering.get(object_key(repo, kind, id));
+            if row.map_err(failed("read"))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -17,7 +17,6 @@ use super::tables::parse_pin;
 use super::view::View;
 use crate::base::Result;
 use crate::base::id::Hash;
-use crate::object::frame_builder::FrameBuilder;
 use crate::object::kind::ObjectKind;
 
 impl View<'_> {
@@ -33,23 +32,11 @@ impl View<'_> {
         landing: &Landing,
         intake: &mut Intake<'_>,
     ) -> Result<()> {
-        let mut blobs = FrameBuilder::new();
         for (place, kind, id) in in_order(reach, landing)? {
             let bytes = self.read_at(kind, id, place)?;
-            let bytes = bytes.as_slice()?;
-            if kind != ObjectKind::Blob {
-                intake.put(kind, id, bytes)?;
-                continue;
-            }
-            if !blobs.has_room_for(bytes.len()) {
-                intake.append(&std::mem::take(&mut blobs).seal()?)?;
-            }
-            blobs.push(kind, id, bytes)?;
+            intake.put(kind, id, bytes.as_slice()?)?;
         }
-        if blobs.is_empty() {
-            return Ok(());
-        }
-        intake.append(&blobs.seal()?)
+        Ok(())
     }
 }
 

@@ -40,8 +40,10 @@ use crate::store::rows::SnapshotRef;
 pub struct Intake<'s> {
     store: &'s Store,
     taken: HashSet<[u8; PIN_BYTES]>,
-    /// Trees, snapshots and recipes; blobs come in frames of their own.
+    /// Trees, snapshots and recipes.
     texts: FrameBuilder,
+    /// Blobs that come one by one: they have frames of their own.
+    blobs: FrameBuilder,
     open: Option<Unfinished>,
     landing: Landing,
 }
@@ -69,6 +71,7 @@ impl<'s> Intake<'s> {
             store,
             taken: HashSet::new(),
             texts: FrameBuilder::new(),
+            blobs: FrameBuilder::new(),
             open: None,
             landing: Landing::default(),
         }
@@ -118,20 +121,32 @@ impl<'s> Intake<'s> {
         if is_full { self.finish_pack() } else { Ok(()) }
     }
 
-    /// Puts one small object, a tree, snapshot or recipe, into a frame of such.
+    /// Puts one object into a frame with others of its sort.
     ///
     /// # Errors
     ///
     /// As [`append`](Self::append).
     pub fn put(&mut self, kind: ObjectKind, id: Hash, bytes: &[u8]) -> Result<()> {
-        if !self.texts.is_empty() && !self.texts.has_room_for(bytes.len()) {
-            self.seal_texts()?;
+        let open = self.frame_for(kind);
+        if !open.is_empty() && !open.has_room_for(bytes.len()) {
+            self.seal(kind)?;
         }
-        self.texts.push(kind, id, bytes)
+        self.frame_for(kind).push(kind, id, bytes)
     }
 
-    fn seal_texts(&mut self) -> Result<()> {
-        let full = std::mem::take(&mut self.texts);
+    /// The frame that is being filled with objects of this kind.
+    const fn frame_for(&mut self, kind: ObjectKind) -> &mut FrameBuilder {
+        match kind {
+            ObjectKind::Blob => &mut self.blobs,
+            ObjectKind::Tree | ObjectKind::Recipe | ObjectKind::Snapshot => &mut self.texts,
+        }
+    }
+
+    fn seal(&mut self, kind: ObjectKind) -> Result<()> {
+        let full = std::mem::take(self.frame_for(kind));
+        if full.is_empty() {
+            return Ok(());
+        }
         self.append(&full.seal()?)
     }
 
@@ -188,9 +203,8 @@ impl<'s> Intake<'s> {
     ///
     /// As [`append`](Self::append).
     pub fn finish(mut self) -> Result<Landing> {
-        if !self.texts.is_empty() {
-            self.seal_texts()?;
-        }
+        self.seal(ObjectKind::Blob)?;
+        self.seal(ObjectKind::Tree)?;
         self.finish_pack()?;
         Ok(self.landing)
     }

@@ -7,17 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::ReadableTable;
 
-use super::catalog::{failed, parse_row};
+use super::catalog::{failed, open_table, parse_row};
+use super::departed::Era;
 use super::intake::Intake;
+use super::landing::Landing;
 use super::open::Store;
-use super::place::Place;
+use super::place::{OpenPack, Place};
 use super::reach::Reach;
 use super::rows::{Owner, PackRow, Receipt, RepoRow};
-use super::tables::{OBJECTS, ObjectRow, PACKS, PinBytes, object_key, pin_bytes};
+use super::tables::{
+    OBJECTS, ObjectKey, ObjectRow, ObjectValue, PACKS, PinBytes, object_key, pin_bytes,
+};
 use super::transaction::Transaction;
-use crate::base::id::Hash;
+use crate::base::id::{Hash, PackId};
 use crate::base::{Error, Result};
-use crate::object::frame_builder::FrameBuilder;
 use crate::object::kind::ObjectKind;
 use crate::object::pack::IndexEntry;
 
@@ -29,38 +32,58 @@ const SMALL_PACKS_MIN: usize = 8;
 /// Objects by kind and id, and where they lie.
 type Places = BTreeMap<PinBytes, Place>;
 
+/// What rewriting would put in the place of packs.
+struct Rewritten {
+    thin: Vec<(u64, PackRow)>,
+    landing: Landing,
+    moved: Places,
+}
+
+impl Rewritten {
+    /// What it frees; nothing if what lives, which was compressed together with what does not, takes as much by itself:
+    /// then the packs are left as they are.
+    fn frees(&self) -> Option<Receipt> {
+        let before: u64 = self.thin.iter().map(|(_, row)| row.bytes).sum();
+        let bytes = before.checked_sub(self.landing.stored_bytes);
+        bytes.filter(|bytes| *bytes > 0).map(|bytes| Receipt {
+            objects: 0,
+            packs: (self.thin.len() as u64).saturating_sub(self.landing.packs.len() as u64),
+            bytes,
+        })
+    }
+}
+
+impl Transaction<'_> {
+    /// What rewriting the packs of a repo that are less than half alive will free when this is committed.
+    pub(super) fn plan_repack(&self, repo: &RepoRow) -> Result<Receipt> {
+        let packs = self.write.open_table(PACKS).map_err(failed("read"))?;
+        let objects = self.write.open_table(OBJECTS).map_err(failed("read"))?;
+        let era = self.store.packs.era();
+        let rewritten = self.store.rewrite(&era, repo, &packs, &objects)?;
+        Ok(rewritten.frees().unwrap_or_default())
+    }
+}
+
 impl Store {
     /// Rewrites the packs of a repo that are less than half alive, also those that an earlier failure left so.
     pub(super) fn repack(&self, repo: &RepoRow) -> Result<Receipt> {
-        let thin = self.thin_packs(repo)?;
-        let mut freed = Receipt::default();
-        if thin.is_empty() {
-            return Ok(freed);
-        }
-        let view = self.view(&repo.name, &[])?;
-        let mut intake = self.intake();
-        let mut moved: Places = BTreeMap::new();
-        for (number, row) in &thin {
-            let lives = |kind, id, place: Place| {
-                Ok(view
-                    .published_row(kind, id)?
-                    .is_some_and(|row| row.place == place))
-            };
-            moved.extend(self.copy_out(*number, row, &mut intake, &lives)?);
-        }
-        drop(view);
-        let landing = intake.finish()?;
-        let made: Vec<(u64, crate::base::id::PackId)> = landing
+        // Others may rewrite the same packs meanwhile: what they make depart can be read since before it was looked up.
+        let (era, reader) = (self.packs.era(), self.reader()?);
+        let objects = open_table(&reader.read, OBJECTS)?;
+        let rewritten = self.rewrite(&era, repo, &reader.table(PACKS)?, &objects)?;
+        let Some(freed) = rewritten.frees() else {
+            return Ok(Receipt::default());
+        };
+        let Rewritten {
+            thin,
+            landing,
+            moved,
+        } = rewritten;
+        let made: Vec<(u64, PackId)> = landing
             .packs
             .iter()
             .map(|pack| (pack.number, pack.id))
             .collect();
-        freed.bytes = thin
-            .iter()
-            .map(|(_, row)| row.bytes)
-            .sum::<u64>()
-            .saturating_sub(landing.stored_bytes);
-        freed.packs = (thin.len() as u64).saturating_sub(made.len() as u64);
         let mut transaction = Transaction::begin(self)?;
         for (number, row) in &thin {
             // Somebody else retired or rewrote meanwhile: what was copied is not what lives. The next one sees to it.
@@ -77,22 +100,30 @@ impl Store {
         Ok(freed)
     }
 
-    /// The packs of a repo that are less than half alive: O(packs).
-    fn thin_packs(&self, repo: &RepoRow) -> Result<Vec<(u64, PackRow)>> {
-        let mut thin = Vec::new();
-        for entry in self
-            .reader()?
-            .table(PACKS)?
-            .iter()
-            .map_err(failed("read"))?
-        {
-            let (number, row) = entry.map_err(failed("read"))?;
-            let row: PackRow = parse_row(row.value())?;
-            if row.owner == Owner::Repo(repo.number) && row.is_thin() {
-                thin.push((number.value(), row));
-            }
+    /// Copies what lives in the packs of a repo that are less than half alive into new ones.
+    fn rewrite(
+        &self,
+        era: &Era<OpenPack>,
+        repo: &RepoRow,
+        packs: &impl ReadableTable<u64, &'static [u8]>,
+        objects: &impl ReadableTable<ObjectKey, ObjectValue>,
+    ) -> Result<Rewritten> {
+        let thin = thin_packs(repo, packs)?;
+        let mut intake = self.intake();
+        let mut moved: Places = BTreeMap::new();
+        for (number, row) in &thin {
+            let lives = |kind, id, place: Place| {
+                let key = object_key(repo.number, kind, id);
+                let row = objects.get(key).map_err(failed("read"))?;
+                Ok(row.is_some_and(|row| ObjectRow::decode(&row.value()).place == place))
+            };
+            moved.extend(self.copy_out(era, *number, row, &mut intake, &lives)?);
         }
-        Ok(thin)
+        Ok(Rewritten {
+            thin,
+            landing: intake.finish()?,
+            moved,
+        })
     }
 
     fn point_to_copies(
@@ -100,7 +131,7 @@ impl Store {
         transaction: &Transaction<'_>,
         repo: &RepoRow,
         moved: &Places,
-        made: &[(u64, crate::base::id::PackId)],
+        made: &[(u64, PackId)],
     ) -> Result<()> {
         let packs = made
             .iter()
@@ -146,15 +177,16 @@ impl Store {
         Ok(())
     }
 
-    /// Copies what `lives` of a pack into an intake, in the order in which it lay.
+    /// Copies what `lives` of a pack, which may depart meanwhile, into an intake, in the order in which it lay.
     pub(super) fn copy_out(
         &self,
+        era: &Era<OpenPack>,
         number: u64,
         row: &PackRow,
         intake: &mut Intake<'_>,
         lives: &dyn Fn(ObjectKind, Hash, Place) -> Result<bool>,
     ) -> Result<Places> {
-        let pack = self.packs.open(row.id)?;
+        let pack = self.packs.open_since(era, row.id)?;
         let mut copied: Places = BTreeMap::new();
         let mut in_order: Vec<(ObjectKind, Hash, Place)> = Vec::new();
         for entry in pack.entries() {
@@ -172,7 +204,6 @@ impl Store {
         }
         // An empty blob starts where the next one does.
         in_order.sort_unstable_by_key(|(_, _, place)| (place.frame, place.start, place.length));
-        let mut blobs = FrameBuilder::new();
         let mut open: Option<(u32, crate::object::frame::Frame<'_>)> = None;
         for (kind, id, place) in in_order {
             if open.as_ref().is_none_or(|(frame, _)| *frame != place.frame) {
@@ -184,17 +215,7 @@ impl Store {
                 let error = Error::malformed(kind.name(), "its bytes have another hash");
                 return Err(error.in_stored(kind.name(), id, self.pack_place(number)));
             }
-            if kind != ObjectKind::Blob {
-                intake.put(kind, id, bytes)?;
-                continue;
-            }
-            if !blobs.is_empty() && !blobs.has_room_for(bytes.len()) {
-                intake.append(&std::mem::take(&mut blobs).seal()?)?;
-            }
-            blobs.push(kind, id, bytes)?;
-        }
-        if !blobs.is_empty() {
-            intake.append(&blobs.seal()?)?;
+            intake.put(kind, id, bytes)?;
         }
         Ok(copied)
     }
@@ -211,7 +232,7 @@ impl Store {
         reach: &Reach,
         intake: &mut Intake<'_>,
     ) -> Result<BTreeSet<u64>> {
-        let reader = self.reader()?;
+        let (era, reader) = (self.packs.era(), self.reader()?);
         let mut needed: BTreeMap<u64, u64> = BTreeMap::new();
         for place in reach.own.values() {
             *needed.entry(place.pack).or_default() += u64::from(place.length);
@@ -233,10 +254,26 @@ impl Store {
                 let lives = |kind, id, place: Place| {
                     Ok(reach.own.get(&pin_bytes(kind, id)) == Some(&place))
                 };
-                self.copy_out(number, &row, intake, &lives)?;
+                self.copy_out(&era, number, &row, intake, &lives)?;
                 dropped.insert(number);
             }
         }
         Ok(dropped)
     }
+}
+
+/// The packs of a repo that are less than half alive: O(packs).
+fn thin_packs(
+    repo: &RepoRow,
+    packs: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<Vec<(u64, PackRow)>> {
+    let mut thin = Vec::new();
+    for entry in packs.iter().map_err(failed("read"))? {
+        let (number, row) = entry.map_err(failed("read"))?;
+        let row: PackRow = parse_row(row.value())?;
+        if row.owner == Owner::Repo(repo.number) && row.is_thin() {
+            thin.push((number.value(), row));
+        }
+    }
+    Ok(thin)
 }

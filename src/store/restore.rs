@@ -186,11 +186,11 @@ impl Store {
 
     /// Copies what a repo needs and does not have in packs of its own.
     fn copy_foreign(&self, plan: &Plan, own: &View<'_>) -> Result<Landing> {
-        let mut intake = self.intake();
+        let (era, mut intake) = (self.packs.era(), self.intake());
         for (pack, needed) in foreign(&plan.reach, own)? {
             let row = self.reader()?.pack(pack)?;
             let lives = |kind, id, place| Ok(needed.own.get(&pin_bytes(kind, id)) == Some(&place));
-            self.copy_out(pack, &row, &mut intake, &lives)?;
+            self.copy_out(&era, pack, &row, &mut intake, &lives)?;
         }
         intake.finish()
     }

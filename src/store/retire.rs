@@ -2,6 +2,11 @@
 //!
 //! The cost is that of what dies, never a scan of the store.
 //!
+//! # Invariants
+//!
+//! - Working a retirement out and making it give the same receipt, if nothing else changes in between; and the receipt
+//!   says by how much the files of the store have become shorter, rewriting included.
+//!
 //! # Not here
 //!
 //! Which releases go (`build::retire`); rewriting packs that are mostly dead (`store::repack`).
@@ -27,10 +32,10 @@ pub enum Mode {
 
 impl Store {
     /// Lets go of releases, each given by its ref, epoch and seq, in one transaction; afterwards, packs of the repo that
-    /// are less than half alive are rewritten.
+    /// are less than half alive are rewritten, also those that something else left so.
     ///
-    /// The receipt counts objects that died, and packs and bytes that are gone; with [`Mode::DryRun`] it leaves out what
-    /// rewriting would free.
+    /// The receipt counts objects that died, and packs and bytes that are gone. How well what is rewritten will compress is
+    /// known only when it is compressed, so [`Mode::DryRun`] does that too, and needs room under `tmp/` meanwhile.
     ///
     /// # Errors
     ///
@@ -43,16 +48,38 @@ impl Store {
         mode: Mode,
     ) -> Result<Receipt> {
         let mut transaction = Transaction::begin(self)?;
+        let (thinned, objects) = transaction.retire(repo, releases)?;
+        let freed = transaction.doom_dead(&thinned)?;
+        let freed = Receipt { objects, ..freed };
+        let rewritten = match mode {
+            Mode::DryRun => transaction.plan_repack(repo)?,
+            Mode::Apply => {
+                transaction.commit()?;
+                self.repack(repo)?
+            }
+        };
+        Ok(freed.plus(rewritten))
+    }
+}
+
+impl Transaction<'_> {
+    /// Marks releases as retired, and takes their roots away. Returns the packs in which something died, and how many
+    /// objects did.
+    fn retire(
+        &self,
+        repo: &RepoRow,
+        releases: &[(RefName, u64, u64)],
+    ) -> Result<(BTreeSet<u64>, u64)> {
         // Made now, it shows what the transaction starts from: nobody else can write meanwhile.
-        let view = self.view(&repo.name, &[])?;
+        let view = self.store.view(&repo.name, &[])?;
         let mut thinned = BTreeSet::new();
         let mut died = 0;
         for (target, epoch, seq) in releases {
             let key = (repo.number, target.as_str(), *epoch, *seq);
-            let row: Option<ReleaseRow> = transaction.row(RELEASES, key)?;
+            let row: Option<ReleaseRow> = self.row(RELEASES, key)?;
             let mut row =
                 row.ok_or_else(|| Error::not_found("release", format!("{target}@{seq}")))?;
-            let current = transaction.ref_row(repo.number, target)?.current;
+            let current = self.ref_row(repo.number, target)?.current;
             if current.is_some_and(|current| (current.epoch, current.seq) == (*epoch, *seq)) {
                 return Err(Error::refused(format!(
                     "{target}@{seq} is what {target} shows now"
@@ -62,26 +89,16 @@ impl Store {
                 continue;
             }
             row.retired = true;
-            transaction.put(RELEASES, key, &row)?;
-            let roots = Self::roots_of(row.snapshot, &row.imports);
+            self.put(RELEASES, key, &row)?;
+            let roots = Store::roots_of(row.snapshot, &row.imports);
             let pins = roots
                 .iter()
                 .map(|root| pin_bytes(ObjectKind::Snapshot, root.id.hash()))
                 .collect();
-            let (packs, objects) = transaction.subtract(&view, pins)?;
+            let (packs, objects) = self.subtract(&view, pins)?;
             thinned.extend(packs);
             died += objects;
         }
-        drop(view);
-        let mut receipt = transaction.doom_dead(&thinned)?;
-        receipt.objects = died;
-        if mode == Mode::DryRun {
-            return Ok(receipt);
-        }
-        transaction.commit()?;
-        let repacked = self.repack(repo)?;
-        receipt.packs += repacked.packs;
-        receipt.bytes += repacked.bytes;
-        Ok(receipt)
+        Ok((thinned, died))
     }
 }

@@ -17,6 +17,7 @@ use crate::base::name::{KeyName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::profile::Profile;
 use crate::base::{Error, Result};
+use crate::object::pack::LISTED_BYTES;
 use crate::object::tree::TreeRef;
 
 /// A repo.
@@ -312,9 +313,11 @@ pub(super) struct PackRow {
 }
 
 impl PackRow {
-    /// Whether less than half of it matters, so that rewriting copies less than it frees.
+    /// Whether less than half of it matters, so that rewriting copies less than it frees. What a pack needs to list its
+    /// objects counts too: of tiny ones that is the most.
     pub(super) const fn is_thin(&self) -> bool {
-        self.live_bytes * 2 < self.expanded_bytes
+        let live = self.live_bytes + self.live_objects * LISTED_BYTES;
+        live * 2 < self.expanded_bytes + self.objects * LISTED_BYTES
     }
 }
 

@@ -27,6 +27,22 @@ use crate::base::clock::Time;
 use crate::base::name::RefName;
 use crate::base::{Error, Result};
 
+/// Checks that a build is in one of `states`, to be given to `verb`.
+pub(super) fn check_state(
+    build: &BuildRow,
+    states: &[BuildState],
+    verb: &'static str,
+) -> Result<()> {
+    if states.contains(&build.state) {
+        return Ok(());
+    }
+    Err(Error::State {
+        build: build.id,
+        state: build.state.to_string(),
+        verb,
+    })
+}
+
 /// A change of durable state in the making. Dropping it changes nothing.
 #[must_use = "a transaction that is not committed changes nothing"]
 pub(super) struct Transaction<'s> {
@@ -92,15 +108,8 @@ impl<'s> Transaction<'s> {
         let build: BuildRow = self
             .row(BUILDS, id)?
             .ok_or_else(|| Error::not_found("build", id))?;
-        if states.contains(&build.state) {
-            Ok(build)
-        } else {
-            Err(Error::State {
-                build: id,
-                state: build.state.to_string(),
-                verb,
-            })
-        }
+        check_state(&build, states, verb)?;
+        Ok(build)
     }
 
     /// Writes a build's row, and what happened to it.

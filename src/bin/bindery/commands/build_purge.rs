@@ -77,10 +77,18 @@ impl From<bool> for DryRun {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let (build, dry_run) = (arguments.build.0, DryRun::from(arguments.dry_run));
     let receipt = match dry_run {
-        DryRun::Yes => session.read()?.plan_purge(build)?,
+        DryRun::Yes => planned(session, build)?,
         DryRun::No => session.write()?.purge_build(build, Time::now()?)?,
     };
     session.output.answer(&Freed::new(receipt, dry_run))
+}
+
+fn planned(session: &Session, build: u64) -> Result<Receipt> {
+    let planned = session.read()?.plan_purge(build)?;
+    match planned {
+        Some(receipt) => Ok(receipt),
+        None => session.write()?.rehearse_purge(build, Time::now()?),
+    }
 }
 
 impl Answer for Freed {
