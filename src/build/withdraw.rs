@@ -13,7 +13,8 @@ use crate::base::clock::Time;
 use crate::base::name::RefName;
 use crate::base::{Error, Result};
 use crate::object::directory::TreeSource;
-use crate::object::snapshot::Snapshot;
+use crate::object::label::TAG;
+use crate::object::snapshot::{Labels, Snapshot};
 use crate::store::Store;
 use crate::store::intake::{Intake, Workshop};
 use crate::store::rows::{BuildRow, BuildState, Current, Import, Published, ReleaseKind, RepoRow};
@@ -152,6 +153,13 @@ fn find_import(
     ))
 }
 
+/// The labels of a build but for its tag: what is left without the build is not what was tagged.
+fn labels_without_tag(row: &BuildRow) -> Result<Labels> {
+    let mut row = row.clone();
+    row.labels.remove(TAG);
+    labels_of(&row)
+}
+
 /// The snapshot without a build's changes, or what later releases changed.
 fn without<'s>(
     view: &View<'s>,
@@ -197,7 +205,7 @@ fn without<'s>(
         depth: now.depth.max(before.map_or(0, |before| before.depth)),
         parents: vec![current.snapshot.id],
         time,
-        labels: labels_of(row)?,
+        labels: labels_without_tag(row)?,
         message: format!("Withdraw build {}", row.id),
     }))
 }

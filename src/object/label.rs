@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 
 use crate::base::limits::{LABEL_BYTES_MAX, LABELS_MAX};
 
+/// The key of the label that names a release for people, such as `v1.0`: retirement keeps what has it.
+pub const TAG: &str = "tag";
+
 /// Labels by key.
 ///
 /// ```

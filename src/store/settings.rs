@@ -40,6 +40,7 @@ keys = \"keys\"
 # on_conflict = \"refuse\"   # or \"build\" or \"ref\": who wins when both changed a path
 # keep_last = 10           # releases that `retire` keeps of each ref
 # keep_days = 30           # and all that are younger than this
+# keep_tagged = true       # and all with a label `tag`; true if not set
 ";
 
 /// The settings of a store.
@@ -82,6 +83,13 @@ pub struct RefPolicy {
     pub keep_last: Option<u64>,
     /// Releases younger than this many days are kept, too.
     pub keep_days: Option<u64>,
+    /// Whether tagged releases are kept, too.
+    #[serde(default = "default_keep_tagged")]
+    pub keep_tagged: bool,
+}
+
+const fn default_keep_tagged() -> bool {
+    true
 }
 
 impl RefPolicy {
@@ -91,6 +99,7 @@ impl RefPolicy {
             on_conflict: OnConflict::Refuse,
             keep_last: None,
             keep_days: None,
+            keep_tagged: default_keep_tagged(),
         }
     }
 }
@@ -238,6 +247,7 @@ mod tests {
             .replace("# keep", "keep");
         let policy = parse(&on)?.policy(&"app/editor".parse().map_err(|_| Error::usage("name"))?);
         assert_eq!((policy.keep_last, policy.keep_days), (Some(10), Some(30)));
+        assert!(policy.keep_tagged);
         Ok(())
     }
 
@@ -318,6 +328,7 @@ mod tests {
             OnConflict::Build,
             "`*` stays within a name"
         );
+        assert!(policy("app/x")?.keep_tagged, "unless it is said");
         Ok(())
     }
 }

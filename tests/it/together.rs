@@ -85,17 +85,13 @@ fn publish_many(shelf: &Shelf, thread: u64) -> Result<()> {
 fn retire_many(shelf: &Shelf) -> Result<()> {
     let keep = Keep {
         last: Some(1),
-        days: None,
+        ..Keep::default()
     };
     for _ in 0..THREADS * BUILDS {
-        let going = plan(&shelf.store, &shelf.repo, None, Some(keep), moment(6)?)?;
-        let going: Vec<_> = going
-            .into_iter()
-            .map(|(name, row)| (name, row.epoch, row.seq))
-            .collect();
+        let going = plan(&shelf.store, &shelf.repo, None, keep, moment(6)?)?;
         shelf
             .store
-            .retire_releases(&shelf.row()?, &going, Mode::Apply)?;
+            .retire_releases(&shelf.row()?, &going.ids(), Mode::Apply)?;
         std::thread::yield_now();
     }
     Ok(())

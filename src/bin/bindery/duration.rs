@@ -32,9 +32,27 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Writes seconds in the largest unit in which they are a whole number.
+pub fn write_duration(seconds: u64) -> String {
+    let units = [(24 * 60 * 60, 'd'), (60 * 60, 'h'), (60, 'm')];
+    let whole = units
+        .iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    let (unit, letter) = whole.unwrap_or(&(1, 's'));
+    format!("{}{letter}", seconds / unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_written_as_people_type_it() {
+        for text in ["0s", "59s", "61s", "5m", "90m", "3h", "25h", "2d", "365d"] {
+            let written = parse_duration(text).map(|read| write_duration(read.as_secs()));
+            assert_eq!(written.as_deref(), Ok(text));
+        }
+    }
 
     fn check(text: &str, expected: Option<u64>, reason: &str) {
         let found = parse_duration(text).ok();

@@ -342,21 +342,12 @@ pub fn retire(world: &mut World, name: &str, last: u64) -> Result<()> {
     }
     let keep = Keep {
         last: Some(last),
-        days: None,
+        ..Keep::default()
     };
     let shelf = world.shelf()?;
     let target = crate::shelf::ref_name(name)?;
-    let going = plan(
-        &shelf.store,
-        &shelf.repo,
-        Some(&target),
-        Some(keep),
-        moment(7)?,
-    )?;
-    let going: Vec<_> = going
-        .into_iter()
-        .map(|(name, row)| (name, row.epoch, row.seq))
-        .collect();
+    let going = plan(&shelf.store, &shelf.repo, Some(&target), keep, moment(7)?)?;
+    let going = going.ids();
     shelf
         .store
         .retire_releases(&shelf.row()?, &going, Mode::Apply)?;

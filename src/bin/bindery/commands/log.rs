@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, StatementId};
 use bindery::base::name::{RefName, RepoName};
-use bindery::base::{Error, Result};
+use bindery::base::{Error, Kind, Result};
+use bindery::build::retire::tag;
 use bindery::build::spec::named_ref;
 use bindery::store::rows::{ReleaseKind, ReleaseRow};
+use bindery::store::view::View;
 use clap::Args;
 use serde::Serialize;
 
@@ -48,6 +50,8 @@ struct Release {
     snapshot: SnapshotId,
     statement: StatementId,
     note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
     retired: bool,
 }
 
@@ -63,28 +67,39 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     if reader.find_ref(&repo, &target)?.is_none() {
         return Err(Error::not_found("ref", target));
     }
+    let view = store.view(&repo.name, &[])?;
     let newest_first = reader.releases(&repo, &target)?.into_iter().rev();
     let releases = newest_first
         .take(arguments.number.unwrap_or(usize::MAX))
-        .map(Release::from)
-        .collect();
+        .map(|row| release(&view, row))
+        .collect::<Result<_>>()?;
     session.output.answer(&Log { target, releases })
 }
 
-impl From<ReleaseRow> for Release {
-    fn from(row: ReleaseRow) -> Self {
-        Self {
-            epoch: row.epoch,
-            seq: row.seq,
-            time: row.time,
-            kind: row.kind,
-            builds: row.imports.iter().map(|import| import.build).collect(),
-            snapshot: row.snapshot.id,
-            statement: row.statement,
-            note: row.note,
-            retired: row.retired,
-        }
-    }
+/// A release, with its tag if that can be read.
+fn release(view: &View<'_>, row: ReleaseRow) -> Result<Release> {
+    let tag = if row.retired {
+        Ok(None)
+    } else {
+        tag(view, &row)
+    };
+    // What is damaged, or was retired since the list was read, is still a release.
+    let tag = tag.or_else(|error| match error.kind() {
+        Kind::Integrity | Kind::NotFound => Ok(None),
+        _ => Err(error),
+    })?;
+    Ok(Release {
+        epoch: row.epoch,
+        seq: row.seq,
+        time: row.time,
+        kind: row.kind,
+        builds: row.imports.iter().map(|import| import.build).collect(),
+        snapshot: row.snapshot.id,
+        statement: row.statement,
+        note: row.note,
+        tag,
+        retired: row.retired,
+    })
 }
 
 impl Release {
@@ -98,8 +113,15 @@ impl Release {
         let builds: Vec<String> = self.builds.iter().map(u64::to_string).collect();
         let builds = (!builds.is_empty()).then(|| format!(" build {}", builds.join(", ")));
         let note = self.note.as_ref().map(|note| format!(" ({note})"));
+        let tag = self.tag.as_ref();
+        let tag = tag.map(|tag| colours.paint(Tone::Strong, format!(" [tag {tag}]")));
         let retired = self.retired.then(|| colours.paint(Tone::Bad, " [retired]"));
-        let rest: String = builds.into_iter().chain(note).chain(retired).collect();
+        let rest: String = builds
+            .into_iter()
+            .chain(note)
+            .chain(tag)
+            .chain(retired)
+            .collect();
         format!("{}{rest}", colours.paint(tone, name))
     }
 }
