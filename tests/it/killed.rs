@@ -15,7 +15,7 @@ use bindery::build::repo::create_repo;
 use bindery::store::Store;
 
 use crate::shelf::{Files, Shelf, files, moment, ref_name, repo_name};
-use crate::simulated_disk::Kept;
+use crate::support::simulated_disk::Kept;
 use crate::whole::{kind, large, shelf};
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::model::{self, Contents, Outcome, contents};
 use super::super::publish::{PublishOptions, publish};
 use super::super::repo::create_repo;
 use super::*;
+use crate::base::clock::Time;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::WHOLE_BLOB_BYTES_MAX;
 use crate::base::profile::Profile;
