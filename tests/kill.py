@@ -23,11 +23,12 @@ Then it proves that nothing is lost and nothing is leaked:
 The choices follow from the seed, and from how far each command got before it was killed. A kill leaves the page cache
 as it is, so this says nothing about power failures: the simulated disk of `tests/it` does.
 
-Stops at the first violation with exit code 1, and keeps the store. Needs nothing but Python; strace where it is wanted.
+Stops at the first violation with exit code 1, and keeps the store; SIGINT and SIGTERM end a long run early. Needs nothing but Python; strace where it is wanted.
 """
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +45,7 @@ def main() -> int:
     """Runs what the command line asks for; gives the exit code."""
     options = parse_arguments()
     scratch = Path(tempfile.mkdtemp(prefix="bindery-kill-"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     strace, words = find_strace(options.strace, scratch)
     print(words, flush=True)
     if options.strace == "require" and not strace:
@@ -52,6 +54,8 @@ def main() -> int:
     killer = Killer(Program(options.bindery.resolve(), scratch, strace), scratch, options.seed)
     try:
         self_check(killer) if options.self_check else killer.run(options.kills)
+    except KeyboardInterrupt:
+        print("stopped early")
     except Violation as violation:
         print(f"FAILED: {killer.what}: {violation}")
         print(f"the store as the interruption left it: {killer.kept}; as it is now: {killer.store.root}")
