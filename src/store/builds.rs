@@ -157,11 +157,12 @@ impl Store {
     ///
     /// [`Error::State`] if the build is being published right now; nothing changes.
     pub fn purge_build(&self, build: u64, time: Time) -> Result<Receipt> {
-        if let Some(receipt) = self.reader()?.build(build)?.receipt {
-            return Ok(receipt);
-        }
         let repo = self.repo_of(build)?;
         let mut transaction = Transaction::begin(self)?;
+        // Looked at here, so that of two that purge at once the second finds what the first wrote.
+        if let Some(receipt) = transaction.build_in(build, &PURGEABLE, "purge")?.receipt {
+            return Ok(receipt);
+        }
         let receipt = transaction.purge(repo, build, time)?;
         transaction.commit()?;
         Ok(receipt)
@@ -306,13 +307,14 @@ impl Reader<'_> {
     }
 }
 
-/// The states that purge leaves.
-const PURGEABLE: [BuildState; 5] = [
+/// The states in which a build can be purged, also once more.
+const PURGEABLE: [BuildState; 6] = [
     BuildState::Open,
     BuildState::Checking,
     BuildState::Ready,
     BuildState::Rejected,
     BuildState::Published,
+    BuildState::Purged,
 ];
 
 /// The pin of a build's base.
