@@ -1,78 +1,148 @@
-//! Random verbs, done to a store and to a model of it in memory: after each of them both show the same.
+//! Random histories, lived by a store and by a model of it in memory: after each step both show the same.
 //!
-//! After every step every ref, release and ready build has the files that the model foretold, everything that is read
-//! hashes to its id, every count equals the recomputed one, and the folder of packs holds what the catalog says. In the end
-//! everything but the newest releases is let go of, and nothing else is left.
+//! Builds are made, staged, committed, published, withdrawn and purged, many at once; releases are rolled back, held and
+//! let go of; the store is closed and opened, its catalog made anew; power goes in the middle of any verb, and operations
+//! of the disk fail. After each step the store has the rows that the model foretold and every ref shows its files, all of
+//! which hash to their ids; every few steps, and after each crash, every release and every committed build is read, every
+//! count recomputed, and nothing is left over. In the end all but the newest releases are let go of, and nothing else is
+//! left.
 //!
-//! `BINDERY_MODEL_STEPS` and `BINDERY_MODEL_SEED` make a longer run, or the one run that failed: its seed and step are in
-//! the message.
+//! `BINDERY_MODEL_STEPS` makes a longer run, with so many steps in all; `BINDERY_MODEL_SEED` begins with another seed. A
+//! failure is shrunk and printed in the form in which `tests/data/model` keeps histories that are lived again in each run.
 //!
 //! # Not here
 //!
-//! Crashes (`crash`).
+//! A crash at *every* operation of a verb (`crash`); many threads (`together`).
 
-mod builds;
-mod reference;
-mod releases;
-mod world;
+pub mod compare;
+pub mod dice;
+pub mod foretell;
+mod fuse;
+pub mod history;
+mod lean;
+pub mod perform;
+pub mod reference;
+mod shrink;
+pub mod verb;
+pub mod world;
 
-use bindery::base::{Error, Result};
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use self::history::{Step, parse_history, text_of};
+use self::shrink::shrink;
 use self::world::World;
 
-/// Steps of a short run with each seed.
-const STEPS: u64 = 120;
-/// Seeds of a short run.
-const SEEDS: std::ops::Range<u64> = 1..5;
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-fn setting(variable: &str) -> Option<u64> {
+/// Steps of a short run.
+const STEPS: usize = 1500;
+/// Steps of most histories: few enough that one that fails is soon shrunk.
+const HISTORY_STEPS: usize = 150;
+/// One history of so many is longer, so many times.
+const LONG_EVERY: u64 = 16;
+/// The first seed.
+const SEED: u64 = 1;
+/// Histories lived at a time.
+const THREADS: usize = 2;
+
+fn setting<T: std::str::FromStr>(variable: &str) -> Option<T> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// Does one random verb.
-fn step(world: &mut World) -> Result<()> {
-    match world.below(100) {
-        0..12 => builds::create_build(world),
-        12..34 => builds::stage_files(world),
-        34..40 => builds::remove_path(world),
-        40..54 => builds::commit_build(world),
-        54..66 => releases::publish_build(world),
-        66..72 => releases::import_build(world),
-        72..76 => releases::update_ref(world),
-        76..81 => releases::withdraw_build(world),
-        81..84 => releases::roll_back(world),
-        84..88 => releases::hold_or_release(world),
-        88..93 => builds::purge_build(world),
-        93..97 => {
-            let last = world.below(3) + 1;
-            let (name, _) = world.pick_ref()?;
-            releases::retire(world, &name, last)
-        }
-        _ => {
-            world.doing("reopen");
-            world.reopen()
-        }
-    }
+/// Lives a history; returns the verbs done, or the number of the step that went wrong and how.
+fn live(steps: &[Step]) -> Result<u64, (usize, String)> {
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new().map_err(|error| (0, error.to_string()))?;
+        world.live(steps).map(|()| world.operations)
+    }));
+    lived.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().cloned();
+        Err((steps.len(), words.unwrap_or_else(|| "a panic".to_owned())))
+    })
 }
 
-fn run(seed: u64, steps: u64) -> Result<()> {
-    let mut world = World::new(seed)?;
-    for number in 0..steps {
-        world.begin(format!("seed {seed}, step {number}"));
-        let outcome = step(&mut world).and_then(|()| world.check());
-        outcome.map_err(|error| Error::internal(format!("{error}: {}", world.place())))?;
+/// What is told of a history that went wrong.
+fn told(name: &str, steps: &[Step], number: usize, error: &str) -> String {
+    let failing = &steps[..steps.len().min(number + 1)];
+    let short = shrink(failing, |steps| live(steps).is_err());
+    let last = live(&short).err();
+    let last = last.map_or_else(String::new, |(_, error)| error);
+    format!(
+        "{name}, step {number}: {error}\nof which these steps are left, to be kept in tests/data/model:\n# {name}: {last}\n{}",
+        text_of(&short)
+    )
+}
+
+fn history_of(seed: u64) -> Vec<Step> {
+    let length = if seed.is_multiple_of(LONG_EVERY) {
+        HISTORY_STEPS * 16
+    } else {
+        HISTORY_STEPS
+    };
+    dice::steps_of(seed, length)
+}
+
+/// Lives the histories of seeds one after the other, until there were enough steps.
+fn live_seeds(seeds: &AtomicU64, left: &AtomicUsize, done: &AtomicU64) -> Result<(), String> {
+    loop {
+        let seed = seeds.fetch_add(1, Ordering::Relaxed);
+        let steps = history_of(seed);
+        let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            Some(left.saturating_sub(steps.len()))
+        });
+        let steps = &steps[..steps.len().min(before.unwrap_or_default())];
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let lived = live(steps)
+            .map_err(|(number, error)| told(&format!("seed {seed}"), steps, number, &error))?;
+        done.fetch_add(lived, Ordering::Relaxed);
     }
-    world.begin(format!("seed {seed}, the end"));
-    releases::finish(&mut world)?;
-    world.check()?;
-    world.check_lean()
 }
 
 #[test]
-fn a_store_shows_what_its_model_foretold() -> Result<()> {
-    let steps = setting("BINDERY_MODEL_STEPS").unwrap_or(STEPS);
-    match setting("BINDERY_MODEL_SEED") {
-        Some(seed) => run(seed, steps),
-        None => SEEDS.into_iter().try_for_each(|seed| run(seed, steps)),
+fn a_store_lives_as_its_model_foretold() -> Outcome {
+    let left = AtomicUsize::new(setting("BINDERY_MODEL_STEPS").unwrap_or(STEPS));
+    let seeds = AtomicU64::new(setting("BINDERY_MODEL_SEED").unwrap_or(SEED));
+    let done = AtomicU64::new(0);
+    let outcomes: Vec<Result<(), String>> = std::thread::scope(|scope| {
+        let live = || scope.spawn(|| live_seeds(&seeds, &left, &done));
+        let threads: Vec<_> = (0..THREADS).map(|_| live()).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("a thread panicked".to_owned()))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    // Past the harness, which would keep it to itself.
+    writeln!(
+        std::io::stderr(),
+        "{} operations of model and store",
+        done.load(Ordering::Relaxed)
+    )?;
+    for outcome in outcomes {
+        outcome?;
     }
+    Ok(())
+}
+
+#[test]
+fn histories_that_once_went_wrong_or_might_go_well() -> Outcome {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/model");
+    let mut lived = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let steps = parse_history(&std::fs::read_to_string(&path)?)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        live(&steps).map_err(|(number, error)| {
+            let step = steps.get(number).map_or_else(String::new, Step::to_string);
+            format!("{}: step {number}, {step}: {error}", path.display())
+        })?;
+        lived += 1;
+    }
+    assert!(lived >= 5, "{lived} histories are kept");
+    Ok(())
 }

@@ -9,6 +9,10 @@
 //!
 //! Two processes: the second waits for the lock (`bad_input`).
 
+mod order;
+mod races;
+mod readers;
+
 use std::sync::Arc;
 
 use bindery::base::{Error, Result};

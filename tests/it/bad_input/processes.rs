@@ -1,6 +1,6 @@
 //! Other processes: one that holds the store, several that want it, and a reader that goes away.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -90,6 +90,71 @@ fn many_processes_take_turns() -> Outcome {
     }
     builds.sort_unstable();
     assert_eq!(builds, (3..3 + MANY).collect::<Vec<_>>());
+    expect_nothing_lost(&scratch)
+}
+
+/// Starts a command line that waits for its turn.
+fn start(scratch: &Scratch, line: &str) -> std::io::Result<Child> {
+    let mut command = scratch.command(line.split(' '));
+    command
+        .args(["--lock-wait", "60s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_reads_lets_the_next_writer_in() -> Outcome {
+    let scratch = with_a_release_and_an_open_build()?;
+    // More than a pipe holds, so the reader stays until somebody reads on.
+    let lines = "a line of many\n".repeat(100_000);
+    scratch.write("wide", &[("large", File(&lines))])?;
+    let build = scratch.commit("stable", "wide")?;
+    let mut reader = start(&scratch, &format!("cat build:{build} large"))?;
+    let mut first = [0];
+    let pipe = reader.stdout.as_mut().ok_or("no pipe")?;
+    pipe.read_exact(&mut first)?;
+    scratch.ok("ls stable --lock-wait 0s")?;
+    scratch.fails("build create --lock-wait 0s", 6, &["held by"])?;
+    let waiting = start(&scratch, "build create")?;
+    reader.kill()?;
+    assert_eq!(reader.wait()?.code(), None, "it was killed");
+    let output = waiting.wait_with_output()?;
+    assert_eq!(output.stdout, format!("{}\n", build + 1).as_bytes());
+    scratch.ok(&format!("build purge {build}"))?;
+    scratch.ok(&format!("build purge {}", build + 1))?;
+    expect_nothing_lost(&scratch)
+}
+
+#[test]
+fn processes_that_publish_at_once_publish_one_after_the_other() -> Outcome {
+    let scratch = with_a_release_and_an_open_build()?;
+    let mut builds = Vec::new();
+    for number in 0..MANY {
+        let (name, text) = (format!("file-{number}"), number.to_string());
+        scratch.write(&format!("tree-{number}"), &[(&name, File(&text))])?;
+        scratch.write("all", &[(&name, File(&text))])?;
+        builds.push(scratch.commit("many", &format!("tree-{number}"))?);
+    }
+    // Each of them twice: the second hears that the first was faster.
+    let lines = builds.iter().chain(&builds);
+    let children: Vec<Child> = lines
+        .map(|build| start(&scratch, &format!("publish {build}")))
+        .collect::<Result<_, _>>()?;
+    let (mut released, mut refused) = (Vec::new(), 0);
+    for child in children {
+        let output = child.wait_with_output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => released.push(String::from_utf8(output.stdout)?.trim().to_owned()),
+            Some(5) if stderr.contains("it is published as many@") => refused += 1,
+            other => return Err(format!("{other:?}: {stderr}").into()),
+        }
+    }
+    released.sort_unstable();
+    let expected: Vec<String> = (1..=MANY).map(|seq| format!("many@{seq}")).collect();
+    assert_eq!((released, refused), (expected, MANY));
+    scratch.expect_checkout("many", "out-of-many", "all")?;
     expect_nothing_lost(&scratch)
 }
 

@@ -9,21 +9,23 @@
 //!
 //! # Not here
 //!
-//! Which verbs are done (`verbs`).
+//! What each verb makes of it (`foretell`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bindery::store::rows::{Receipt, SnapshotRef};
 
+use super::history::Line;
 use crate::shelf::Files;
 
 /// What is done to the paths of a build.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Files are added beneath a directory.
-    Merge(String, Files),
+    Merge(String, Arc<Files>),
     /// A directory becomes these files.
-    Replace(String, Files),
+    Replace(String, Arc<Files>),
     /// A file, or what is in a directory, is lost.
     Remove(String),
 }
@@ -38,112 +40,215 @@ pub enum Winner {
 /// A build.
 #[derive(Clone, Debug)]
 pub struct Build {
-    pub target: Option<String>,
-    pub base: Files,
-    pub changes: Vec<Change>,
+    /// Its number in the store, once that is known.
+    pub id: Option<u64>,
+    pub repo: usize,
+    pub target: Option<Line>,
+    pub base: Arc<Files>,
+    /// Not known yet, of a build that took over what a committed one changed.
+    pub changes: Option<Vec<Change>>,
     pub state: State,
     /// Whether something was let go of while the build was open: what it was not asked to send may be lost by now.
     pub may_miss: bool,
+    /// What purging freed, once that is known.
+    pub receipt: Option<Receipt>,
 }
 
 /// How far a build has come.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Open,
-    Ready(Files),
+    Ready(Arc<Files>),
     /// With what it shows as a test.
     Pending {
-        target: String,
-        files: Files,
+        line: Line,
+        files: Arc<Files>,
     },
+    /// In the nth release of a ref.
     Published {
-        target: String,
-        seq: u64,
+        line: Line,
+        release: usize,
         is_withdrawn: bool,
     },
-    Purged(Receipt),
+    Purged,
 }
 
 /// A line of releases.
 #[derive(Clone, Debug, Default)]
-pub struct Line {
+pub struct History {
     pub releases: Vec<Release>,
     pub pending: Vec<Import>,
-    pub held: bool,
+    pub is_held: bool,
 }
 
-/// A build merged onto what a ref shows next.
+/// A build, by its place, merged onto what a ref shows next.
 #[derive(Clone, Debug)]
 pub struct Import {
-    pub build: u64,
-    pub before: Files,
-    pub after: Files,
+    pub build: usize,
+    pub before: Arc<Files>,
+    pub after: Arc<Files>,
 }
 
 /// A release.
 #[derive(Clone, Debug)]
 pub struct Release {
-    pub seq: u64,
-    pub snapshot: SnapshotRef,
-    pub files: Files,
+    /// Its number in the store and what it shows, once that is known.
+    pub place: Option<(u64, SnapshotRef)>,
+    pub files: Arc<Files>,
     pub imports: Vec<Import>,
     pub is_retired: bool,
+    /// Whether it was let go of, and a new catalog may know it again: all that it shows may still be there.
+    pub may_be_back: bool,
 }
 
 /// Everything.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    pub builds: BTreeMap<u64, Build>,
-    pub lines: BTreeMap<String, Line>,
+    /// In the order in which they were made.
+    pub builds: Vec<Build>,
+    pub lines: BTreeMap<Line, History>,
 }
 
 impl Model {
-    /// Notes that published objects may have died.
-    pub fn let_go(&mut self) {
-        for build in self.builds.values_mut() {
-            build.may_miss |= matches!(build.state, State::Open);
+    /// Notes that published objects of a repo may have died.
+    pub fn let_go(&mut self, repo: usize) {
+        for build in self.builds.iter_mut().filter(|build| build.repo == repo) {
+            build.may_miss |= build.state == State::Open;
+        }
+    }
+
+    /// A ref.
+    pub fn line(&mut self, line: Line) -> &mut History {
+        self.lines.entry(line).or_default()
+    }
+
+    /// A ref, as it is.
+    pub fn find_line(&self, line: Line) -> History {
+        self.lines.get(&line).cloned().unwrap_or_default()
+    }
+
+    /// Ends a build.
+    pub fn purge(&mut self, build: usize) {
+        let build = &mut self.builds[build];
+        build.state = State::Purged;
+        build.base = Arc::default();
+        build.changes = Some(Vec::new());
+        let repo = build.repo;
+        self.let_go(repo);
+    }
+
+    /// Makes everything pending of a ref a release.
+    pub fn update(&mut self, line: Line) {
+        self.let_go(line.repo());
+        let releases = self.line(line);
+        let imports = std::mem::take(&mut releases.pending);
+        let Some(last) = imports.last() else { return };
+        let release = releases.releases.len();
+        let files = Arc::clone(&last.after);
+        let builds: Vec<usize> = imports.iter().map(|import| import.build).collect();
+        releases.show(files, imports);
+        for build in builds {
+            let is_withdrawn = false;
+            self.builds[build].state = State::Published {
+                line,
+                release,
+                is_withdrawn,
+            };
+        }
+    }
+
+    /// Takes a pending build and those merged onto it back; returns them.
+    pub fn take_back(&mut self, build: usize, line: Line) -> Vec<usize> {
+        let pending = &mut self.line(line).pending;
+        let kept = pending
+            .iter()
+            .take_while(|import| import.build != build)
+            .count();
+        let dropped: Vec<usize> = pending.drain(kept..).map(|import| import.build).collect();
+        for build in &dropped {
+            let state = &mut self.builds[*build].state;
+            if let State::Pending { files, .. } = state {
+                *state = State::Ready(Arc::clone(files));
+            }
+        }
+        dropped
+    }
+
+    /// Forgets what packs and notes do not tell.
+    pub fn reindex(&mut self) {
+        self.builds.clear();
+        self.lines.retain(|_, line| !line.releases.is_empty());
+        for line in self.lines.values_mut() {
+            line.pending.clear();
+            line.is_held = false;
+            for release in &mut line.releases {
+                release.imports.clear();
+                release.may_be_back = release.is_retired;
+            }
         }
     }
 }
 
-impl Line {
+impl History {
     /// What the ref shows.
-    pub fn shown(&self) -> Files {
-        self.releases
-            .last()
-            .map(|release| release.files.clone())
+    pub fn shown(&self) -> Arc<Files> {
+        let last = self.releases.last();
+        last.map(|release| Arc::clone(&release.files))
             .unwrap_or_default()
     }
 
     /// What the ref shows when everything pending is visible.
-    pub fn shown_next(&self) -> Files {
+    pub fn shown_next(&self) -> Arc<Files> {
         match self.pending.last() {
-            Some(import) => import.after.clone(),
+            Some(import) => Arc::clone(&import.after),
             None => self.shown(),
         }
     }
 
-    /// The seqs of the releases that go if the last `last` stay.
-    pub fn going(&self, last: usize) -> BTreeSet<u64> {
-        let kept = self.releases.iter().filter(|release| !release.is_retired);
-        let current = self.releases.last().map(|release| release.seq);
-        kept.rev()
-            .skip(last)
-            .map(|release| release.seq)
-            .filter(|seq| Some(*seq) != current)
+    /// Adds a release.
+    pub fn show(&mut self, files: Arc<Files>, imports: Vec<Import>) {
+        self.releases.push(Release {
+            place: None,
+            files,
+            imports,
+            is_retired: false,
+            may_be_back: false,
+        });
+    }
+
+    /// The places of the releases that go if the last `last` stay.
+    pub fn going(&self, last: u64) -> BTreeSet<usize> {
+        let places = (0..self.releases.len()).rev();
+        let kept = places.filter(|place| !self.releases[*place].is_retired);
+        let current = self.releases.len().checked_sub(1);
+        kept.skip(usize::try_from(last).unwrap_or(usize::MAX))
+            .filter(|place| Some(*place) != current)
             .collect()
+    }
+
+    /// How many releases there are that were not let go of.
+    pub fn kept(&self) -> usize {
+        self.releases
+            .iter()
+            .filter(|release| !release.is_retired)
+            .count()
     }
 }
 
 impl Build {
+    /// What was done to its paths.
+    pub fn changes(&self) -> &[Change] {
+        self.changes.as_deref().unwrap_or_default()
+    }
+
     /// What the build wants.
     pub fn wanted(&self) -> Files {
-        applied(&self.base, &self.changes)
+        applied(&self.base, self.changes())
     }
 
     /// Merges what the build wants into `current`.
     pub fn merged(&self, current: &Files, winner: Winner) -> (Files, u64) {
-        let claims = self.changes.iter().filter_map(|change| match change {
+        let claims = self.changes().iter().filter_map(|change| match change {
             Change::Replace(at, _) => Some(at.clone()),
             Change::Merge(..) | Change::Remove(_) => None,
         });
@@ -213,7 +318,7 @@ pub fn beneath(at: &str, files: &Files) -> Files {
         .collect()
 }
 
-fn lies_in(path: &str, directory: &str) -> bool {
+pub fn lies_in(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory)
         .is_some_and(|rest| rest.starts_with('/'))
 }

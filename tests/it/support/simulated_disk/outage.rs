@@ -1,8 +1,9 @@
 //! An outage: power is lost, and the disk keeps what it likes of what is in flight.
 //!
 //! What was synced stays. Of the rest, each name may or may not be there, independently of all others and of the bytes of
-//! its file, but for a rename within a folder, which is kept or not; each write may be there, be missing, be cut short, or have lengthened its file with zeros, whatever became of
-//! the writes before and after it. So a file may have its new name and its length, and nothing but zeros.
+//! its file, but for a rename within a folder, which is kept or not; each write may be there, be missing, be cut short, or
+//! have lengthened its file with zeros, whatever became of the writes before and after it. So a file may have its new name
+//! and its length, and nothing but zeros.
 
 use super::image::{Change, Image};
 use super::next_random;
