@@ -73,7 +73,12 @@ impl Matrix {
         verb.attempt(&whole, source.path(), FIRST_S)?;
         i7_nothing_is_unlinked_before_it_is_forgotten(&whole, "uninterrupted")?;
         let operations = whole.operations();
-        states.push(words_on(&whole.after_crash(Kept::Synced))?);
+        let kept = words_on(&whole.after_crash(Kept::Synced));
+        states.push(kept.map_err(|error| {
+            Error::internal(format!(
+                "I8 is broken: acknowledged, and lost by an outage: {error}"
+            ))
+        })?);
         Ok(Self {
             verb,
             before,
