@@ -68,7 +68,7 @@ fn told(name: &str, steps: &[Step], number: usize, error: &str) -> String {
     let failing = &steps[..steps.len().min(number + 1)];
     let short = shrink(failing, |steps| live(steps).is_err());
     let last = live(&short).err();
-    let last = last.map_or_else(String::new, |(_, error)| error);
+    let last = last.map_or_else(String::new, |(_, error)| error.replace('\n', "\n# "));
     format!(
         "{name}, step {number}: {error}\nof which these steps are left, to be kept in tests/data/model:\n# {name}: {last}\n{}",
         text_of(&short)

@@ -51,7 +51,7 @@ impl Dice {
 
     fn pick(&mut self) -> Pick {
         let number = self.below(64);
-        if self.below(25) == 0 {
+        if self.below(12) == 0 {
             Pick::Any(number)
         } else {
             Pick::Fit(number)
