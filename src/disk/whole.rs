@@ -60,22 +60,22 @@ pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Makes or replaces a file with what `write` writes, at once but not durably: after a crash it may be the old one, torn or
-/// gone. For files that can be made again and whose readers notice.
+/// gone. For files that can be made again and whose readers notice. Until it is whole it is called `next`.
 ///
 /// # Errors
 ///
 /// [`Error::Io`], or that of `write`: nothing changed.
 pub fn write_whole_unsynced<T>(
     disk: &dyn Disk,
+    next: &Path,
     path: &Path,
     write: impl FnOnce(Sequential) -> Result<T>,
 ) -> Result<()> {
-    let next = next_name(path);
-    let landed = create_next(disk, &next, &|next| disk.create(next))
+    let landed = create_next(disk, next, &|next| disk.create(next))
         .and_then(|file| write(Sequential::new(file)))
-        .and_then(|_| disk.rename(&next, path));
+        .and_then(|_| disk.rename(next, path));
     if landed.is_err() {
-        disk.remove(&next).ok();
+        disk.remove(next).ok();
     }
     landed
 }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn write_unsynced(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
-        write_whole_unsynced(disk, path, |mut file| {
+        write_whole_unsynced(disk, &next_name(path), path, |mut file| {
             let (start, end) = bytes.split_at(bytes.len() / 2);
             let written = file.write_all(start).and_then(|()| file.write_all(end));
             written.map_err(Error::io("write", path))

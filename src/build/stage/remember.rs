@@ -19,6 +19,7 @@ use crate::base::Result;
 use crate::base::id::Hash;
 use crate::build::file_list::{Facts, ListWriter, Record};
 use crate::disk::exclude::Excludes;
+use crate::disk::files::{Disk, Sequential};
 use crate::disk::walk::{SourceContent, SourceDir};
 use crate::disk::whole::write_whole_unsynced;
 use crate::store::Store;
@@ -48,11 +49,17 @@ pub(super) fn remember(
     };
     let path = cache_path(directory, excludes);
     if source.file_count() <= CACHE_FILES_MAX && make_room(store, &path).is_ok() {
-        write_whole_unsynced(store.disk(), &path, |file| {
+        put(store.disk(), &path, |file| {
             encode(file, source.contents(), recalled.ids(), walk_started_ns)
         })
         .ok();
     }
+}
+
+/// Writes a cache. Until it is whole it lies under `tmp/`, so that the next open removes what a crash leaves of it.
+fn put<T>(disk: &dyn Disk, path: &Path, write: impl FnOnce(Sequential) -> Result<T>) -> Result<()> {
+    let next = Path::new(layout::TMP).join(path.file_name().unwrap_or_default());
+    write_whole_unsynced(disk, &next, path, write)
 }
 
 /// Removes caches, whichever, until there is room for one more.
@@ -159,13 +166,29 @@ mod tests {
     }
 
     #[test]
+    fn an_unfinished_cache_lies_where_the_next_open_removes_it()
+    -> Result<(), Box<dyn std::error::Error>> {
+        // It lay beside the others once, and stayed there if its staging was killed.
+        let scene = crate::build::testing::Scene::new()?;
+        let disk = scene.store.disk();
+        let files = |folder: &str| Ok::<_, crate::base::Error>(disk.list(Path::new(folder))?.len());
+        let path = layout::stat_cache(Hash::of(b"a directory"));
+        put(disk, &path, |_| {
+            assert_eq!((files(layout::CACHE)?, files(layout::TMP)?), (0, 1));
+            Ok(())
+        })?;
+        assert_eq!((files(layout::CACHE)?, files(layout::TMP)?), (1, 0));
+        Ok(())
+    }
+
+    #[test]
     fn there_is_room_for_a_number_of_caches() -> Result<(), Box<dyn std::error::Error>> {
         let scene = crate::build::testing::Scene::new()?;
         let disk = scene.store.disk();
         let place = |number: usize| layout::stat_cache(Hash::of(&number.to_le_bytes()));
         for number in 0..CACHES_MAX + 10 {
             make_room(&scene.store, &place(number))?;
-            write_whole_unsynced(disk, &place(number), |mut file| {
+            put(disk, &place(number), |mut file| {
                 file.write_all(b"x")
                     .map_err(crate::base::Error::io("write", Path::new("x")))
             })?;
