@@ -23,7 +23,8 @@ Then it proves that nothing is lost and nothing is leaked:
 The choices follow from the seed, and from how far each command got before it was killed. A kill leaves the page cache
 as it is, so this says nothing about power failures: the simulated disk of `tests/it` does.
 
-Stops at the first violation with exit code 1, and keeps the store; SIGINT and SIGTERM end a long run early. Needs nothing but Python; strace where it is wanted.
+Stops at the first violation with exit code 1, and keeps the store; SIGINT and SIGTERM end a long run early. Needs
+nothing but Python; strace where it is wanted.
 """
 
 import argparse
@@ -59,6 +60,7 @@ def main() -> int:
     except Violation as violation:
         print(f"FAILED: {killer.what}: {violation}")
         print(f"the store as the interruption left it: {killer.kept}; as it is now: {killer.store.root}")
+        print("\n".join(killer.summary()))
         print(f"{killer.passed} passed, 1 failed")
         return 1
     shutil.rmtree(scratch)

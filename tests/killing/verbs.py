@@ -158,7 +158,8 @@ class Chooser:
 
         edit = Edit(replaced, {path: leaf_of(*made) for path, made in staged.items()}, [])
         size = " large" if is_large else ""
-        return Verb("build stage", ["build", "stage", str(number), *args], edits(number, edit), size=size, source=(source, staged))
+        line = ["build", "stage", str(number), *args]
+        return Verb("build stage", line, edits(number, edit), size=size, source=(source, staged))
 
     def plan_sources(self, rng: random.Random, is_large: bool) -> Sources:
         """Files and links to stage."""
