@@ -6,7 +6,7 @@ use super::commit::commit;
 use super::sandbox::{AnyError, Sandbox, flip, patience, time};
 use crate::base::progress::Silent;
 use crate::object::kind::ObjectKind;
-use crate::store::counts::testing::{change_counts, change_live, leak_release};
+use crate::store::counts::testing::{change_counts, change_live, invent, leak_release, misplace};
 use crate::store::fsck::{Counts, FsckOptions, FsckReport};
 use crate::store::layout;
 use crate::store::retire::Mode;
@@ -261,7 +261,91 @@ fn a_row_that_is_lost_is_told_by_what_points_at_it() -> Outcome {
         })?;
         let found = problems(&sandbox.fsck()?);
         assert!(found.contains(word), "{kind:?}: {found}");
+        assert_clean(&sandbox.fsck()?);
     }
+    Ok(())
+}
+
+#[test]
+fn rows_that_say_a_wrong_place_are_told_and_put_right() -> Outcome {
+    for kind in [ObjectKind::Blob, ObjectKind::Tree, ObjectKind::Snapshot] {
+        let sandbox = busy()?;
+        let repo = sandbox.repo("main")?;
+        assert!(misplace(sandbox.store()?, &repo, kind)? > 0);
+        let unwritten = sandbox.store()?.fsck(FsckOptions::default(), &Silent)?;
+        let found = problems(&unwritten);
+        assert!(found.contains("it does not lie there in pack"), "{found}");
+        let found = problems(&sandbox.fsck()?);
+        assert!(found.contains("it does not lie there in pack"), "{found}");
+        assert_clean(&sandbox.fsck()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn rows_of_what_is_nowhere_are_taken_away() -> Outcome {
+    for kind in [ObjectKind::Blob, ObjectKind::Tree, ObjectKind::Snapshot] {
+        let sandbox = busy()?;
+        let repo = sandbox.repo("main")?;
+        invent(sandbox.store()?, &repo, kind)?;
+        let report = sandbox.fsck()?;
+        let leaks = report.repaired.join("\n");
+        assert!(leaks.contains("1 object that nothing needs"), "{leaks}");
+        assert_clean(&sandbox.fsck()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn one_count_that_is_off_by_one_is_found() -> Outcome {
+    for by in [-1, 1] {
+        let sandbox = busy()?;
+        let repo = sandbox.repo("main")?;
+        let is_done = std::cell::Cell::new(false);
+        let changed = change_counts(sandbox.store()?, &repo, &|_, count| {
+            let is_meant = count > 0 && !is_done.replace(is_done.get() || count > 0);
+            Some(if is_meant {
+                count.saturating_add_signed(by)
+            } else {
+                count
+            })
+        })?;
+        assert_eq!(changed, 1);
+        let report = sandbox.fsck()?;
+        let (losses, leaks) = (report.problems.len(), report.repaired.len());
+        assert_eq!((losses, leaks), if by < 0 { (1, 0) } else { (0, 1) });
+        assert_clean(&sandbox.fsck()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn no_damaged_byte_of_a_note_goes_unnoticed() -> Outcome {
+    let mut sandbox = Sandbox::with_repo()?;
+    for content in [b"1", b"2"] {
+        sandbox.publish("main", "stable", &[("a", content)])?;
+    }
+    let trust = sandbox.root().join(layout::trust(&"main".parse()?));
+    let mut notes = vec![trust.join("heads")];
+    for folder in ["keyset", "statements", "refs"] {
+        for note in fs::read_dir(trust.join(folder))? {
+            notes.push(note?.path());
+        }
+    }
+    assert_eq!(notes.len(), 6, "with those of the older release");
+    for note in notes {
+        for at in (0..fs::read(&note)?.len()).step_by(7) {
+            flip(&note, at)?;
+            let found = problems(&sandbox.store()?.fsck(FsckOptions::default(), &Silent)?);
+            flip(&note, at)?;
+            assert!(
+                found.contains("wrong note"),
+                "{}: byte {at}",
+                note.display()
+            );
+        }
+    }
+    assert_clean(&sandbox.fsck()?);
     Ok(())
 }
 

@@ -25,6 +25,8 @@ mod overtaken;
 pub mod publish;
 #[cfg(test)]
 mod reindex_tests;
+#[cfg(test)]
+mod repair_tests;
 pub mod repo;
 pub mod retire;
 mod rewrite;

@@ -140,6 +140,37 @@ fn publishing_goes_on_with_the_next_numbers() -> Outcome {
 }
 
 #[test]
+fn what_only_the_old_catalog_knew_is_told_by_name() -> Outcome {
+    let mut sandbox = busy()?;
+    let row = sandbox.repo("main")?;
+    let (store, name) = (sandbox.store()?, "stable".parse()?);
+    store.record_hold(&row, &name, Some("broken".into()))?;
+    let told = reindexed(&mut sandbox)?.forgotten.join("\n");
+    for part in [
+        "build 7 of main for stable, open, into which 1 files were staged",
+        "build 8 of main for stable, ready, into which 1 files were staged",
+        "the hold of main:stable: broken",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    sandbox.close();
+    let catalog = sandbox.root().join(layout::CATALOG);
+    fs::remove_file(sandbox.root().join(layout::old_catalog(1)))?;
+    fs::write(&catalog, b"no catalog")?;
+    let told = reindexed(&mut sandbox)?.forgotten.join("\n");
+    assert!(
+        told.contains("which there were") && told.contains("cannot be read"),
+        "{told}"
+    );
+    sandbox.close();
+    fs::remove_file(sandbox.root().join(layout::old_catalog(1)))?;
+    fs::remove_file(&catalog)?;
+    let told = reindexed(&mut sandbox)?.forgotten;
+    assert_eq!(told.len(), 1, "{told:?}");
+    Ok(())
+}
+
+#[test]
 fn the_old_catalog_is_kept_and_a_second_time_gives_the_same() -> Outcome {
     let mut sandbox = busy()?;
     let before = shown(&sandbox)?;

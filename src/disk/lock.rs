@@ -12,7 +12,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -101,6 +101,15 @@ impl StoreLock {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.access == Access::ReadOnly
+    }
+
+    /// Whether this is the lock of the store in the folder `root`, by whatever path that is named.
+    #[must_use]
+    pub fn is_of(&self, root: &Path) -> bool {
+        let (Ok(this), Ok(other)) = (self.file.metadata(), root.join(LOCK_FILE).metadata()) else {
+            return false;
+        };
+        (this.dev(), this.ino()) == (other.dev(), other.ino())
     }
 
     fn write_holder(&self, holder: &str) -> io::Result<()> {

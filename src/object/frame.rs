@@ -237,6 +237,13 @@ impl<'a> Frame<'a> {
         self.table.iter().map(|row| (row.kind, self.bytes(*row)))
     }
 
+    /// The kind, start and length of every object, in the order in which they lie.
+    pub(super) fn places(&self) -> impl Iterator<Item = (ObjectKind, u32, u32)> {
+        self.table
+            .iter()
+            .map(|row| (row.kind, row.start, row.length))
+    }
+
     fn bytes(&self, row: Row) -> &[u8] {
         &self.payload[row.start as usize..][..row.length as usize]
     }

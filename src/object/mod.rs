@@ -29,6 +29,7 @@ pub mod pack_check;
 pub mod pack_reader;
 pub mod pack_writer;
 pub mod recipe;
+pub mod remains;
 pub mod snapshot;
 pub mod totals;
 pub mod tree;

@@ -82,10 +82,10 @@ impl Catalog {
                 kind: Kind::Integrity,
             });
         }
-        let database = builder()
-            .create_with_backend(CatalogFile(file))
-            .map_err(failed("open"))?;
-        let catalog = Self::Writable(database);
+        let catalog = contained("open", || {
+            let database = builder().create_with_backend(CatalogFile(file));
+            Ok(Self::Writable(database.map_err(failed("open"))?))
+        })?;
         if catalog.known_format(disk)? < TABLES_FORMAT {
             catalog.make_tables()?;
         }
@@ -95,10 +95,10 @@ impl Catalog {
     /// Opens the catalog to read; fails if it was not closed in order, or was written by an earlier version.
     pub(super) fn open_read_only(disk: &dyn Disk) -> Result<Self> {
         let file = disk.open_read_only(Path::new(layout::CATALOG))?;
-        let database = builder()
-            .open_read_only_with_backend(CatalogFile(file))
-            .map_err(failed("open"))?;
-        let catalog = Self::ReadOnly(database);
+        let catalog = contained("open", || {
+            let database = builder().open_read_only_with_backend(CatalogFile(file));
+            Ok(Self::ReadOnly(database.map_err(failed("open"))?))
+        })?;
         if catalog.known_format(disk)? < TABLES_FORMAT {
             return Err(Error::Catalog {
                 action: "read",
@@ -111,11 +111,11 @@ impl Catalog {
 
     /// The version of the tables, which must not be a later one.
     fn known_format(&self, disk: &dyn Disk) -> Result<u64> {
-        let found = self.read()?.open_table(COUNTERS).map_err(failed("open"))?;
-        let found = found
-            .get(CATALOG_FORMAT)
-            .map_err(failed("read"))?
-            .map_or(0, |value| value.value());
+        let found = contained("open", || {
+            let found = self.read()?.open_table(COUNTERS).map_err(failed("open"))?;
+            let found = found.get(CATALOG_FORMAT).map_err(failed("read"))?;
+            Ok(found.map_or(0, |value| value.value()))
+        })?;
         if found > TABLES_FORMAT {
             let path = disk.place(Path::new(layout::CATALOG));
             return Err(Error::NewerFormat {
@@ -152,6 +152,24 @@ impl Catalog {
     pub(super) fn is_writable(&self) -> bool {
         matches!(self, Self::Writable(_))
     }
+}
+
+/// Does something with redb that panics where a file was damaged by others; that is an error then.
+///
+/// Only what is made anew within `act` may be used after a panic: nothing else may be left half changed.
+///
+/// # Errors
+///
+/// That of `act`; [`Error::Catalog`] of the kind integrity if it panics.
+pub(super) fn contained<T>(action: &'static str, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+    done.unwrap_or_else(|_| {
+        Err(Error::Catalog {
+            action,
+            reason: "the file is damaged".into(),
+            kind: Kind::Integrity,
+        })
+    })
 }
 
 fn builder() -> redb::Builder {
@@ -191,7 +209,10 @@ pub(super) fn failed<E: Into<redb::Error>>(action: &'static str) -> impl Fn(E) -
         let kind = match &error {
             redb::Error::Corrupted(_)
             | redb::Error::RepairAborted
-            | redb::Error::TableDoesNotExist(_) => Kind::Integrity,
+            | redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::TableIsMultimap(_) => Kind::Integrity,
             redb::Error::Io(source) => Error::Io {
                 action,
                 path: layout::CATALOG.into(),

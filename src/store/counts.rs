@@ -6,8 +6,8 @@
 //! # Invariants
 //!
 //! - What is needed is what releases that are not retired, and builds' pins, reach.
-//! - Nothing is worked out from a published set of which a part cannot be read: the children of that part would be
-//!   taken for unneeded.
+//! - Nothing is worked out if something that is needed has children that are not known: they would be taken for
+//!   unneeded.
 //!
 //! # Not here
 //!
@@ -19,7 +19,9 @@ use redb::ReadableTable;
 
 use super::catalog::{failed, open_table};
 
+use super::mending::Mending;
 use super::needs::Object;
+use super::place::Place;
 use super::problem::{Problem, bounded};
 use super::published::Published;
 use super::reader::Reader;
@@ -48,6 +50,8 @@ pub(super) struct Drift {
     unlisted: BTreeSet<Object>,
     /// Objects that are listed so and are not.
     listed: BTreeSet<Object>,
+    /// Where objects lie whose rows are wrong or missing.
+    places: BTreeMap<Object, Place>,
     /// Packs and their right numbers of live objects and bytes.
     packs: BTreeMap<u64, (u64, u64)>,
     /// Builds that have pins and are over.
@@ -61,11 +65,12 @@ pub(super) struct Drift {
 impl Drift {
     /// Whether every row is right.
     pub(super) fn is_none(&self) -> bool {
-        self.leaks.is_empty() && self.losses.is_empty()
+        self.leaks.is_empty() && self.losses.is_empty() && self.places.is_empty()
     }
 
     /// Compares the rows of a repo with what follows from its `roots`; a snapshot is there once for each release of which
-    /// it is a root.
+    /// it is a root. `published` is the set as `mending` makes it. None if something that is needed has children that are
+    /// not known.
     ///
     /// # Errors
     ///
@@ -75,17 +80,23 @@ impl Drift {
         repo: u32,
         published: &Published,
         roots: &[SnapshotRef],
-    ) -> Result<Self> {
+        mending: Mending,
+    ) -> Result<Option<Self>> {
         let mut drift = Self {
             repo,
+            places: mending.places,
             ..Self::default()
         };
         let pins = drift.pins(reader, published)?;
         let right = Counts::of(published, roots, &pins);
+        let mut needed = (0..published.len()).filter(|at| right.is_needed[*at]);
+        if needed.any(|at| mending.unknown.contains(&published.object(at))) {
+            return Ok(None);
+        }
         drift.compare_counts(published, &right);
         drift.compare_lingering(reader, published, &right)?;
         drift.compare_packs(reader, published, &right)?;
-        Ok(drift)
+        Ok(Some(drift))
     }
 
     /// The places of all pinned objects. Pins of builds that are over are left out.
@@ -139,6 +150,9 @@ impl Drift {
             if !right.is_needed[at] {
                 self.leaked.insert(object);
                 leaked.push(named(object));
+            } else if self.places.contains_key(&object) {
+                // Told as a row that is wrong.
+                self.counts.insert(object, wanted);
             } else if found != wanted {
                 self.counts.insert(object, wanted);
                 if found > wanted { &mut high } else { &mut low }.push(words);
@@ -289,11 +303,11 @@ impl Transaction<'_> {
         for ((kind, id), count) in &drift.counts {
             let key = object_key(repo, *kind, *id);
             let row = objects.get(key).map_err(failed("read"))?;
-            let row = row.map(|row| ObjectRow::decode(&row.value()));
-            let row = row.ok_or_else(|| Error::internal("the object was there when counted"))?;
+            let place = row.map(|row| ObjectRow::decode(&row.value()).place);
+            let place = drift.places.get(&(*kind, *id)).copied().or(place);
             let row = ObjectRow {
                 count: *count,
-                ..row
+                place: place.ok_or_else(|| Error::internal("it was there when counted"))?,
             };
             objects.insert(key, row.encode()).map_err(failed("write"))?;
         }
@@ -377,6 +391,52 @@ pub(crate) mod testing {
         drop(objects);
         transaction.commit()?;
         Ok(changed)
+    }
+
+    /// Makes every row of one kind of a repo say that its object lies one byte further; returns how many there are.
+    pub(crate) fn misplace(store: &Store, repo: &RepoRow, kind: ObjectKind) -> Result<usize> {
+        let view = store.view(&repo.name, &[])?;
+        let published = Published::load(&store.reader()?, &view)?;
+        let transaction = Transaction::begin(store)?;
+        let mut objects = transaction
+            .write
+            .open_table(OBJECTS)
+            .map_err(failed("write"))?;
+        let mut changed = 0;
+        for at in (0..published.len()).filter(|at| published.object(*at).0 == kind) {
+            let (row, (kind, id)) = (published.row(at), published.object(at));
+            let place = Place {
+                start: row.place.start + 1,
+                ..row.place
+            };
+            let row = ObjectRow { place, ..row };
+            let key = object_key(repo.number, kind, id);
+            objects.insert(key, row.encode()).map_err(failed("write"))?;
+            changed += 1;
+        }
+        drop(objects);
+        transaction.commit()?;
+        Ok(changed)
+    }
+
+    /// Adds the row of an object of one kind that is nowhere.
+    pub(crate) fn invent(store: &Store, repo: &RepoRow, kind: ObjectKind) -> Result<()> {
+        let transaction = Transaction::begin(store)?;
+        let mut objects = transaction
+            .write
+            .open_table(OBJECTS)
+            .map_err(failed("write"))?;
+        let place = Place {
+            pack: 1,
+            frame: 0,
+            start: 0,
+            length: 1,
+        };
+        let key = object_key(repo.number, kind, crate::base::id::Hash::of(b"invented"));
+        let row = ObjectRow { place, count: 1 };
+        objects.insert(key, row.encode()).map_err(failed("write"))?;
+        drop(objects);
+        transaction.commit()
     }
 
     /// Changes the live objects and bytes of every pack that a repo owns.

@@ -13,21 +13,25 @@
 //! Whether trees are canonical and their totals true (`build::verify`), making a new catalog (`store::reindex`).
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use redb::ReadableTable;
 
+use super::build_walk::missing_of_build;
 use super::catalog::{failed, open_table};
+use super::catalog_copy::damage_of_catalog;
 use super::counts::Drift;
+use super::explain::{Hurt, explain, live_builds};
 use super::layout;
-use super::needs::{Needs, Object};
-use super::notes::Notes;
+use super::mending::{Finder, Mending};
+use super::needs::Object;
+use super::note_check::WrongNotes;
 use super::open::Store;
-use super::pack_health::Health;
+use super::pack_health::{Health, wrong_recipe};
 use super::place::Place;
-use super::problem::bounded;
 use super::published::Published;
 use super::reader::Reader;
-use super::rows::{Owner, PackRow, RefRow, RepoRow, SnapshotRef};
+use super::rows::{Owner, PackRow, RepoRow, SnapshotRef};
 use super::tables::{DYING, PACKS};
 use super::transaction::Transaction;
 use super::view::View;
@@ -95,6 +99,15 @@ impl Store {
             packs: BTreeMap::new(),
             report: FsckReport::default(),
         };
+        // The transaction that counts keeps others from writing already.
+        let quiet = (self.is_writable() && !is_counting).then(|| self.catalog.write());
+        let quiet = quiet.transpose()?;
+        fsck.check_catalog()?;
+        drop(quiet);
+        if !fsck.report.problems.is_empty() {
+            // What a damaged catalog says is not to be believed, and reading it may end in a panic of redb.
+            return Ok(fsck.report);
+        }
         fsck.check_packs(progress)?;
         fsck.tell_packs();
         fsck.find_strays()?;
@@ -144,6 +157,18 @@ impl Fsck<'_> {
     fn file(&self, id: PackId) -> String {
         let place = self.store.disk.place(&layout::pack(id));
         place.display().to_string()
+    }
+
+    /// Checks every page of the catalog. Nobody can write meanwhile.
+    fn check_catalog(&mut self) -> Result<()> {
+        let disk = &*self.store.disk;
+        let path = Path::new(layout::CATALOG);
+        if let Some(damage) = damage_of_catalog(disk, path)? {
+            let cure = "a new one can be made from packs and notes";
+            let place = disk.place(path).display().to_string();
+            self.add("damaged catalog", place, format!("{damage}; {cure}"));
+        }
+        Ok(())
     }
 
     /// Reads every pack, and compares it with its row.
@@ -208,52 +233,74 @@ impl Fsck<'_> {
         Ok(())
     }
 
-    /// Checks the published set of a repo; with [`Counts::Recompute`], says which counts are wrong.
+    /// Checks the published set of a repo; with [`Counts::Recompute`], says which rows are wrong.
     fn check_repo(&mut self, repo: &RepoRow, options: FsckOptions) -> Result<Option<Drift>> {
         self.check_notes(repo)?;
+        self.check_builds(repo)?;
         let view = self.store.view(&repo.name, &[])?;
         let mut published = Published::load(&self.reader, &view)?;
-        let roots = self.check_releases(repo, &view, &published)?;
-        let faults = self.check_objects(repo, &view, &mut published)?;
+        let (roots, lost_roots) = self.check_releases(repo, &view, &published)?;
+        let mending = self.check_objects(repo, &view, &mut published, &lost_roots, options)?;
         if options.counts == Counts::Skip {
             return Ok(None);
         }
-        if faults > 0 {
+        let is_known = lost_roots
+            .iter()
+            .all(|root| published.find(*root).is_some());
+        let drift = if is_known {
+            Drift::find(&self.reader, repo.number, &published, &roots, mending)?
+        } else {
+            None
+        };
+        if drift.is_none() {
             let detail = format!(
                 "the counts of {} were not recomputed: a part of it cannot be read",
                 repo.name
             );
             self.add("unknown counts", CATALOG, detail);
-            return Ok(None);
         }
-        let drift = Drift::find(&self.reader, repo.number, &published, &roots)?;
-        Ok(Some(drift).filter(|drift| !drift.is_none()))
+        Ok(drift.filter(|drift| !drift.is_none()))
     }
 
-    /// Checks that the statements that the catalog names are there and hold.
+    /// Checks that the notes that the catalog knows of are there and hold.
     fn check_notes(&mut self, repo: &RepoRow) -> Result<()> {
-        let refs = self.reader.refs(repo)?;
         let disk = &*self.store.disk;
-        let problems = match Notes::open(disk, &repo.name, Some(repo.repo_id)) {
-            Ok(notes) => wrong_notes(repo, &notes, &refs),
-            Err(error) => vec![error.to_string()],
-        };
-        let place = disk.place(&layout::trust(&repo.name)).display().to_string();
-        for problem in problems {
-            self.add("wrong note", place.as_str(), problem);
+        let wrong = WrongNotes::find(disk, &self.reader, repo)?;
+        self.report.problems.extend(wrong.problems(disk, repo));
+        Ok(())
+    }
+
+    /// Checks what the builds of a repo that are not over need of their packs, as far as those are hurt.
+    fn check_builds(&mut self, repo: &RepoRow) -> Result<()> {
+        let mut hurt = Vec::new();
+        for build in live_builds(&self.reader, repo)? {
+            let packs = self.reader.packs_of(build.id)?;
+            let is_good = |number| matches!(self.packs.get(number), Some((_, Health::Good(_))));
+            if packs.iter().all(is_good) {
+                continue;
+            }
+            let view = View::of_rest(self.store, repo.number, &[build.id])?;
+            let missing = missing_of_build(&self.reader, &build, &view, &mut |_| None)?;
+            hurt.extend(missing.into_iter().map(|(object, reason)| Hurt {
+                object,
+                what: "damaged object",
+                reason,
+            }));
         }
+        let problems = explain(&self.reader, repo, &hurt)?;
+        self.report.problems.extend(problems);
         Ok(())
     }
 
     /// Checks that every release that is not retired has its snapshots, and that refs show what their statement names.
-    /// Returns the roots of all releases.
+    /// Returns the roots of all releases, and those of them that are not published.
     fn check_releases(
         &mut self,
         repo: &RepoRow,
         view: &View<'_>,
         published: &Published,
-    ) -> Result<Vec<SnapshotRef>> {
-        let mut all = Vec::new();
+    ) -> Result<(Vec<SnapshotRef>, Vec<Object>)> {
+        let (mut all, mut lost) = (Vec::new(), Vec::new());
         for row in self.reader.refs(repo)? {
             let releases = self.reader.releases(repo, &row.name)?;
             if let Some(current) = row.current {
@@ -291,44 +338,105 @@ impl Fsck<'_> {
                         let detail =
                             format!("snapshot {} of {}@{}", root.id, row.name, release.seq);
                         self.add("lost object", CATALOG, detail + " is not published");
+                        lost.push(object);
                     }
                 }
                 all.extend(roots);
             }
         }
-        Ok(all)
+        Ok((all, lost))
     }
 
-    /// Checks that every published object lies where its row says, and that all it points at is published. Returns how
-    /// many objects are not so.
+    /// Checks that every published object lies where its row says, and that all it points at is published. With
+    /// [`Counts::Recompute`], finds the right places of those whose rows are wrong or missing.
     fn check_objects(
         &mut self,
         repo: &RepoRow,
         view: &View<'_>,
         published: &mut Published,
-    ) -> Result<usize> {
-        let mut wrong: Vec<(Object, &str, String)> = Vec::new();
+        lost_roots: &[Object],
+        options: FsckOptions,
+    ) -> Result<Mending> {
+        let finder = self.finder(repo, options);
+        let (mut hurt, mut mending) = (Vec::new(), Mending::default());
         for at in 0..published.len() {
             let (object, place) = (published.object(at), published.row(at).place);
-            let fault = self.misplaced(repo, object, place);
-            wrong.extend(fault.map(|(what, reason)| (object, what, reason)));
+            let Some((what, reason)) = self.misplaced(repo, view, object, place) else {
+                continue;
+            };
+            match finder.find(object).filter(|_| what != "damaged object") {
+                Some(place) => {
+                    mending.places.insert(object, place);
+                }
+                None => {
+                    mending.unknown.insert(object);
+                }
+            }
+            hurt.push(Hurt {
+                object,
+                what,
+                reason,
+            });
         }
-        let known: HashSet<Object> = wrong.iter().map(|(object, ..)| *object).collect();
-        let mut faults = published.read_edges(view);
-        faults.retain(|fault| !known.contains(&fault.object));
-        wrong.extend(
-            faults
-                .into_iter()
-                .map(|fault| (fault.object, "lost object", fault.reason)),
+        published.mend(&mending.places);
+        let known: HashSet<Object> = hurt.iter().map(|hurt| hurt.object).collect();
+        let faults = published.read_edges(view);
+        let unpublished = faults.iter().filter(|fault| fault.parent.is_some());
+        let seeds: Vec<Object> = unpublished.map(|fault| fault.object).collect();
+        mending.find_rows(
+            published,
+            seeds.iter().chain(lost_roots).copied(),
+            &finder,
+            view,
         );
-        self.explain(repo, view, &wrong)?;
-        Ok(wrong.len())
+        published.mend(&mending.places);
+        let left = published.read_edges(view);
+        for fault in left
+            .iter()
+            .filter(|fault| fault.object.0 != ObjectKind::Blob)
+        {
+            mending.unknown.insert(fault.parent.unwrap_or(fault.object));
+        }
+        for fault in faults {
+            let is_told = known.contains(&fault.object)
+                || fault.parent.is_some_and(|parent| known.contains(&parent));
+            if !is_told {
+                hurt.push(Hurt {
+                    object: fault.object,
+                    what: "lost object",
+                    reason: fault.reason,
+                });
+            }
+        }
+        let problems = explain(&self.reader, repo, &hurt)?;
+        self.report.problems.extend(problems);
+        mending
+            .unknown
+            .retain(|(kind, _)| *kind != ObjectKind::Blob);
+        Ok(mending)
+    }
+
+    /// The whole packs of a repo, if rows are to be mended.
+    fn finder(&self, repo: &RepoRow, options: FsckOptions) -> Finder<'_> {
+        let packs = self.packs.iter().filter_map(|(number, (row, health))| {
+            let is_own = row.owner == Owner::Repo(repo.number);
+            match health {
+                Health::Good(pack) if is_own => Some((*number, pack)),
+                _ => None,
+            }
+        });
+        let packs = match options.counts {
+            Counts::Skip => Vec::new(),
+            Counts::Recompute => packs.collect(),
+        };
+        Finder { packs }
     }
 
     /// What is wrong with the place of a published object, if anything.
     fn misplaced(
         &self,
         repo: &RepoRow,
+        view: &View<'_>,
         object: Object,
         place: Place,
     ) -> Option<(&'static str, String)> {
@@ -350,45 +458,21 @@ impl Fsck<'_> {
         };
         let (kind, id) = object;
         let found = health.pack().and_then(|pack| pack.find(kind, id));
-        let reason = || format!("it does not lie there in pack {}", row.id);
-        (found != Some(expected)).then(|| ("wrong row", reason()))
+        if found != Some(expected) {
+            let what = match health {
+                Health::Good(_) => "wrong row",
+                Health::Damaged { .. } | Health::Lost { .. } => "damaged object",
+            };
+            return Some((what, format!("it does not lie there in pack {}", row.id)));
+        }
+        if kind == ObjectKind::Recipe && matches!(health, Health::Damaged { .. }) {
+            let reason = wrong_recipe(view, object, place)?;
+            return Some(("damaged object", format!("pack {}: {reason}", row.id)));
+        }
+        None
     }
 
-    /// Lists what is wrong with published objects, each with the paths that need it.
-    fn explain(
-        &mut self,
-        repo: &RepoRow,
-        view: &View<'_>,
-        wrong: &[(Object, &str, String)],
-    ) -> Result<()> {
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        let objects = wrong.iter().map(|(object, ..)| *object).collect();
-        let mut needs = Needs::new(view, &objects);
-        for row in self.reader.refs(repo)? {
-            let releases = self.reader.releases(repo, &row.name)?;
-            // What is shown now matters most.
-            for release in releases.iter().rev().filter(|release| !release.retired) {
-                let shown = format!("{}@{}", row.name, release.seq);
-                needs.search_snapshot(release.snapshot, &shown);
-            }
-        }
-        let problems = wrong.iter().map(|(object, what, reason)| {
-            let (kind, id) = object;
-            let need = match needs.of(*object) {
-                need if need.is_empty() => "no path of a release needs it".to_owned(),
-                need => need,
-            };
-            let detail = format!("{} {id}: {reason}; {need}", kind.name());
-            Problem::new(*what, format!("repo {}", repo.name), detail)
-        });
-        let place = format!("repo {}", repo.name);
-        let problems = bounded("wrong object", &place, problems.collect());
-        self.report.problems.extend(problems);
-        Ok(())
-    }
-    /// Lists the packs that are damaged, and what is damaged in those of builds.
+    /// Lists the packs that are damaged.
     fn tell_packs(&mut self) {
         let mut problems = Vec::new();
         for (row, health) in self.packs.values() {
@@ -403,43 +487,12 @@ impl Fsck<'_> {
                     let detail = format!("{} objects {owner}: {reason}", row.objects);
                     problems.push(Problem::new("lost pack", &place, detail));
                 }
-                Health::Damaged {
-                    objects, reason, ..
-                } => {
+                Health::Damaged { reason, .. } => {
                     let detail = format!("{owner}: {reason}");
                     problems.push(Problem::new("damaged pack", &place, detail));
-                    if matches!(row.owner, Owner::Build(_)) {
-                        let words = objects.iter().map(|((kind, id), reason)| {
-                            let detail = format!("{} {id} {owner}: {reason}", kind.name());
-                            Problem::new("damaged object", &place, detail)
-                        });
-                        problems.extend(bounded("damaged object", &place, words.collect()));
-                    }
                 }
             }
         }
         self.report.problems.extend(problems);
     }
-}
-
-/// What is wrong with the notes of a repo, going by what the catalog says.
-fn wrong_notes(repo: &RepoRow, notes: &Notes<'_>, refs: &[RefRow]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    match notes.heads() {
-        Ok(heads) => {
-            let version = heads.as_ref().map_or(0, |heads| heads.version);
-            if version != repo.heads {
-                let words = "of the heads statement, the catalog has";
-                wrong.push(format!("version {version} {words} {}", repo.heads));
-            }
-            let list = heads.map(|heads| notes.refs_list(&heads)).transpose();
-            wrong.extend(list.err().map(|error| error.to_string()));
-        }
-        Err(error) => wrong.push(error.to_string()),
-    }
-    for current in refs.iter().filter_map(|row| row.current) {
-        let statement = notes.statement(current.statement);
-        wrong.extend(statement.err().map(|error| error.to_string()));
-    }
-    wrong
 }

@@ -24,7 +24,7 @@ use crate::trust::heads::Heads;
 use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::note::note_bytes_max;
 use crate::trust::ref_statement::RefStatement;
-use crate::trust::refs_list::RefsList;
+use crate::trust::refs_list::{REFS_LIST_BYTES_MAX, RefsList};
 use crate::trust::signed::{Governed, Signed, Unverified, Verified};
 
 /// Keysets that one repo may have had: each is a ceremony of its root keys.
@@ -148,20 +148,61 @@ impl<'d> Notes<'d> {
         Ok(ids.collect())
     }
 
+    /// Lists the lists of refs that there are files of; files with other names are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the folder cannot be read.
+    pub(super) fn refs_lists(&self) -> Result<Vec<Hash>> {
+        let folder = layout::trust(&self.repo).join("refs");
+        let files = match self.disk.list(&folder) {
+            Err(error) if error.is_file_not_found() => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        Ok(files
+            .iter()
+            .filter_map(|file| file.name.parse().ok())
+            .collect())
+    }
+
+    /// Reads a list of refs by its hash, as the heads of any time may have named it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Untrusted`] if the file is missing, or has another hash.
+    pub(super) fn old_refs_list(&self, hash: Hash) -> Result<Vec<u8>> {
+        let path = layout::refs_list(&self.repo, hash);
+        let bytes = read_at_most(self.disk, &path, REFS_LIST_BYTES_MAX)?;
+        if Hash::of(&bytes) == hash {
+            return Ok(bytes);
+        }
+        let reason = "it is not the list that its name says";
+        Err(untrusted(self.disk, &path, &reason))
+    }
+
     /// Reads a note and verifies it under the keyset that it was made under, which is one of those known.
     fn verified<T: Governed>(&self, path: &Path) -> Result<Signed<T, Verified>> {
         let bytes = read(self.disk, path)?;
+        let verified = self.verify(&bytes);
+        verified.map_err(|error| untrusted(self.disk, path, &error))
+    }
+
+    /// Verifies the bytes of a note, wherever they come from, under one of the keysets that are known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Untrusted`] or [`Error::Malformed`] with what the newest keyset says, which says best what is wrong.
+    pub(super) fn verify<T: Governed>(&self, bytes: &[u8]) -> Result<Signed<T, Verified>> {
         let mut refused = None;
         for keyset in self.keysets.iter().rev() {
-            let parsed = Signed::<T, Unverified>::parse(&bytes);
+            let parsed = Signed::<T, Unverified>::parse(bytes);
             match parsed.and_then(|unverified| unverified.verify(keyset)) {
                 Ok(verified) => return Ok(verified),
-                // The newest keyset says best what is wrong.
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        let reason = refused.map_or_else(String::new, |error| error.to_string());
-        Err(untrusted(self.disk, path, &reason))
+        Err(refused
+            .unwrap_or_else(|| Error::internal("a repo has a keyset once its notes are open")))
     }
 }
 

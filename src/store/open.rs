@@ -38,7 +38,7 @@ pub struct Store {
     /// Held while notes are written: they are written one after the other, and the newest last.
     pub(super) is_owing_notes: Mutex<bool>,
     /// The last to be dropped: nobody else may open the store before everything is closed.
-    _lock: Option<StoreLock>,
+    pub(super) lock: Option<StoreLock>,
 }
 
 /// What a store is opened for.
@@ -192,7 +192,7 @@ impl Store {
             next_pack: AtomicU64::new(1),
             unlanded,
             is_owing_notes: Mutex::new(false),
-            _lock: lock,
+            lock,
         };
         let next_pack = store.reader()?.next_pack()?;
         store.next_pack.store(next_pack, Ordering::Relaxed);

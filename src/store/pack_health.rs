@@ -8,10 +8,13 @@ use std::collections::HashMap;
 
 use super::layout;
 use super::needs::Object;
+use super::place::Place;
+use super::view::View;
 use crate::base::id::PackId;
 use crate::base::{Error, Result};
 use crate::disk::files::{Disk, Mapping};
 use crate::object::pack_reader::PackReader;
+use crate::object::recipe::Recipe;
 
 /// How one pack file is.
 #[derive(Debug)]
@@ -96,5 +99,21 @@ impl Health {
             Self::Damaged { objects, .. } => objects.get(object).map(String::as_str),
             Self::Lost { reason } => Some(reason),
         }
+    }
+}
+
+/// What is wrong with a recipe of a damaged pack, if anything. Only its pieces show that; where one of those is damaged, that
+/// one is told by itself.
+pub(super) fn wrong_recipe(view: &View<'_>, (kind, id): Object, place: Place) -> Option<String> {
+    let recipe = view.read_at(kind, id, place);
+    let recipe = recipe.and_then(|bytes| Recipe::decode(bytes.as_slice()?));
+    let recipe = match recipe {
+        Ok(recipe) => recipe,
+        Err(error) => return Some(error.to_string()),
+    };
+    let read = view.read_blob(recipe.blob(), recipe.bytes(), &mut |_| Ok(()));
+    match read {
+        Err(Error::Damaged { id: hurt, .. }) if hurt != id => None,
+        other => other.err().map(|error| error.to_string()),
     }
 }

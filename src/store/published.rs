@@ -9,10 +9,13 @@
 //!
 //! What follows from it: whether packs hold the objects (`store::fsck`), whether the counts are right (`store::counts`).
 
+use std::collections::BTreeMap;
+
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::catalog::{failed, open_table};
 use super::needs::Object;
+use super::place::Place;
 use super::reader::Reader;
 use super::tables::{OBJECTS, ObjectRow, object_key, parse_object_key, parse_pin};
 use super::view::View;
@@ -34,6 +37,8 @@ pub(super) struct Published {
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) object: Object,
+    /// What points at it, if it is only known by that; the object itself can be read or not.
+    pub(super) parent: Option<Object>,
     pub(super) reason: String,
 }
 
@@ -102,8 +107,12 @@ impl Published {
         let edges = match edges {
             Ok(edges) => edges,
             Err(error) => {
-                let (object, reason) = ((kind, id), reason_of(error));
-                return (at, Box::default(), vec![Fault { object, reason }]);
+                let fault = Fault {
+                    object: (kind, id),
+                    parent: None,
+                    reason: reason_of(error),
+                };
+                return (at, Box::default(), vec![fault]);
             }
         };
         let (mut children, mut faults) = (Vec::with_capacity(edges.len()), Vec::new());
@@ -112,6 +121,7 @@ impl Published {
                 Ok(child) => children.push(child),
                 Err(found) => faults.push(Fault {
                     object: (edge.kind, edge.id),
+                    parent: Some((kind, id)),
                     reason: format!("{found}, and {} {id} points at it", kind.name()),
                 }),
             }
@@ -127,6 +137,24 @@ impl Published {
             return Err(format!("it has {length} bytes, not {}", edge.size));
         }
         u32::try_from(at).map_err(|_| "there are more objects than can be counted".into())
+    }
+
+    /// Makes rows say where their objects lie, and adds those that are not there, with a count of zero. What objects point
+    /// at has to be read again.
+    pub(super) fn mend(&mut self, places: &BTreeMap<Object, Place>) {
+        for (object, place) in places {
+            let (kind, id) = *object;
+            match self.find(*object) {
+                Some(at) => self.rows[at].1.place = *place,
+                None => {
+                    let at = self.rows.partition_point(|(key, _)| *key < (id, kind));
+                    let (place, count) = (*place, 0);
+                    self.rows
+                        .insert(at, ((id, kind), ObjectRow { place, count }));
+                }
+            }
+        }
+        self.children = vec![Box::default(); self.rows.len()];
     }
 
     /// How many objects there are.

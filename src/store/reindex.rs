@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::catalog::Catalog;
+use super::forgotten::forgotten;
 use super::history::{History, find_repos, read_history};
 use super::landing::{Landing, leave_word};
 use super::layout;
@@ -75,6 +76,8 @@ pub struct ReindexReport {
     pub unowned_bytes: u64,
     /// The name that the old catalog has now, if there was one.
     pub old_catalog: Option<String>,
+    /// In words, what did not come back as only the old catalog knew it: builds that were not published, holds, imports.
+    pub forgotten: Vec<String>,
     /// What was published and did not come back, and why.
     pub problems: Vec<Problem>,
 }
@@ -114,6 +117,8 @@ pub fn reindex_on(disk: &Arc<dyn Disk>) -> Result<ReindexReport> {
     };
     reindex.fill()?;
     let mut report = reindex.report;
+    let newest = newest_old_catalog(&*disk)?;
+    report.forgotten = forgotten(&*disk, newest.as_deref());
     report.count(&store)?;
     let owned: Vec<PackRow> = store.reader()?.rows(PACKS)?;
     drop(store);
@@ -176,6 +181,19 @@ fn set_aside(disk: &dyn Disk) -> Result<Option<String>> {
         found: OLD_CATALOGS_MAX + 1,
         max: OLD_CATALOGS_MAX,
     })
+}
+
+/// The old catalog that was put aside last, by this attempt or by an earlier one.
+fn newest_old_catalog(disk: &dyn Disk) -> Result<Option<PathBuf>> {
+    let mut newest = None;
+    for number in 1..=OLD_CATALOGS_MAX {
+        let path = layout::old_catalog(number);
+        if !whole::exists(disk, &path)? {
+            break;
+        }
+        newest = Some(path);
+    }
+    Ok(newest)
 }
 
 impl ReindexReport {

@@ -30,7 +30,7 @@ const SMALL_PACK_BYTES: u64 = 4 * 1024 * 1024;
 const SMALL_PACKS_MIN: usize = 8;
 
 /// Objects by kind and id, and where they lie.
-type Places = BTreeMap<PinBytes, Place>;
+pub(super) type Places = BTreeMap<PinBytes, Place>;
 
 /// What rewriting would put in the place of packs.
 struct Rewritten {
@@ -126,7 +126,8 @@ impl Store {
         })
     }
 
-    fn point_to_copies(
+    /// Makes the rows of the objects in `moved` point into the packs `made`, in which nothing else lives.
+    pub(super) fn point_to_copies(
         &self,
         transaction: &Transaction<'_>,
         repo: &RepoRow,

@@ -95,6 +95,15 @@ impl std::fmt::Debug for Published {
     }
 }
 
+/// What becomes of a view of packs that cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreadable {
+    /// There is none.
+    Fail,
+    /// It does not show what is in them.
+    PassOver,
+}
+
 #[derive(Debug)]
 struct OwnPack {
     number: u64,
@@ -174,6 +183,15 @@ impl<'s> View<'s> {
         builds: &[u64],
         landing: &Landing,
     ) -> Result<Self> {
+        Self::open(store, repo, builds, Unreadable::Fail)?.with(landing)
+    }
+
+    /// What is published in the repo with this number, and what those packs of `builds` hold that can be opened.
+    pub(super) fn of_rest(store: &'s Store, repo: u32, builds: &[u64]) -> Result<Self> {
+        Self::open(store, repo, builds, Unreadable::PassOver)
+    }
+
+    fn open(store: &'s Store, repo: u32, builds: &[u64], unreadable: Unreadable) -> Result<Self> {
         // Before the catalog is read: what is forgotten after that departs after this.
         let era = store.packs.era();
         let reader = store.reader()?;
@@ -186,12 +204,15 @@ impl<'s> View<'s> {
         let mut own = Vec::new();
         for build in builds {
             for number in reader.packs_of(*build)? {
-                let pack = store.packs.open_since(&era, reader.pack(number)?.id)?;
-                own.push(OwnPack { number, pack });
+                match store.packs.open_since(&era, reader.pack(number)?.id) {
+                    Ok(pack) => own.push(OwnPack { number, pack }),
+                    Err(error) if unreadable == Unreadable::Fail => return Err(error),
+                    Err(_) => {}
+                }
             }
         }
         let (frames, nodes) = (Cache::new(FRAME_CACHE_BYTES), Cache::new(NODE_CACHE_BYTES));
-        let view = Self {
+        Ok(Self {
             store,
             repo,
             era,
@@ -200,8 +221,7 @@ impl<'s> View<'s> {
             own,
             frames,
             nodes,
-        };
-        view.with(landing)
+        })
     }
 
     /// The same view, which shows what `landing` is about to bring as well. What it has read it need not read again.

@@ -45,7 +45,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Busy { .. } => {
             fixed("try again, or wait longer with --lock-wait, such as --lock-wait 10m")
         }
-        Error::Damaged { .. } => fixed("'bindery fsck' finds everything that is damaged"),
+        Error::Damaged { .. } => fixed(
+            "'bindery fsck' finds everything that is damaged; 'bindery fsck --repair FROM' heals it from another store",
+        ),
         Error::NewerFormat { .. } => {
             fixed("use the version of bindery that wrote it, or a later one")
         }

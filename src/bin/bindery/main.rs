@@ -29,8 +29,9 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe, Location, PanicHookInfo};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bindery::base::{Error, Kind, Result};
 use clap::Parser;
@@ -57,7 +58,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
     let output = Output::new(&cli.globals);
     let outcome = enter(cli.globals.run_in.as_deref()).and_then(|surroundings| {
         let session = Session::new(cli.globals, surroundings, output.clone(), arguments);
-        let outcome = dispatch::run(&session, &cli.command)?;
+        let outcome = with_sound_catalog(|| dispatch::run(&session, &cli.command))?;
         session.close();
         Ok(outcome)
     });
@@ -76,8 +77,31 @@ fn enter(directory: Option<&std::path::Path>) -> Result<Surroundings> {
     Surroundings::of_process()
 }
 
-/// Says that the program is at fault, and where.
+/// Runs a command; where redb panics, that is the error that the catalog is damaged.
+fn with_sound_catalog<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        if !IS_CATALOG_DAMAGED.load(Ordering::Relaxed) {
+            panic::resume_unwind(payload);
+        }
+        Err(Error::Catalog {
+            action: "read",
+            reason: "the file is damaged".into(),
+            kind: Kind::Integrity,
+        })
+    })
+}
+
+/// Whether the last panic was one of redb, which reads pages without checking them: the catalog is damaged then.
+static IS_CATALOG_DAMAGED: AtomicBool = AtomicBool::new(false);
+
+/// Says that the program is at fault, and where. What redb finds in a damaged file is told by whoever catches it.
 fn report_panic(info: &PanicHookInfo<'_>) {
+    let file = info.location().map(Location::file).unwrap_or_default();
+    let is_of_redb = file.contains("/redb-");
+    IS_CATALOG_DAMAGED.store(is_of_redb, Ordering::Relaxed);
+    if is_of_redb {
+        return;
+    }
     let payload = info.payload();
     let message = payload.downcast_ref::<&str>().copied();
     let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));

@@ -150,6 +150,121 @@ fn a_missing_pack_is_found_and_what_does_not_need_it_still_works() -> Outcome {
     expect_nothing_lost(&scratch)
 }
 
+/// Copies the folder of the store to the folder `name` beside it.
+fn back_up(scratch: &Scratch, name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let (store, copy) = (scratch.store(), scratch.path(name));
+    for file in files_beneath(&store)? {
+        let place = copy.join(file.strip_prefix(&store)?);
+        fs::create_dir_all(place.parent().ok_or("a file lies in a folder")?)?;
+        fs::copy(&file, &place)?;
+    }
+    Ok(copy)
+}
+
+#[test]
+fn a_store_is_healed_from_a_copy_of_it() -> Outcome {
+    let scratch = with_a_release_and_an_open_build()?;
+    back_up(&scratch, "backup")?;
+    let packs = files_beneath(&scratch.store().join("packs"))?;
+    for pack in &packs {
+        fs::remove_file(pack)?;
+    }
+    let heads = scratch.store().join("repos/main/trust/heads");
+    fs::remove_file(&heads)?;
+    expect_damage(&scratch, "fsck")?;
+    let healed = scratch.json("fsck --repair backup --counts")?;
+    assert_eq!(number(&healed["repair"], "packs")?, packs.len() as u64);
+    assert_eq!(number(&healed["repair"], "moved")?, 0);
+    assert_eq!(healed["repair"]["lost"].as_array().map(Vec::len), Some(0));
+    let notes = healed["repair"]["notes"].as_array();
+    assert_eq!(notes.map(Vec::len), Some(1), "{healed}");
+    let objects = healed["repair"]["healed"].to_string();
+    assert!(objects.contains("in stable@1"), "{objects}");
+    assert!(objects.contains("in build 2"), "{objects}");
+    assert_eq!(healed["problems"].as_array().map(Vec::len), Some(0));
+    expect_nothing_lost(&scratch)
+}
+
+#[test]
+fn what_another_store_lacks_is_told_with_exit_code_7() -> Outcome {
+    let scratch = with_a_release_and_an_open_build()?;
+    scratch.ok("--store other init")?;
+    let pack = published_pack(&scratch)?;
+    fs::remove_file(&pack)?;
+    let found = expect_damage(&scratch, "fsck --repair other")?;
+    assert!(found.stdout.contains("lost object:"), "{}", found.stdout);
+    assert!(found.stdout.contains("in stable@1"), "{}", found.stdout);
+    for (from, code, parts) in [
+        (
+            "https://example.org/store",
+            2,
+            ["cannot be healed over https yet", "folder"],
+        ),
+        (
+            "http://127.0.0.1:1/",
+            2,
+            ["cannot be healed over http yet", "folder"],
+        ),
+        (".bindery", 5, ["is the store itself", "lost"]),
+        ("nowhere", 3, ["no store at", "nowhere"]),
+    ] {
+        scratch.fails(&format!("fsck --repair {from}"), code, &parts)?;
+    }
+    let both = scratch.run(["fsck", "--repair", "other", "--reindex"])?;
+    assert_eq!(both.code, 2, "{}", both.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_catalog_with_a_flipped_byte_is_an_error_with_a_hint_or_does_no_harm() -> Outcome {
+    let scratch = with_a_release_and_an_open_build()?;
+    let place = scratch.store().join("catalog.redb");
+    let whole = fs::read(&place)?;
+    let right = scratch.ok("cat stable etc/tool.conf")?.stdout;
+    let mut found = 0;
+    for at in (0..whole.len())
+        .step_by(whole.len() / FLIPS + 1)
+        .chain([9, 40, 70, 130, 300])
+    {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&place, &bytes)?;
+        let answer = scratch.run("cat stable etc/tool.conf".split(' '))?;
+        match answer.code {
+            0 => assert_eq!(answer.stdout, right, "byte {at}"),
+            3 | 7 | 8 => assert!(answer.stderr.contains("error: "), "byte {at}: {answer:?}"),
+            _ => return Err(format!("byte {at}: {answer:?}").into()),
+        }
+        fs::write(&place, &bytes)?;
+        let checked = scratch.run(["fsck"])?;
+        assert!([0, 7, 8].contains(&checked.code), "byte {at}: {checked:?}");
+        if checked.code == 0 {
+            assert_eq!(answer.code, 0, "byte {at}: {answer:?}");
+            continue;
+        }
+        found += 1;
+        if found % 4 == 1 {
+            scratch.ok("fsck --reindex")?;
+            assert_eq!(
+                scratch.ok("cat stable etc/tool.conf")?.stdout,
+                right,
+                "byte {at}"
+            );
+            scratch.ok("fsck --counts")?;
+            for pack in files_beneath(&scratch.store().join("unowned"))? {
+                let name = pack.file_name().ok_or("no name")?.to_owned();
+                let text = name.to_string_lossy();
+                let folder = scratch.store().join("packs").join(&text[..2]);
+                fs::create_dir_all(&folder)?;
+                fs::rename(&pack, folder.join(&name))?;
+            }
+        }
+    }
+    assert!(found > 0, "some of it is in use");
+    fs::write(&place, whole)?;
+    expect_nothing_lost(&scratch)
+}
+
 #[test]
 fn a_missing_catalog_is_made_again_from_packs_and_notes() -> Outcome {
     let scratch = Scratch::new()?;
@@ -166,7 +281,8 @@ fn a_missing_catalog_is_made_again_from_packs_and_notes() -> Outcome {
     let lost = scratch.run(["ls", "main:stable"])?;
     assert_ne!(lost.code, 0);
     assert!(lost.stderr.contains("fsck --reindex"), "{}", lost.stderr);
-    scratch.ok("fsck --reindex")?;
+    let told = scratch.ok("fsck --reindex")?.stderr;
+    assert!(told.contains("only the old catalog could say"), "{told}");
     let after = scratch.json("log main:stable")?;
     for (field, number) in [("seq", 3), ("snapshot", 3), ("statement", 3)] {
         for release in 0..number {

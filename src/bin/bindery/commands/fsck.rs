@@ -2,7 +2,7 @@
 //!
 //! # Not here
 //!
-//! Making a new catalog (`reindex`).
+//! Making a new catalog (`reindex`), healing from another store (`repair`).
 
 use std::io::{self, Write};
 
@@ -11,8 +11,9 @@ use bindery::store::fsck::{Counts, FsckOptions, FsckReport};
 use clap::Args;
 use serde::Serialize;
 
-use super::reindex;
+use super::repair::Healed;
 use super::trouble::{Trouble, check_none};
+use super::{reindex, repair};
 use crate::colour::{Colours, Tone};
 use crate::examples::examples;
 use crate::output::Answer;
@@ -24,6 +25,7 @@ use crate::session::Session;
 #[command(after_help = examples!(
     "bindery fsck"
     "bindery fsck --counts"
+    "bindery fsck --repair /mnt/backup/store heal what is damaged, from another store"
     "bindery fsck --reindex                  when the catalog is lost or damaged"
 ))]
 pub struct Arguments {
@@ -33,6 +35,9 @@ pub struct Arguments {
     /// Make a new catalog from what was published; builds that were not published do not come back
     #[arg(long)]
     reindex: bool,
+    /// Heal what is damaged or missing with what the store in the folder FROM has, then check
+    #[arg(long, value_name = "FROM", conflicts_with = "reindex")]
+    repair: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,9 +49,11 @@ struct Checked {
     repaired: Vec<String>,
     leaks: Vec<String>,
     strays: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<Healed>,
 }
 
-/// Checks the store, or makes its catalog anew.
+/// Checks the store, after healing it if that is asked for, or makes its catalog anew.
 ///
 /// # Errors
 ///
@@ -56,15 +63,27 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     if arguments.reindex {
         return reindex::run(session);
     }
-    let (store, counts) = if arguments.counts {
-        (session.write()?, Counts::Recompute)
+    let from = arguments.repair.as_deref();
+    let from = from.map(repair::parse_place).transpose()?;
+    let counts = if arguments.counts {
+        Counts::Recompute
     } else {
-        (session.read()?, Counts::Skip)
+        Counts::Skip
     };
+    let store = if arguments.counts || from.is_some() {
+        session.write()?
+    } else {
+        session.read()?
+    };
+    let healed = from.map(|from| repair::heal(session, &store, &from));
+    let healed = healed.transpose()?;
     let progress = session.progress("checking");
     let report = store.fsck(FsckOptions { counts }, &progress)?;
     drop(progress);
-    let checked = Checked::from(report);
+    let checked = Checked {
+        repair: healed,
+        ..Checked::from(report)
+    };
     session.output.answer(&checked)?;
     check_none(checked.problems.len() as u64, &store.root())
 }
@@ -79,12 +98,16 @@ impl From<FsckReport> for Checked {
             repaired: report.repaired,
             leaks: report.leaks,
             strays: report.strays,
+            repair: None,
         }
     }
 }
 
 impl Answer for Checked {
     fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()> {
+        if let Some(healed) = &self.repair {
+            healed.write_text(out, colours)?;
+        }
         for problem in &self.problems {
             problem.write_text(out, colours)?;
         }

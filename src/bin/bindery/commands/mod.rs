@@ -24,6 +24,7 @@ pub mod man;
 pub mod publish;
 pub mod refs;
 mod reindex;
+mod repair;
 pub mod repo;
 pub mod retire;
 pub mod rollback;

@@ -24,6 +24,7 @@ struct Restored {
     unowned_packs: u64,
     unowned_bytes: u64,
     old_catalog: Option<String>,
+    forgotten: Vec<String>,
     problems: Vec<Trouble>,
 }
 
@@ -44,10 +45,15 @@ pub fn run(session: &Session) -> Result<()> {
     if restored.unowned_packs > 0 {
         let packs = counted(restored.unowned_packs, "pack");
         let bytes = size(restored.unowned_bytes);
-        let reason = "nothing published needs them, and builds do not come back";
+        let reason = "nothing published needs them, as those of builds that were not published";
         session.output.note(format_args!(
             "moved {packs}, {bytes}, to the folder 'unowned': {reason}"
         ));
+    }
+    for what in &restored.forgotten {
+        session
+            .output
+            .note(format_args!("did not come back: {what}"));
     }
     check_none(restored.problems.len() as u64, &root)
 }
@@ -65,6 +71,7 @@ impl From<ReindexReport> for Restored {
             unowned_packs: report.unowned_packs,
             unowned_bytes: report.unowned_bytes,
             old_catalog: report.old_catalog,
+            forgotten: report.forgotten,
             problems: report.problems.into_iter().map(Trouble::from).collect(),
         }
     }

@@ -35,7 +35,21 @@ impl Trouble {
     ///
     /// What `out` answers.
     pub fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()> {
-        let what = colours.paint(Tone::Bad, format_args!("{}:", self.what));
+        self.write_text_as(out, colours, Tone::Bad)
+    }
+
+    /// As [`write_text`](Self::write_text), for what is no trouble any more.
+    ///
+    /// # Errors
+    ///
+    /// What `out` answers.
+    pub fn write_text_as(
+        &self,
+        out: &mut dyn Write,
+        colours: Colours,
+        tone: Tone,
+    ) -> io::Result<()> {
+        let what = colours.paint(tone, format_args!("{}:", self.what));
         writeln!(out, "{what} {}: {}", self.place, self.detail)
     }
 }
