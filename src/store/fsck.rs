@@ -99,13 +99,12 @@ impl Store {
             packs: BTreeMap::new(),
             report: FsckReport::default(),
         };
-        // The transaction that counts keeps others from writing already.
         let quiet = (self.is_writable() && !is_counting).then(|| self.catalog.write());
         let quiet = quiet.transpose()?;
         fsck.check_catalog()?;
         drop(quiet);
         if !fsck.report.problems.is_empty() {
-            // What a damaged catalog says is not to be believed, and reading it may end in a panic of redb.
+            // It is not to be believed, and redb may panic where it reads on.
             return Ok(fsck.report);
         }
         fsck.check_packs(progress)?;
@@ -164,9 +163,9 @@ impl Fsck<'_> {
         let disk = &*self.store.disk;
         let path = Path::new(layout::CATALOG);
         if let Some(damage) = damage_of_catalog(disk, path)? {
-            let cure = "a new one can be made from packs and notes";
             let place = disk.place(path).display().to_string();
-            self.add("damaged catalog", place, format!("{damage}; {cure}"));
+            let detail = damage + "; a new one can be made from packs and notes";
+            self.add("damaged catalog", place, detail);
         }
         Ok(())
     }
@@ -280,7 +279,10 @@ impl Fsck<'_> {
                 continue;
             }
             let view = View::of_rest(self.store, repo.number, &[build.id])?;
-            let missing = missing_of_build(&self.reader, &build, &view, &mut |_| None)?;
+            let mut missing = missing_of_build(&self.reader, &build, &view, &mut |_| None)?;
+            // Also what the build does not need any more.
+            let packs = packs.iter().filter_map(|number| self.packs.get(number));
+            missing.extend(packs.flat_map(|(_, health)| health.damaged()));
             hurt.extend(missing.into_iter().map(|(object, reason)| Hurt {
                 object,
                 what: "damaged object",

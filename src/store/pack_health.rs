@@ -92,6 +92,19 @@ impl Health {
         }
     }
 
+    /// The objects of this pack that can be named and cannot be read, each with the reason.
+    pub(super) fn damaged(&self) -> Vec<(Object, String)> {
+        match self {
+            Self::Damaged { objects, .. } => {
+                let objects = objects.iter();
+                objects
+                    .map(|(object, reason)| (*object, reason.clone()))
+                    .collect()
+            }
+            Self::Good(_) | Self::Lost { .. } => Vec::new(),
+        }
+    }
+
     /// Why an object of this pack cannot be read, if it cannot.
     pub(super) fn damage(&self, object: &Object) -> Option<&str> {
         match self {

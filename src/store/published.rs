@@ -144,15 +144,14 @@ impl Published {
     pub(super) fn mend(&mut self, places: &BTreeMap<Object, Place>) {
         for (object, place) in places {
             let (kind, id) = *object;
-            match self.find(*object) {
-                Some(at) => self.rows[at].1.place = *place,
-                None => {
-                    let at = self.rows.partition_point(|(key, _)| *key < (id, kind));
-                    let (place, count) = (*place, 0);
-                    self.rows
-                        .insert(at, ((id, kind), ObjectRow { place, count }));
-                }
+            if let Some(at) = self.find(*object) {
+                self.rows[at].1.place = *place;
+                continue;
             }
+            let at = self.rows.partition_point(|(key, _)| *key < (id, kind));
+            let (place, count) = (*place, 0);
+            let row = ObjectRow { place, count };
+            self.rows.insert(at, ((id, kind), row));
         }
         self.children = vec![Box::default(); self.rows.len()];
     }

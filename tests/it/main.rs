@@ -11,6 +11,7 @@
 mod bad_input;
 mod counts;
 mod crash;
+mod damage;
 mod guides;
 mod hostile;
 mod killed;
