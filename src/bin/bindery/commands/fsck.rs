@@ -11,7 +11,7 @@ use bindery::store::fsck::{Counts, FsckOptions, FsckReport};
 use clap::Args;
 use serde::Serialize;
 
-use super::repair::Healed;
+use super::repair::Repaired;
 use super::trouble::{Trouble, check_none};
 use super::{reindex, repair};
 use crate::colour::{Colours, Tone};
@@ -50,7 +50,7 @@ struct Checked {
     leaks: Vec<String>,
     strays: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    repair: Option<Healed>,
+    repair: Option<Repaired>,
 }
 
 /// Checks the store, after healing it if that is asked for, or makes its catalog anew.

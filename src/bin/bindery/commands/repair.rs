@@ -19,7 +19,7 @@ use crate::session::Session;
 
 /// What a repair did.
 #[derive(Debug, Serialize)]
-pub struct Healed {
+pub struct Repaired {
     packs: u64,
     moved: u64,
     objects: u64,
@@ -50,13 +50,13 @@ pub fn parse_place(text: &str) -> Result<PathBuf> {
 /// # Errors
 ///
 /// As `Store::open_other` and `Store::repair`.
-pub fn heal(session: &Session, store: &Store, from: &Path) -> Result<Healed> {
+pub fn heal(session: &Session, store: &Store, from: &Path) -> Result<Repaired> {
     let other = store.open_other(from, &session.patience()?)?;
     let progress = session.progress("healing");
-    Ok(Healed::from(store.repair(&other, &progress)?))
+    Ok(Repaired::from(store.repair(&other, &progress)?))
 }
 
-impl From<RepairReport> for Healed {
+impl From<RepairReport> for Repaired {
     fn from(report: RepairReport) -> Self {
         let troubles = |problems: Vec<_>| problems.into_iter().map(Trouble::from).collect();
         Self {
@@ -72,7 +72,7 @@ impl From<RepairReport> for Healed {
     }
 }
 
-impl Healed {
+impl Repaired {
     /// Writes it for people.
     ///
     /// # Errors
