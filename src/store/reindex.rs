@@ -117,8 +117,8 @@ pub fn reindex_on(disk: &Arc<dyn Disk>) -> Result<ReindexReport> {
     };
     reindex.fill()?;
     let mut report = reindex.report;
-    let newest = newest_old_catalog(&*disk)?;
-    report.forgotten = forgotten(&*disk, newest.as_deref());
+    let newest = newest_old_catalog(&**disk)?;
+    report.forgotten = forgotten(&**disk, newest.as_deref());
     report.count(&store)?;
     let owned: Vec<PackRow> = store.reader()?.rows(PACKS)?;
     drop(store);

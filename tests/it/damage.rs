@@ -34,7 +34,7 @@ use bindery::store::supply::OtherStore;
 use bindery::store::{Access, Store};
 
 use crate::shelf::{Files, Shelf, files, repo_name};
-use crate::simulated_disk::{Kept, SimulatedDisk};
+use crate::support::simulated_disk::{Kept, SimulatedDisk};
 
 /// One in so many damages is healed in a usual run.
 const HEALED_EVERY: usize = 97;

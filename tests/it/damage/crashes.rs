@@ -12,7 +12,7 @@ use bindery::store::supply::OtherStore;
 
 use super::{Scene, beneath, is_long_run, put, words};
 use crate::shelf::Shelf;
-use crate::simulated_disk::{Kept, SimulatedDisk};
+use crate::support::simulated_disk::{Kept, SimulatedDisk};
 
 /// One in so many moments is tried in a usual run.
 const EVERY: u64 = 3;
@@ -47,7 +47,13 @@ fn a_repair_that_is_interrupted_leaves_the_old_store_or_the_healed_one() -> Resu
         }
         let disk = damaged.with_power(Some(power));
         let outcome = repair(&disk, &scene.whole);
-        for kept in [Kept::Synced, Kept::All, Kept::Torn, Kept::Some(power)] {
+        for kept in [
+            Kept::Synced,
+            Kept::All,
+            Kept::Torn(power),
+            Kept::Zeroed,
+            Kept::Some(power),
+        ] {
             let disk = disk.after_crash(kept);
             let place = format!("after {power}, {kept:?}");
             let shelf = Shelf::open(Arc::new(disk.clone()))?;
