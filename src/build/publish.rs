@@ -423,8 +423,8 @@ impl Merging<'_> {
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if nothing is pending, or the ref is held; [`Error::NotFound`] if the key is missing. What is
-/// pending stays so.
+/// [`Error::Refused`] if nothing is pending, or no more, or the ref is held; [`Error::NotFound`] if the key is missing. What
+/// is pending stays so.
 pub fn update(
     store: &Store,
     repo: &RepoRow,
@@ -432,7 +432,8 @@ pub fn update(
     time: Time,
 ) -> Result<PublishAnswer> {
     let row = store.reader()?.find_ref(repo, target)?;
-    let row = row.ok_or_else(|| Error::not_found("ref", target))?;
+    // A ref that shows nothing is forgotten when the last pending build is withdrawn.
+    let row = row.unwrap_or_else(|| RefRow::unborn(target.clone()));
     let Some(last) = row.pending.last().copied() else {
         return Err(Error::refused(format!("nothing is pending on {target}")));
     };

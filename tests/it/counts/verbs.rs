@@ -45,8 +45,8 @@ const LOOK: CallTable<'_> = &[(Unfinished, Map, 1, "what it brings is followed")
 const STAT_CACHE: CallTable<'_> = &[
     (Cache, Map, 1, "the cache of the last staging"),
     (Cache, List, 1, "is there room for one more?"),
-    (Cache, Create, 1, "the new one"),
-    (Cache, Write, 1, "all of it"),
+    (Unfinished, Create, 1, "the new one"),
+    (Unfinished, Write, 1, "all of it"),
     (Cache, Rename, 1, "in place of the last"),
 ];
 
