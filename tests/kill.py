@@ -2,6 +2,7 @@
 """Kills the real binary at random, on a real file system, and checks what it leaves behind.
 
     kill.py --bindery PATH --kills N --seed S [--strace auto|require|off]
+    kill.py --bindery PATH --every-call
     kill.py --bindery PATH --self-check
 
 Each round chooses a verb that the store at hand can do now, and interrupts it:
@@ -19,6 +20,9 @@ Then it proves that nothing is lost and nothing is leaked:
 - every release and every build that was committed shows the files that the model says, and every signature verifies;
 - the same command then succeeds, or says that it is done already, and the same holds again;
 - a receipt says what the file system got back; a command whose disk failed names what failed on what.
+
+With `--every-call` checkouts, new ones and over earlier ones, are killed as they enter each of these calls, one after the
+other.
 
 The choices follow from the seed, and from how far each command got before it was killed. A kill leaves the page cache
 as it is, so this says nothing about power failures: the simulated disk of `tests/it` does.
@@ -47,14 +51,19 @@ def main() -> int:
     options = parse_arguments()
     scratch = Path(tempfile.mkdtemp(prefix="bindery-kill-"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    strace, words = find_strace(options.strace, scratch)
+    strace, words = find_strace("require" if options.every_call else options.strace, scratch)
     print(words, flush=True)
-    if options.strace == "require" and not strace:
+    if (options.every_call or options.strace == "require") and not strace:
         print("0 passed, 1 failed")
         return 1
     killer = Killer(Program(options.bindery.resolve(), scratch, strace), scratch, options.seed)
     try:
-        self_check(killer) if options.self_check else killer.run(options.kills)
+        if options.self_check:
+            self_check(killer)
+        elif options.every_call:
+            killer.run_every_call()
+        else:
+            killer.run(options.kills)
     except KeyboardInterrupt:
         print("stopped early")
     except Violation as violation:
@@ -77,6 +86,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200, help="so many kills must hit (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="the seed of all choices (default: 1)")
     parser.add_argument("--strace", choices=("auto", "require", "off"), default="auto", help="whether to use strace")
+    parser.add_argument("--every-call", action="store_true", help="kill checkouts at every call that changes files")
     parser.add_argument("--self-check", action="store_true", help="damage stores on purpose: each must be noticed")
     return parser.parse_args()
 

@@ -68,6 +68,28 @@ class Killer:
                 told = self.kills // KILLS_PER_LINE
                 print(f"{self.kills} kills in {self.rounds} rounds", flush=True)
 
+    def run_every_call(self) -> None:
+        """Kills checkouts at every call that changes files: no simulated disk can hold what they write."""
+        rng = random.Random(f"{self.seed} every call")
+        self.begin_world()
+        for name, is_over in (("checkout, new", False), ("checkout, over", True)):
+            earlier, verb = self.chooser.checkouts_of_two(self.world)
+            if is_over:
+                self.do(earlier)
+            _, calls = self.program.trace(self.store.line(*verb.args))
+            print(f"{name}: {len(calls)} calls", flush=True)
+            for call in calls:
+                self.rounds += 1
+                self.chooser.forget_old_checkouts()
+                earlier, verb = self.chooser.checkouts_of_two(self.world)
+                if is_over:
+                    self.do(earlier)
+                self.what = f"{name} ({' '.join(verb.args)})"
+                bytes_before = self.store.pack_bytes()
+                strike = self.kill(name, verb.key, self.store.line(*verb.args), [call], rng)
+                self.follow(verb, strike, bytes_before, rng)
+                self.passed += 1
+
     def summary(self) -> list[str]:
         """A table of what was done to which verb."""
         widths = [len(way) for way in WAYS]
@@ -142,7 +164,10 @@ class Killer:
         """Interrupts a verb, checks the store, runs the verb again, checks the store."""
         self.what = f"seed {self.seed}, round {self.rounds}, {verb.name} ({' '.join(verb.args)})"
         bytes_before = self.store.pack_bytes()
-        strike = self.strike(verb, rng)
+        self.follow(verb, self.strike(verb, rng), bytes_before, rng)
+
+    def follow(self, verb: Verb, strike: Strike, bytes_before: int, rng: random.Random) -> None:
+        """Checks the store after an interruption, runs the verb again, checks the store."""
         self.what += f", {strike.way} {strike.detail}, {strike.outcome}"
         self.keep()
         if strike.way in KILLS and not self.is_unusable(verb) and rng.random() < RECOVERY_ROUNDS:

@@ -301,6 +301,17 @@ class Chooser:
         earlier = sorted(self.checkouts.iterdir())
         return self._checkout(world, rng, rng.choice(earlier), "checkout, over") if earlier else None
 
+    def checkouts_of_two(self, world: World) -> tuple[Verb, Verb]:
+        """Two checkouts into the same new directory, of snapshots that differ as much as two releases do."""
+        target = self.checkouts / str(self.next_checkout)
+        self.next_checkout += 1
+        first, *_, last = sorted(contents(world).items(), key=lambda item: item[0])
+        earlier, later = (
+            Verb("checkout", ["checkout", spec, str(target)], nothing, target=target, content=content)
+            for spec, content in (first, last)
+        )
+        return earlier, later
+
     def _checkout(self, world: World, rng: random.Random, target: Path, name: str) -> Optional[Verb]:
         specs = contents(world)
         if not specs:
