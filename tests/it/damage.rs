@@ -117,8 +117,11 @@ impl Scene {
             }
         }
         drop(view);
-        let shelf = Borrowed(store);
-        for (read, right) in [(shelf.shown(), &self.shown), (shelf.tested(), &self.tested)] {
+        let borrowed = Borrowed(store);
+        for (read, right) in [
+            (borrowed.shown(), &self.shown),
+            (borrowed.tested(), &self.tested),
+        ] {
             match read {
                 Ok(files) => assert_eq!(files, *right),
                 // What the damaged index of a build's pack does not list any more is not there.
@@ -133,12 +136,11 @@ impl Scene {
     fn read_notes(&self) -> Result<usize> {
         let repo = repo_name()?;
         let mut failed = 0;
-        let mut read = |outcome: Result<()>| match outcome {
-            Err(error) => {
+        let mut read = |outcome: Result<()>| {
+            if let Err(error) = outcome {
                 assert_eq!(error.kind(), Kind::Integrity, "{error}");
                 failed += 1;
             }
-            Ok(()) => {}
         };
         let notes = match Notes::open(&self.disk, &repo, None) {
             Ok(notes) => notes,
@@ -169,13 +171,14 @@ impl Scene {
         };
         assert!(
             found.contains(&*name.to_string_lossy()),
-            "{path:?}: {found}"
+            "{}: {found}",
+            path.display()
         );
         self.read_all(&store, &found)?;
         // Without heads nothing was ever released, as far as notes alone can tell.
         let is_there = self.disk.open_read_only(path).is_ok();
         if is_there && path.starts_with("repos") && !path.to_string_lossy().contains("/refs/") {
-            assert!(self.read_notes()? > 0, "{path:?}");
+            assert!(self.read_notes()? > 0, "{}", path.display());
         }
         Ok(())
     }
@@ -183,21 +186,25 @@ impl Scene {
     /// Heals a copy of the store as it is now.
     fn heal(&self, path: &Path) -> Result<()> {
         let disk = self.disk.with_power(None);
-        let shelf = Shelf::open(Arc::new(disk.clone()))?;
+        let healed = Shelf::open(Arc::new(disk.clone()))?;
         let whole = OtherStore::open_on(Arc::new(self.whole.clone()), None)?;
-        let report = shelf.store.repair(&whole, &Silent)?;
+        let report = healed.store.repair(&whole, &Silent)?;
         assert_eq!((&report.lost[..], &report.kept[..]), (&[][..], &[][..]));
-        assert!(report.packs + report.notes.len() as u64 > 0, "{path:?}");
-        shelf.check()?;
-        self.read_all(&shelf.store, "nothing")?;
-        assert_eq!(shelf.shown("stable")?, self.shown);
-        assert_eq!(shelf.tested(BUILDS[1])?, self.tested);
-        drop(shelf);
-        let shelf = Shelf::open(Arc::new(disk))?;
-        shelf.check()?;
-        shelf.commit(BUILDS[0])?;
-        shelf.publish(BUILDS[1])?;
-        shelf.check()
+        assert!(
+            report.packs + report.notes.len() as u64 > 0,
+            "{}",
+            path.display()
+        );
+        healed.check()?;
+        self.read_all(&healed.store, "nothing")?;
+        assert_eq!(healed.shown("stable")?, self.shown);
+        assert_eq!(healed.tested(BUILDS[1])?, self.tested);
+        drop(healed);
+        let healed = Shelf::open(Arc::new(disk))?;
+        healed.check()?;
+        healed.commit(BUILDS[0])?;
+        healed.publish(BUILDS[1])?;
+        healed.check()
     }
 }
 
@@ -304,10 +311,10 @@ fn damage_all(folder: &str) -> Result<()> {
             put(&scene.disk, &path, &bytes)?;
             scene
                 .check(&path)
-                .map_err(|error| Error::internal(format!("{path:?}, {what}: {error}")))?;
+                .map_err(|error| Error::internal(format!("{}, {what}: {error}", path.display())))?;
             if is_long_run() || count % HEALED_EVERY == 0 {
                 scene.heal(&path).map_err(|error| {
-                    Error::internal(format!("healing {path:?}, {what}: {error}"))
+                    Error::internal(format!("healing {}, {what}: {error}", path.display()))
                 })?;
                 healed += 1;
             }
