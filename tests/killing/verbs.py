@@ -280,7 +280,13 @@ class Chooser:
 
     def retire(self, world: World, rng: random.Random) -> Optional[Verb]:
         kept = rng.choice((1, 1, 2))
-        choices = [(repo, name) for repo, name, ref in world.refs() if len(shown(ref.releases)) > kept + 1]
+        # What was staged may rely on what goes: its commit then says what is missing, and it must be staged again.
+        relying = {world.builds[number].repo for number in builds_in(world, "open") if world.builds[number].edits}
+        choices = [
+            (repo, name)
+            for repo, name, ref in world.refs()
+            if repo not in relying and len(shown(ref.releases)) > kept + 1
+        ]
         if not choices:
             return None
         repo, name = rng.choice(choices)
