@@ -170,8 +170,8 @@ impl Model {
             return Foretold::refused(self);
         }
         let base = target.map(|line| self.find_line(line).shown());
-        let mut empty = self.clone();
-        empty.builds.push(Build {
+        let mut whole = self.clone();
+        whole.builds.push(Build {
             id: None,
             repo,
             target,
@@ -182,11 +182,9 @@ impl Model {
             receipt: None,
         });
         let Some(from) = from else {
-            return Foretold::done(empty, Answer::Nothing);
+            return Foretold::done(whole, Answer::Nothing);
         };
         let place = self.builds.len();
-        let (mut whole, mut ended) = (empty.clone(), empty.clone());
-        ended.purge(place);
         let copy = &mut whole.builds[place];
         copy.may_miss = from.may_miss;
         copy.changes = match from.state {
@@ -203,9 +201,9 @@ impl Model {
             _ => (false, from.may_miss),
         };
         Foretold {
-            between: vec![empty, ended.clone()],
+            between: Vec::new(),
             done: (!is_lost).then_some((whole, Answer::Nothing)),
-            refused: (is_lost || may_be_lost).then_some((ended, None)),
+            refused: (is_lost || may_be_lost).then(|| (self.clone(), None)),
         }
     }
 
