@@ -20,6 +20,7 @@ use bindery::object::frame_builder::FrameBuilder;
 use bindery::object::kind::ObjectKind;
 use bindery::object::pack_reader::PackReader;
 use bindery::object::pack_writer::PackWriter;
+use bindery::object::patch::{Effort, Method, Pair, apply, encode};
 use bindery::object::tree::Node;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -34,6 +35,9 @@ const WIDE_NAMES: u64 = 200_000;
 
 /// Objects in the pack that is searched: a full pack of a source tree.
 const PACK_OBJECTS: u64 = 20_000;
+
+/// Bytes of the file that is patched: its index leaves the caches, as those of real files do.
+const PATCHED_BYTES: usize = 8 << 20;
 
 /// Objects that are published where objects are looked for, and where builds are published.
 const PUBLISHED_OBJECTS: u64 = 20_000;
@@ -161,6 +165,47 @@ fn wide_directory(criterion: &mut Criterion) -> Outcome {
     Ok(())
 }
 
+/// Slower to index or match: making deltas. Slower to apply: every pull of one.
+fn patches(criterion: &mut Criterion) -> Outcome {
+    let mut random = Random::new(0);
+    let base = text(&mut random, PATCHED_BYTES);
+    // Every 4 KiB, a change of a few bytes; in the middle, a piece that moved.
+    let mut target = base.clone();
+    target.rotate_left(PATCHED_BYTES / 3);
+    for place in target.iter_mut().step_by(4 << 10) {
+        *place = place.wrapping_add(1);
+    }
+    let lengths = [u32::try_from(target.len())?];
+    let encode = |target: &[u8]| {
+        let pair = Pair {
+            base: &base,
+            target,
+        };
+        encode(Method::Difference, &[pair], Effort::Quick)
+    };
+    let patch = encode(&target)?;
+    let mut group = criterion.benchmark_group("patch");
+    group.throughput(Throughput::Bytes(PATCHED_BYTES as u64));
+    group.bench_function("index", |bencher| {
+        bencher.iter(|| encode(black_box(&target[..64])));
+    });
+    group.bench_function("index and match", |bencher| {
+        bencher.iter(|| encode(black_box(&target)));
+    });
+    group.bench_function("apply", |bencher| {
+        bencher.iter(|| {
+            let mut bytes = 0;
+            apply(black_box(&patch), &[&base], &lengths, &mut |_, piece| {
+                bytes += black_box(piece).len();
+                Ok(())
+            })
+            .map(|()| bytes)
+        });
+    });
+    group.finish();
+    Ok(())
+}
+
 /// Slower: every look at an object of a build that is not published, and so staging and committing.
 fn pack_index(criterion: &mut Criterion) -> Outcome {
     let mut writer = PackWriter::new(Vec::new(), [0; 16])?;
@@ -247,6 +292,7 @@ fn all(criterion: &mut Criterion) {
         trees,
         wide_directory,
         pack_index,
+        patches,
         catalog_rows,
         publishing,
     ];

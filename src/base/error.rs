@@ -231,6 +231,14 @@ pub enum Error {
         /// The promise.
         reason: String,
     },
+    /// Jobs of the store failed.
+    #[error("{} failed, first {first}", counted(*failed, "job"))]
+    Jobs {
+        /// How many.
+        failed: usize,
+        /// The first of them, and why.
+        first: String,
+    },
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -334,6 +342,7 @@ impl Error {
                 Kind::Integrity
             }
             Self::NewerFormat { .. } => Kind::Unavailable,
+            Self::Jobs { .. } => Kind::Check,
             Self::Catalog { kind, .. } => *kind,
             Self::Internal { .. } => Kind::Internal,
             Self::Interrupted => Kind::Interrupted,

@@ -56,6 +56,16 @@ pub const SNAPSHOT_TOTAL_BYTES_MAX: u64 = 64 * TIB;
 pub const FRAME_BYTES_MAX: u64 = 16 * MIB;
 /// Bytes of the zstd window of a stored frame: bounds a decoder's memory.
 pub const FRAME_WINDOW_LOG_MAX: u32 = 23;
+/// Bytes of the targets of one group of patches: what is encoded or applied at once. A single target may be larger.
+pub const PATCH_GROUP_BYTES_MAX: u64 = 16 * MIB;
+/// Bytes of one base or target of a patch: bounds the memory of encoders.
+pub const PATCH_BYTES_MAX: u64 = 256 * MIB;
+/// Bytes of the zstd window of a stream in a patch, as a power of two: bounds an applier's memory.
+pub const PATCH_WINDOW_LOG_MAX: u32 = 27;
+/// Targets of one patch: bounds its table.
+pub const PATCH_TARGETS_MAX: usize = 65_536;
+/// Bytes of the text of one script: a million changed paths of common length.
+pub const SCRIPT_BYTES_MAX: u64 = 128 * MIB;
 /// Objects in one pack: bounds its index.
 pub const PACK_OBJECTS_MAX: u32 = 4_000_000;
 /// Bytes of one pack file that a reader maps; the writer starts a new one at 64 MiB.
@@ -95,6 +105,9 @@ const TREE_LINE_BYTES_MAX: u64 = 1 + 20 + 20 + 64 + NAME_BYTES_MAX as u64 + 5;
 const _: () = assert!(TREE_LINES_MAX as u64 * TREE_LINE_BYTES_MAX + 256 <= TREE_BYTES_MAX);
 const _: () = assert!(TREE_UNCUT_MAX <= TREE_LINES_MAX);
 const _: () = assert!(WHOLE_BLOB_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(PATCH_GROUP_BYTES_MAX <= PATCH_BYTES_MAX);
+const _: () = assert!(2 * PATCH_BYTES_MAX < u32::MAX as u64);
+const _: () = assert!(FRAME_WINDOW_LOG_MAX <= PATCH_WINDOW_LOG_MAX);
 const _: () = assert!(TREE_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_BYTES_MAX > MESSAGE_BYTES_MAX as u64);
 const _: () = assert!(RECIPE_PIECES_MAX as u64 * 80 < FRAME_BYTES_MAX);

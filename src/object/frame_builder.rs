@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A [`SealedFrame`] is what [`Frame::decode`](super::frame::Frame::decode) takes, and its objects are listed as they
-//!   lie in it.
+//! - A [`SealedFrame`] is what [`Frame::decode`](super::frame::Frame::decode) takes, or
+//!   [`PatchFrame::decode`](super::patch_frame::PatchFrame::decode), and its objects are listed as they lie in it.
 //!
 //! # Not here
 //!
@@ -195,6 +195,15 @@ impl SealedFrame {
             raw_bytes: header.raw_bytes(),
             objects,
         })
+    }
+
+    /// A patch frame, whose maker has checked it.
+    pub(super) fn from_patch(stored: Vec<u8>, raw_bytes: u32, objects: Vec<FrameObject>) -> Self {
+        Self {
+            stored,
+            raw_bytes,
+            objects,
+        }
     }
 
     /// Header and payload, as they lie in a pack.

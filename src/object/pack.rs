@@ -241,8 +241,7 @@ impl Trailer {
         check_limit("bytes of a pack", pack_bytes, PACK_BYTES_MAX)?;
         let is_consistent = (HEADER_BYTES as u64..pack_bytes).contains(&index_offset)
             && table_offset == trailer.table_offset()
-            && pack_bytes == trailer.pack_bytes()
-            && trailer.frames <= trailer.objects;
+            && pack_bytes == trailer.pack_bytes();
         if is_consistent {
             Ok(trailer)
         } else {

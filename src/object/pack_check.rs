@@ -53,7 +53,23 @@ impl<B: AsRef<[u8]> + Sync> PackReader<B> {
                 reason: damaged.reason,
             });
         }
-        self.check_counts(&entries)?;
+        self.check_counts(&entries, |number| {
+            let header = self.stored_frame(number)?.first_chunk();
+            let header = header.map(FrameHeader::decode).transpose()?;
+            Ok(header.map_or(0, |header| header.objects()))
+        })?;
+        self.check_hashes()
+    }
+
+    /// Checks what can be checked without expanding a frame, and names the pack: its hash, the order of its index, and that
+    /// its frames lie without gaps. Uses all cores.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] for what is wrong with the pack.
+    pub fn check_layout(&self) -> Result<PackId> {
+        self.check_index()?;
+        self.check_frame_table()?;
         self.check_hashes()
     }
 
@@ -99,7 +115,7 @@ impl<B: AsRef<[u8]> + Sync> PackReader<B> {
     }
 
     /// The index ascends, and the fan-out counts it.
-    fn check_index(&self) -> Result<()> {
+    pub(super) fn check_index(&self) -> Result<()> {
         let (fanout, rows) = self.index();
         if !rows.is_sorted_by(|a, b| key(a) < key(b)) {
             return Err(malformed("index does not ascend"));
@@ -116,7 +132,7 @@ impl<B: AsRef<[u8]> + Sync> PackReader<B> {
     }
 
     /// The frames lie without gaps between header and index.
-    fn check_frame_table(&self) -> Result<()> {
+    pub(super) fn check_frame_table(&self) -> Result<()> {
         let mut end = HEADER_BYTES as u64;
         for number in 0..self.frames() {
             let entry = self.frame_entry(number)?;
@@ -140,13 +156,15 @@ impl<B: AsRef<[u8]> + Sync> PackReader<B> {
 
     /// Every frame has as many objects as the index has rows for it. As all rows are different and each names an
     /// object that is there, no object is left out.
-    fn check_counts(&self, entries: &[IndexEntry]) -> Result<()> {
+    pub(super) fn check_counts(
+        &self,
+        entries: &[IndexEntry],
+        objects_of: impl Fn(u32) -> Result<u32>,
+    ) -> Result<()> {
         let mut rest = entries;
         for number in 0..self.frames() {
             let listed = rest.partition_point(|entry| entry.location.frame == number);
-            let header = self.stored_frame(number)?.first_chunk();
-            let header = header.map(FrameHeader::decode).transpose()?;
-            let held = header.map_or(0, |header| header.objects());
+            let held = objects_of(number)?;
             if held as usize != listed {
                 return Err(malformed(format!(
                     "frame {number} holds {held} objects, the index lists {listed}"
@@ -162,7 +180,7 @@ impl<B: AsRef<[u8]> + Sync> PackReader<B> {
     }
 
     /// The hash at the end holds; gives the hash of the whole file.
-    fn check_hashes(&self) -> Result<PackId> {
+    pub(super) fn check_hashes(&self) -> Result<PackId> {
         let (rest, stated) = self.bytes().split_at(self.bytes().len() - HASH_BYTES);
         let mut hasher = Hasher::new();
         hasher.update_parallel(rest);
@@ -178,7 +196,7 @@ impl<B: AsRef<[u8]> + Sync> PackReader<B> {
 }
 
 /// What is wrong with an object of an expanded frame, if anything.
-fn damage(frame: &Frame<'_>, entry: &IndexEntry) -> Option<String> {
+pub(super) fn damage(frame: &Frame<'_>, entry: &IndexEntry) -> Option<String> {
     let Location { start, length, .. } = entry.location;
     let checked = frame
         .object(entry.kind, start, length)

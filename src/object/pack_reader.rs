@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::{HASH_BYTES, Hash};
 
 use super::frame::{FRAME_HEADER_BYTES, Frame, FrameHeader, FrameObject};
@@ -42,7 +42,7 @@ impl<B: AsRef<[u8]>> PackReader<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`](crate::base::error::Error::Malformed) or [`Error::Limit`](crate::base::error::Error::Limit)
+    /// [`Error::Malformed`] or [`Error::Limit`]
     /// if `bytes` are no pack.
     pub fn open(bytes: B) -> Result<Self> {
         let file = bytes.as_ref();
@@ -116,7 +116,7 @@ impl<B: AsRef<[u8]>> PackReader<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`](crate::base::error::Error::Malformed) if there is no such frame, or it is damaged.
+    /// [`Error::Malformed`] if there is no such frame, or it is damaged.
     pub fn frame(&self, number: u32) -> Result<Frame<'_>> {
         Frame::decode(self.stored_frame(number)?)
     }
@@ -125,10 +125,23 @@ impl<B: AsRef<[u8]>> PackReader<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`](crate::base::error::Error::Malformed) if there is no such frame, or if frame and frame
+    /// [`Error::Malformed`] if there is no such frame, or if frame and frame
     /// table do not agree. The payload is not looked at.
     pub fn stored_frame(&self, number: u32) -> Result<&[u8]> {
-        let disagree = || malformed(format!("frame {number} is not as the frame table says"));
+        let (entry, frame) = self.located_frame(number)?;
+        let header = frame.first_chunk().map(FrameHeader::decode).transpose()?;
+        let agrees = |header: FrameHeader| {
+            header.stored_bytes() == entry.stored_bytes && header.raw_bytes() == entry.raw_bytes
+        };
+        if header.is_some_and(agrees) {
+            Ok(frame)
+        } else {
+            Err(disagreement(number))
+        }
+    }
+
+    /// The bytes that the frame table names, and what it says of them; the caller compares the frame's own header.
+    pub(super) fn located_frame(&self, number: u32) -> Result<(FrameEntry, &[u8])> {
         let entry = self.frame_entry(number)?;
         let frames = &self.bytes.as_ref()[..self.frames_end()];
         let frame = usize::try_from(entry.offset)
@@ -136,21 +149,15 @@ impl<B: AsRef<[u8]>> PackReader<B> {
             .filter(|offset| *offset >= HEADER_BYTES)
             .and_then(|offset| frames.get(offset..))
             .and_then(|rest| rest.get(..FRAME_HEADER_BYTES + entry.stored_bytes as usize))
-            .ok_or_else(disagree)?;
-        let header = frame.first_chunk().ok_or_else(disagree)?;
-        let header = FrameHeader::decode(header)?;
-        if header.stored_bytes() == entry.stored_bytes && header.raw_bytes() == entry.raw_bytes {
-            Ok(frame)
-        } else {
-            Err(disagree())
-        }
+            .ok_or_else(|| disagreement(number))?;
+        Ok((entry, frame))
     }
 
     /// The rows of the index in the order in which the objects lie: by frame, and within it by start.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`](crate::base::error::Error::Malformed) if a row cannot be read.
+    /// [`Error::Malformed`] if a row cannot be read.
     pub fn entries_by_place(&self) -> Result<Vec<IndexEntry>> {
         let mut entries = self.entries().collect::<Result<Vec<_>>>()?;
         entries.sort_unstable_by_key(|entry| entry.location);
@@ -162,7 +169,7 @@ impl<B: AsRef<[u8]>> PackReader<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`](crate::base::error::Error::Malformed) if index, frame table and frame do not agree.
+    /// [`Error::Malformed`] if index, frame table and frame do not agree.
     pub fn sealed_frame(&self, number: u32, entries: &[IndexEntry]) -> Result<SealedFrame> {
         if entries.iter().any(|entry| entry.location.frame != number) {
             return Err(malformed(format!("objects are not all in frame {number}")));
@@ -199,6 +206,10 @@ impl<B: AsRef<[u8]>> PackReader<B> {
     }
 }
 
+pub(super) fn disagreement(number: u32) -> Error {
+    malformed(format!("frame {number} is not as the frame table says"))
+}
+
 /// What the index is sorted by: id and kind, which stand first in a row.
 pub(super) fn key(row: &[u8; ENTRY_BYTES]) -> &[u8] {
     &row[..=HASH_BYTES]
@@ -222,7 +233,6 @@ mod tests {
     use super::super::frame_builder::FrameBuilder;
     use super::super::pack_writer::PackWriter;
     use super::*;
-    use crate::base::error::Error;
 
     /// A pack of two frames: 1,000 blobs, of which every hundredth is a tree too, and the trees.
     fn pack() -> Result<Vec<u8>> {

@@ -1,7 +1,11 @@
 //! Things: trees, snapshots, recipes and frames.
 
+use bindery::base::id::Hash;
 use bindery::object::frame::{FRAME_HEADER_BYTES, Frame, FrameHeader};
+use bindery::object::patch;
+use bindery::object::patch_frame::{PatchFrame, PatchTarget};
 use bindery::object::recipe::Recipe;
+use bindery::object::script::Script;
 use bindery::object::snapshot::Snapshot;
 use bindery::object::tree::Node;
 
@@ -38,6 +42,13 @@ pub fn recipe(data: &[u8]) -> Verdict {
     Verdict::of(data, Recipe::decode(data), Recipe::encode)
 }
 
+/// A script of a delta.
+#[must_use]
+pub fn script(data: &[u8]) -> Verdict {
+    let encode = |script: &Script| script.encode().into_bytes();
+    Verdict::of(data, Script::decode(data), encode)
+}
+
 /// A frame as it is stored. Other compressors may store the same objects in other bytes, so only the header must encode
 /// to itself.
 ///
@@ -72,4 +83,71 @@ pub fn frame(data: &[u8]) -> Verdict {
     let bytes: usize = frame.objects().map(|(_, bytes)| bytes.len()).sum();
     assert!(bytes <= frame.raw_bytes(), "objects lie inside their frame");
     Verdict::Accepted
+}
+
+/// A patch, behind the length of its target, the length of its base (16 bits each, little-endian) and its base: applied
+/// twice.
+///
+/// # Panics
+///
+/// If more is made than was declared, or not the same each time: that is a finding.
+#[must_use]
+pub fn patch(data: &[u8]) -> Verdict {
+    let Some(([a, b, c, d], rest)) = data.split_first_chunk() else {
+        return Verdict::Refused;
+    };
+    let target_bytes = u32::from(u16::from_le_bytes([*a, *b]));
+    let base_bytes = usize::from(u16::from_le_bytes([*c, *d]));
+    let Some((base, patch)) = rest.split_at_checked(base_bytes) else {
+        return Verdict::Refused;
+    };
+    let apply = || {
+        let mut made = Vec::new();
+        let outcome = patch::apply(patch, &[base], &[target_bytes], &mut |_, piece| {
+            made.extend_from_slice(piece);
+            Ok(())
+        });
+        (outcome.is_ok(), made)
+    };
+    let (is_whole, made) = apply();
+    assert!(
+        made.len() <= target_bytes as usize,
+        "no more than was declared"
+    );
+    assert!(apply() == (is_whole, made.clone()), "the same each time");
+    if !is_whole {
+        return Verdict::Refused;
+    }
+    assert!(made.len() == target_bytes as usize, "all that was declared");
+    Verdict::Accepted
+}
+
+/// A patch frame; applied if it needs no bases.
+///
+/// # Panics
+///
+/// If it makes what it does not name: that is a finding.
+#[must_use]
+pub fn patch_frame(data: &[u8]) -> Verdict {
+    let decoded = PatchFrame::decode(data);
+    if let Ok(frame) = &decoded
+        && frame.targets().iter().all(|target| target.base.is_none())
+    {
+        let targets = frame.targets();
+        let mut made = vec![Vec::new(); targets.len()];
+        let outcome = frame.apply(&vec![&[][..]; targets.len()], &mut |number, piece| {
+            made[number].extend_from_slice(piece);
+            Ok(())
+        });
+        let is_named = |(target, bytes): (&PatchTarget, &Vec<u8>)| Hash::of(bytes) == target.id;
+        assert!(
+            outcome.is_err() || targets.iter().zip(&made).all(is_named),
+            "what is made is what is named"
+        );
+    }
+    let encode = |frame: &PatchFrame<'_>| {
+        let sealed = PatchFrame::seal(frame.targets(), frame.patch());
+        sealed.map_or_else(|_| Vec::new(), |sealed| sealed.stored().to_vec())
+    };
+    Verdict::of(data, decoded, encode)
 }

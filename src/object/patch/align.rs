@@ -1,0 +1,262 @@
+//! Aligning: which parts of a target resemble which parts of the base.
+//!
+//! bsdiff (Colin Percival, "Naive differences of executable code", 2003) sees that executables change in two ways:
+//! pieces move, and addresses inside the moved pieces change by a little. So it copies *approximately*, and stores by
+//! how much each copied byte differs, which is mostly zero. This is its walk, with a hash index in the place of the
+//! suffix array: the target is read once with a current *alignment* (a distance between base and target); another one
+//! is taken only where it explains clearly more of what follows.
+//!
+//! # Invariants
+//!
+//! - The segments fill the target, and each copy lies inside the base.
+//!
+//! # Not here
+//!
+//! Finding equal words (`index`); what is stored for a segment (`encode`).
+
+use super::index::{Cells, Index};
+use super::segment::{SEGMENT_BYTES_MIN, Segment};
+use super::word::{WORD_BYTES, common_prefix, equal_bytes, word};
+
+/// How thoroughly a target is searched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search {
+    /// An exact match of fewer bytes says nothing: it occurs by chance.
+    match_bytes_min: usize,
+    /// Bytes from one look-up to the next where nothing is found.
+    step: usize,
+}
+
+impl Search {
+    /// For files as they are.
+    pub(super) const PLAIN: Self = Self {
+        match_bytes_min: 12,
+        step: 1,
+    };
+    /// For code without its distances, which is much alike; and where it moves is all that is wanted. The step and that
+    /// of a sparse index have no common factor, so no alignment is overlooked.
+    pub(super) const MASKED: Self = Self {
+        match_bytes_min: 16,
+        step: 3,
+    };
+    /// For code with predicted addresses.
+    pub(super) const PREDICTED: Self = Self {
+        match_bytes_min: 16,
+        step: 1,
+    };
+}
+
+/// By how many bytes more than the current alignment another one must explain the same span.
+const GAIN_BYTES_MIN: usize = 8;
+
+/// Positions that are looked up together.
+const AHEAD_POSITIONS: usize = 8;
+
+/// Bytes up to which a match is compared before it is decided on: enough to beat any alignment.
+const MATCH_BYTES_ENOUGH: usize = 1 << 16;
+
+/// A distance between base and target, and from where on it holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Alignment {
+    base: usize,
+    target: usize,
+}
+
+impl Alignment {
+    /// What the base has from the place on that stands at `target`, if that lies inside it.
+    #[inline]
+    fn base_at(self, base: &[u8], target: usize) -> &[u8] {
+        (target + self.base)
+            .checked_sub(self.target)
+            .and_then(|at| base.get(at..))
+            .unwrap_or_default()
+    }
+}
+
+/// Takes `target` apart into segments.
+pub(super) fn align(base: &[u8], target: &[u8], search: Search) -> Vec<Segment> {
+    let index = Index::new(base);
+    let mut walk = Walk {
+        base,
+        target,
+        match_bytes_min: search.match_bytes_min,
+        current: Alignment::default(),
+        segments: Vec::new(),
+    };
+    let mut ahead = Ahead::new(&index, target, search.step);
+    let mut at = 0;
+    while at + WORD_BYTES <= target.len() {
+        let same = common_prefix(walk.current.base_at(base, at), &target[at..]);
+        if same >= WORD_BYTES {
+            at += same;
+        } else if let Some((found, length)) = ahead
+            .find(at)
+            .into_iter()
+            .flatten()
+            .filter_map(|found| Some((found, walk.gain(found, at)?)))
+            .max_by_key(|(_, length)| *length)
+        {
+            walk.switch(found, at);
+            at += length;
+        } else {
+            at += search.step;
+        }
+    }
+    walk.finish()
+}
+
+/// Look-ups of the next positions, made together where one has found nothing: each waits for memory, and so they wait at
+/// the same time.
+struct Ahead<'a> {
+    index: &'a Index,
+    target: &'a [u8],
+    step: usize,
+    /// The position for which the first of `cells` was looked up.
+    start: usize,
+    cells: [Cells; AHEAD_POSITIONS],
+    /// How many of `cells` were looked up, and how many of these have been used.
+    filled: usize,
+    used: usize,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(index: &'a Index, target: &'a [u8], step: usize) -> Self {
+        Self {
+            index,
+            target,
+            step,
+            start: 0,
+            cells: [Cells::default(); AHEAD_POSITIONS],
+            filled: 0,
+            used: 0,
+        }
+    }
+
+    /// Where in the base the word at `at` of the target may stand.
+    #[inline]
+    fn find(&mut self, at: usize) -> [Option<usize>; 2] {
+        let is_next = at == self.start + self.used * self.step;
+        if !is_next || self.used == self.filled {
+            self.filled = if is_next { AHEAD_POSITIONS } else { 1 };
+            for number in 0..self.filled {
+                let bytes = word(self.target, at + number * self.step);
+                self.cells[number] =
+                    bytes.map_or(Cells::default(), |bytes| self.index.cells(bytes));
+            }
+            (self.start, self.used) = (at, 0);
+        }
+        self.used += 1;
+        self.index.positions(self.cells[self.used - 1])
+    }
+}
+
+struct Walk<'a> {
+    base: &'a [u8],
+    target: &'a [u8],
+    match_bytes_min: usize,
+    current: Alignment,
+    segments: Vec<Segment>,
+}
+
+impl Walk<'_> {
+    /// How long the match of the base from `found` with the target from `at` is, if it is worth a switch.
+    fn gain(&self, found: usize, at: usize) -> Option<usize> {
+        let rest = &self.target[at..];
+        let rest = &rest[..rest.len().min(MATCH_BYTES_ENOUGH)];
+        let length = common_prefix(&self.base[found..], rest);
+        if length < self.match_bytes_min {
+            return None;
+        }
+        let current = self.current.base_at(self.base, at);
+        let explained = equal_bytes(current, &rest[..length]);
+        (length > explained + GAIN_BYTES_MIN).then_some(length)
+    }
+
+    /// Ends the current alignment and takes the one with which `found` of the base stands at `at` of the target.
+    fn switch(&mut self, found: usize, at: usize) {
+        let Alignment { base, target } = self.current;
+        let mut copied = extend_forwards(&self.base[base..], &self.target[target..at]);
+        let mut reach = extend_backwards(&self.base[..found], &self.target[target..at]);
+        let overlap = (target + copied + reach).saturating_sub(at);
+        if overlap > 0 {
+            let start = at - reach;
+            let old = &self.base[base + (start - target)..][..overlap];
+            let new = &self.base[found - reach..][..overlap];
+            let kept = split(old, new, &self.target[start..][..overlap]);
+            copied = copied - overlap + kept;
+            reach -= kept;
+        }
+        self.push(copied, at - reach);
+        self.current = Alignment {
+            base: found - reach,
+            target: at - reach,
+        };
+    }
+
+    /// Ends the current segment: `copied` bytes of its copy, then literal bytes up to `end` of the target.
+    fn push(&mut self, copied: usize, end: usize) {
+        let Alignment { base, target } = self.current;
+        let bytes = end - target;
+        if bytes == 0 {
+            return;
+        }
+        let is_edge = end == self.target.len() || self.segments.is_empty();
+        match self.segments.last_mut() {
+            // Too short to be worth its place.
+            Some(last) if bytes < SEGMENT_BYTES_MIN && !is_edge => last.literal += narrow(bytes),
+            _ => self.segments.push(Segment {
+                base_start: narrow(base),
+                copied: narrow(copied),
+                literal: narrow(bytes - copied),
+            }),
+        }
+    }
+
+    fn finish(mut self) -> Vec<Segment> {
+        let Alignment { base, target } = self.current;
+        let copied = extend_forwards(&self.base[base..], &self.target[target..]);
+        self.push(copied, self.target.len());
+        self.segments
+    }
+}
+
+/// A place in a base or target, which the limits keep within 32 bits.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// How far the starts of both resemble each other: as far as the equal bytes outnumber the others by the most.
+fn extend_forwards(base: &[u8], target: &[u8]) -> usize {
+    let (mut score, mut best, mut length) = (0_i64, 0, 0);
+    for (number, (a, b)) in base.iter().zip(target).enumerate() {
+        score += if a == b { 1 } else { -1 };
+        if score > best {
+            (best, length) = (score, number + 1);
+        }
+    }
+    length
+}
+
+/// How far the ends of both resemble each other.
+fn extend_backwards(base: &[u8], target: &[u8]) -> usize {
+    let (mut score, mut best, mut length) = (0_i64, 0, 0);
+    for (number, (a, b)) in base.iter().rev().zip(target.iter().rev()).enumerate() {
+        score += if a == b { 1 } else { -1 };
+        if score > best {
+            (best, length) = (score, number + 1);
+        }
+    }
+    length
+}
+
+/// How many bytes of an overlap belong to the alignment before, so that the most bytes are equal.
+fn split(old: &[u8], new: &[u8], target: &[u8]) -> usize {
+    let (mut score, mut best, mut kept) = (0_i64, 0, 0);
+    for (number, ((old, new), wanted)) in old.iter().zip(new).zip(target).enumerate() {
+        score += i64::from(old == wanted) - i64::from(new == wanted);
+        if score > best {
+            (best, kept) = (score, number + 1);
+        }
+    }
+    kept
+}

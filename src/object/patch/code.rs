@@ -1,0 +1,317 @@
+//! Code: the words of an executable or object file that depend on where its parts lie.
+//!
+//! # Invariants
+//!
+//! - What is found depends on the bytes of one file alone, so encoder and applier see the same in a base. Nothing in a
+//!   file is believed: the worst it can do is to have other words predicted.
+//! - Words have four bytes, lie inside the file and do not overlap.
+//!
+//! # Not here
+//!
+//! Headers (`elf`), what the words become (`predict`).
+
+use std::ops::Range;
+
+use super::btf::{self, Reference};
+use super::elf::{Content, Image, Part};
+use super::frames::{self, Distance};
+use super::x86;
+
+/// Bytes of a word.
+pub(super) const CODE_WORD_BYTES: usize = 4;
+/// Bytes of one relocation (`Elf64_Rela`): place, symbol and kind, addend.
+const RELOCATION_BYTES: usize = 24;
+/// Bytes of one symbol (`Elf64_Sym`).
+const SYMBOL_BYTES: usize = 24;
+/// The kind of symbols that stand for a section.
+const SECTION_SYMBOL: u8 = 3;
+
+/// What a word holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// How far a place is from the address `from`.
+    Ahead {
+        /// Where it counts from.
+        from: u32,
+        /// What that moves with.
+        moves: Moves,
+    },
+    /// How far a place lies before the word, which is at the address `from`.
+    Back {
+        /// Where it counts from.
+        from: u32,
+    },
+    /// A number that grows from row to row, mostly by as much as it does in the base.
+    Row,
+    /// A number that stands for the same thing wherever it occurs.
+    Number(Numbering),
+    /// Nothing that is understood.
+    Plain,
+}
+
+/// What the place moves with from which a word counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moves {
+    /// With the copy around the word.
+    WithCopy,
+    /// With what is at that address.
+    WithPlace,
+    /// Not at all.
+    Not,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// Symbols of one file.
+    Symbols,
+    /// Bytes of the names of types, which all files of a kernel share.
+    Names,
+    /// Types, which all files of a kernel share.
+    Types,
+}
+
+/// An executable or object file and its words.
+#[derive(Debug)]
+pub(super) struct Code<'a> {
+    file: &'a [u8],
+    image: Image,
+    /// The first bytes of words.
+    words: Bits,
+    /// Words of frames that count back, and words of types that are names.
+    others: Bits,
+}
+
+/// Where one walk over the words stands: the part of the word before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cursor(usize);
+
+impl<'a> Code<'a> {
+    /// Finds the words of `file`, if it is of a kind that is understood.
+    pub(super) fn of(file: &'a [u8]) -> Option<Self> {
+        let image = Image::of(file)?;
+        let mut code = Self {
+            words: Bits::new(file.len()),
+            others: Bits::new(file.len()),
+            file,
+            image: Image::default(),
+        };
+        let (branches, operands) = (image.code_addresses(), image.addresses());
+        for part in &image.parts {
+            let start = part.range.start;
+            let bytes = &file[part.range.clone()];
+            match part.content {
+                Content::Code => {
+                    let address = image.address(start);
+                    let mut found = |at| code.words.set(start + at);
+                    x86::distances(bytes, address, &branches, &operands, &mut found);
+                }
+                Content::Relocations => code.set_rows(&part.range, RELOCATION_BYTES, &[0, 12, 16]),
+                Content::Symbols => code.set_rows(&part.range, SYMBOL_BYTES, &[0, 8]),
+                Content::FrameTable => code.set_rows(&part.range, CODE_WORD_BYTES, &[0]),
+                Content::Frames => frames::distances(bytes, &mut |at, distance| {
+                    code.set(start + at, distance == Distance::Back);
+                }),
+                Content::Types => btf::references(bytes, &mut |at, reference| {
+                    code.set(start + at, reference == Reference::Name);
+                }),
+            }
+        }
+        code.image = image;
+        Some(code)
+    }
+
+    fn set(&mut self, place: usize, is_other: bool) {
+        self.words.set(place);
+        if is_other {
+            self.others.set(place);
+        }
+    }
+
+    fn set_rows(&mut self, range: &Range<usize>, row_bytes: usize, columns: &[usize]) {
+        for row in 0..range.len() / row_bytes {
+            for column in columns {
+                self.words.set(range.start + row * row_bytes + column);
+            }
+        }
+    }
+
+    /// Where the file is loaded.
+    pub(super) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The place of the first word that starts at `from` or behind it, and before `end`.
+    #[inline]
+    pub(super) fn next(&self, from: usize, end: usize) -> Option<usize> {
+        self.words.next(from, end)
+    }
+
+    /// The word at `place`.
+    #[inline]
+    pub(super) fn word(&self, place: usize) -> u32 {
+        u32_at(self.file, place)
+    }
+
+    /// What the word at `place` holds.
+    #[inline]
+    pub(super) fn meaning(&self, place: usize, cursor: &mut Cursor) -> Meaning {
+        let image = &self.image;
+        let parts = &image.parts;
+        if !parts
+            .get(cursor.0)
+            .is_some_and(|part| part.range.contains(&place))
+        {
+            let after = parts.partition_point(|part| part.range.start <= place);
+            cursor.0 = after.saturating_sub(1);
+        }
+        let Some(part) = parts.get(cursor.0) else {
+            return Meaning::Plain;
+        };
+        let ahead = |from, moves| Meaning::Ahead { from, moves };
+        match part.content {
+            Content::Code => ahead(image.address(place + CODE_WORD_BYTES), Moves::WithCopy),
+            Content::Frames if self.others.has(place) => Meaning::Back {
+                from: image.address(place),
+            },
+            Content::Frames => ahead(image.address(place), Moves::WithCopy),
+            Content::FrameTable => ahead(image.address(part.range.start), Moves::WithPlace),
+            Content::Relocations => self.relocation(part, place),
+            Content::Symbols if (place - part.range.start).is_multiple_of(SYMBOL_BYTES) => part
+                .origin
+                .map_or(Meaning::Plain, |names| ahead(names, Moves::WithPlace)),
+            Content::Symbols => self.in_section(u16_at(self.file, place - 2)),
+            Content::Types if self.others.has(place) => Meaning::Number(Numbering::Names),
+            Content::Types => Meaning::Number(Numbering::Types),
+        }
+    }
+
+    fn relocation(&self, part: &Part, place: usize) -> Meaning {
+        match (place - part.range.start) % RELOCATION_BYTES {
+            0 => match part.origin {
+                // Relocations of code stand where the code is; those of tables, row for row.
+                Some(from) => Meaning::Ahead {
+                    from,
+                    moves: Moves::WithPlace,
+                },
+                None => Meaning::Row,
+            },
+            12 => Meaning::Number(Numbering::Symbols),
+            _ if self.image.is_loaded() => self.in_section(0),
+            // The symbol stands before the addend.
+            _ => self
+                .section_of(part, self.word(place - CODE_WORD_BYTES))
+                .map_or(Meaning::Plain, |section| self.in_section(section)),
+        }
+    }
+
+    /// The section that a symbol stands for.
+    fn section_of(&self, relocations: &Part, symbol: u32) -> Option<u16> {
+        let start = (symbol as usize).checked_mul(SYMBOL_BYTES)?;
+        let symbols = &self.file[relocations.symbols.clone()];
+        let symbol = symbols.get(start..)?.get(..SYMBOL_BYTES)?;
+        (symbol[4] & 0xf == SECTION_SYMBOL).then(|| u16_at(symbol, 6))
+    }
+
+    /// A word that is an address, or of an object file a place in the section with this number.
+    fn in_section(&self, number: u16) -> Meaning {
+        if self.image.is_loaded() {
+            return Meaning::Ahead {
+                from: 0,
+                moves: Moves::Not,
+            };
+        }
+        let start = self.image.sections.get(usize::from(number)).copied();
+        start
+            .flatten()
+            .map_or(Meaning::Plain, |from| Meaning::Ahead {
+                from,
+                moves: Moves::WithPlace,
+            })
+    }
+
+    /// The file without the distances of its code: what is left is alike wherever the code lies.
+    pub(super) fn masked(&self) -> Vec<u8> {
+        let mut masked = self.file.to_vec();
+        let parts = self.image.parts.iter();
+        for part in parts.filter(|part| part.content == Content::Code) {
+            let mut from = part.range.start;
+            while let Some(place) = self.next(from, part.range.end) {
+                from = place + CODE_WORD_BYTES;
+                masked[place..from].fill(0);
+            }
+        }
+        masked
+    }
+
+    /// The file with addresses instead of distances, each as `moved` gives it.
+    pub(super) fn absolute(&self, moved: &dyn Fn(u32) -> u32) -> Vec<u8> {
+        let mut absolute = self.file.to_vec();
+        let (mut from, mut cursor) = (0, Cursor::default());
+        while let Some(place) = self.next(from, absolute.len()) {
+            from = place + CODE_WORD_BYTES;
+            let word = self.word(place);
+            let word = match self.meaning(place, &mut cursor) {
+                Meaning::Ahead { from, .. } => moved(from.wrapping_add(word)),
+                Meaning::Back { from } => moved(from.wrapping_sub(word)),
+                Meaning::Row => 0,
+                Meaning::Number(_) | Meaning::Plain => continue,
+            };
+            absolute[place..from].copy_from_slice(&word.to_le_bytes());
+        }
+        absolute
+    }
+}
+
+/// A bit for each byte of a file.
+#[derive(Debug)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(bytes: usize) -> Self {
+        Self(vec![0; bytes.div_ceil(64)])
+    }
+
+    #[inline]
+    fn set(&mut self, at: usize) {
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    #[inline]
+    fn has(&self, at: usize) -> bool {
+        self.0
+            .get(at / 64)
+            .is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+    }
+
+    /// The first bit that is set, from `from` on and before `end`.
+    #[inline]
+    fn next(&self, from: usize, end: usize) -> Option<usize> {
+        if from >= end {
+            return None;
+        }
+        let mut number = from / 64;
+        let mut bits = self.0.get(number)? & (u64::MAX << (from % 64));
+        while bits == 0 {
+            number += 1;
+            if number * 64 >= end {
+                return None;
+            }
+            bits = *self.0.get(number)?;
+        }
+        let found = number * 64 + bits.trailing_zeros() as usize;
+        (found < end).then_some(found)
+    }
+}
+
+/// The word of `bytes` at `at`; 0 where there is none.
+#[inline]
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
+    word.map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    let half = bytes.get(at..).and_then(<[u8]>::first_chunk);
+    half.map_or(0, |half| u16::from_le_bytes(*half))
+}

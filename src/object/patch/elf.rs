@@ -1,0 +1,310 @@
+//! ELF: where the parts of an executable or object file lie in the file and in memory, and what stands in them.
+//!
+//! Only what predictions need (System V ABI, "Object Files"), of files of 64 bits, little-endian, for x86-64 and ARM64;
+//! of the latter, tables alone are understood, not the code.
+//!
+//! # Invariants
+//!
+//! - Every range lies inside the file, whatever its headers say. A file that cannot be read so has no image, and nothing
+//!   is predicted for it.
+//!
+//! # Not here
+//!
+//! Which words of the parts depend on where they lie (`code`).
+
+use std::ops::Range;
+
+/// Most headers of either kind that are looked at: compilers and linkers make tens.
+const HEADERS_MAX: usize = 4096;
+
+/// The first bytes: magic, 64 bits, little-endian, version 1.
+const MAGIC: [u8; 7] = [0x7f, b'E', b'L', b'F', 2, 1, 1];
+/// The machines that are understood.
+const X86_64: u16 = 62;
+const AARCH64: u16 = 183;
+/// Most loaded segments: linkers make less than ten.
+pub(super) const LOADS_MAX: usize = 64;
+/// Length of one section header.
+const SECTION_HEADER_BYTES: usize = 64;
+/// Length of one program header.
+const PROGRAM_HEADER_BYTES: usize = 56;
+/// A program header of a segment that is loaded.
+const LOADED: u32 = 1;
+/// Kinds of sections: bytes of the program, symbols, relocations, zeros that are not in the file, symbols for linking at
+/// run time, and frames, as some linkers mark them.
+const PROGRAM_BITS: u32 = 1;
+const SYMBOLS: u32 = 2;
+const RELOCATIONS: u32 = 4;
+const NO_BITS: u32 = 8;
+const DYNAMIC_SYMBOLS: u32 = 11;
+const UNWIND: u32 = 0x7000_0001;
+/// The flag of sections that hold code.
+const EXECUTABLE: u64 = 4;
+
+/// A piece of the file and where it lies in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Where it starts in the file.
+    pub(super) offset: u32,
+    /// Bytes in the file.
+    pub(super) bytes: u32,
+    /// Its address, modulo 2 to the power 32, which is all that relative addresses need.
+    pub(super) address: u32,
+}
+
+/// What stands in a part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Code.
+    Code,
+    /// Relocations: place, kind and symbol, addend.
+    Relocations,
+    /// Symbols.
+    Symbols,
+    /// Frames for unwinding.
+    Frames,
+    /// The sorted table of those.
+    FrameTable,
+    /// Type information of the kernel.
+    Types,
+}
+
+/// A part of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What stands in it.
+    pub(super) content: Content,
+    /// Where it lies in the file; never empty.
+    pub(super) range: Range<usize>,
+    /// Of relocations in an object file, the address of the code that they change; of symbols, that of their names.
+    pub(super) origin: Option<u32>,
+    /// Of relocations, where their symbols lie in the file.
+    pub(super) symbols: Range<usize>,
+}
+
+/// An executable, a shared library or an object file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Image {
+    /// Ascending by offset, without overlaps. An object file has none; its places are its addresses.
+    pub(super) loads: Vec<Load>,
+    /// Ascending, without overlaps.
+    pub(super) parts: Vec<Part>,
+    /// The addresses of the sections that have bytes in the file, by number.
+    pub(super) sections: Vec<Option<u32>>,
+}
+
+impl Image {
+    /// Reads the headers of `file`, if it is one that is understood.
+    pub(super) fn of(file: &[u8]) -> Option<Self> {
+        if !file.starts_with(&MAGIC) {
+            return None;
+        }
+        let (kind, machine) = (u16_at(file, 16)?, u16_at(file, 18)?);
+        let is_object = match kind {
+            1 => true,
+            2 | 3 => false,
+            _ => return None,
+        };
+        if machine != X86_64 && machine != AARCH64 {
+            return None;
+        }
+        let mut image = Self::default();
+        if !is_object {
+            let headers = headers(file, 32, 54, PROGRAM_HEADER_BYTES)?;
+            image.loads = headers
+                .filter_map(|header| load(header, file.len()))
+                .collect();
+            if image.loads.len() > LOADS_MAX {
+                return None;
+            }
+            image.loads.sort_unstable_by_key(|load| load.offset);
+            image
+                .loads
+                .dedup_by(|next, last| next.offset < last.offset.saturating_add(last.bytes));
+            // Without a loaded segment, places would be taken for addresses.
+            image.loads.first()?;
+        }
+        let headers: Vec<&[u8]> = headers(file, 40, 58, SECTION_HEADER_BYTES)?.collect();
+        image.sections = headers
+            .iter()
+            .map(|header| Some(image.address(section(header, file)?.start)))
+            .collect();
+        let name_header = headers.get(usize::from(u16_at(file, 62)?));
+        let names = name_header.and_then(|header| section(header, file));
+        let names = &file[names.unwrap_or_default()];
+        image.parts = headers
+            .iter()
+            .filter_map(|header| image.part(header, &headers, file, names, machine))
+            .collect();
+        image.parts.sort_unstable_by_key(|part| part.range.start);
+        image
+            .parts
+            .dedup_by(|next, last| next.range.start < last.range.end);
+        Some(image)
+    }
+
+    /// Whether it is an executable or shared library, whose numbers are addresses.
+    pub(super) fn is_loaded(&self) -> bool {
+        !self.loads.is_empty()
+    }
+
+    /// The address of a place in the file.
+    #[inline]
+    pub(super) fn address(&self, offset: usize) -> u32 {
+        address(&self.loads, offset)
+    }
+
+    /// From the first address of code to the last.
+    pub(super) fn code_addresses(&self) -> Range<u32> {
+        let mut code = self
+            .parts
+            .iter()
+            .filter(|part| part.content == Content::Code);
+        let Some(first) = code.next() else {
+            return 0..0;
+        };
+        let last = code.next_back().unwrap_or(first);
+        self.address(first.range.start)..self.address(last.range.end - 1)
+    }
+
+    /// From the first address to beyond the last: data that is zero at first has no bytes in the file.
+    pub(super) fn addresses(&self) -> Range<u32> {
+        match (self.loads.first(), self.loads.last()) {
+            (Some(first), Some(last)) => {
+                first.address..last.address.saturating_add(last.bytes.saturating_mul(2))
+            }
+            _ => self.code_addresses(),
+        }
+    }
+
+    fn part(
+        &self,
+        header: &[u8],
+        headers: &[&[u8]],
+        file: &[u8],
+        names: &[u8],
+        machine: u16,
+    ) -> Option<Part> {
+        let range = section(header, file)?;
+        let name = usize::try_from(u32_at(header, 0)?).ok()?;
+        let is_called = |wanted: &[u8]| {
+            names
+                .get(name..)
+                .is_some_and(|name| name.starts_with(wanted))
+        };
+        let is_code =
+            |header: &[u8]| u64_at(header, 8).is_some_and(|flags| flags & EXECUTABLE != 0);
+        let content = match u32_at(header, 4)? {
+            SYMBOLS | DYNAMIC_SYMBOLS => Content::Symbols,
+            RELOCATIONS => Content::Relocations,
+            PROGRAM_BITS | UNWIND if is_called(b".eh_frame\0") => Content::Frames,
+            PROGRAM_BITS | UNWIND if is_called(b".eh_frame_hdr\0") => Content::FrameTable,
+            PROGRAM_BITS if is_called(b".BTF\0") => Content::Types,
+            PROGRAM_BITS if is_code(header) && machine == X86_64 => Content::Code,
+            _ => return None,
+        };
+        let number_at = |at| usize::try_from(u32_at(header, at)?).ok();
+        let (link, info) = (number_at(40)?, number_at(44)?);
+        let linked = headers.get(link).and_then(|header| section(header, file));
+        let address = |range: &Range<usize>| self.address(range.start);
+        let (origin, symbols) = match content {
+            Content::Symbols => (linked.as_ref().map(address), 0..0),
+            Content::Relocations => {
+                let changed = headers
+                    .get(info)
+                    .filter(|header| is_code(header) && !self.is_loaded());
+                let changed = changed.and_then(|header| section(header, file));
+                (changed.as_ref().map(address), linked.unwrap_or_default())
+            }
+            _ => (None, 0..0),
+        };
+        Some(Part {
+            content,
+            range,
+            origin,
+            symbols,
+        })
+    }
+}
+
+/// The address of a place in a file; where nothing is loaded, as if the segment before went on.
+pub(super) fn address(loads: &[Load], offset: usize) -> u32 {
+    let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+    let after = loads.partition_point(|load| load.offset <= offset);
+    match after.checked_sub(1).and_then(|at| loads.get(at)) {
+        Some(load) => load.address.wrapping_add(offset - load.offset),
+        None => offset,
+    }
+}
+
+/// The headers of a table whose place and count stand at `place_at` and `count_at` of the file, of this length each.
+fn headers(
+    file: &[u8],
+    place_at: usize,
+    count_at: usize,
+    header_bytes: usize,
+) -> Option<impl Iterator<Item = &[u8]>> {
+    let place = usize::try_from(u64_at(file, place_at)?).ok()?;
+    let stated_bytes = usize::from(u16_at(file, count_at)?);
+    let count = usize::from(u16_at(file, count_at + 2)?);
+    if stated_bytes != header_bytes || count > HEADERS_MAX {
+        return None;
+    }
+    Some(file.get(place..)?.chunks_exact(header_bytes).take(count))
+}
+
+fn load(header: &[u8], file_bytes: usize) -> Option<Load> {
+    if u32_at(header, 0)? != LOADED {
+        return None;
+    }
+    let range = range(u64_at(header, 8)?, u64_at(header, 32)?, file_bytes)?;
+    Some(Load {
+        offset: u32::try_from(range.start).ok()?,
+        bytes: u32::try_from(range.len()).ok()?,
+        address: low(u64_at(header, 16)?),
+    })
+}
+
+/// Where a section lies, if it has bytes in the file.
+fn section(header: &[u8], file: &[u8]) -> Option<Range<usize>> {
+    if u32_at(header, 4)? == NO_BITS {
+        return None;
+    }
+    range(u64_at(header, 24)?, u64_at(header, 32)?, file.len())
+}
+
+/// A range that lies inside the file and is not empty.
+fn range(offset: u64, bytes: u64, file_bytes: usize) -> Option<Range<usize>> {
+    let start = usize::try_from(offset).ok()?;
+    let end = start.checked_add(usize::try_from(bytes).ok()?)?;
+    (start < end && end <= file_bytes).then_some(start..end)
+}
+
+/// The low half of an address.
+const fn low(address: u64) -> u32 {
+    (address & 0xffff_ffff) as u32
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u64::from_le_bytes)
+}

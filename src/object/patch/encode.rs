@@ -1,0 +1,160 @@
+//! Encoding: a patch from a group of pairs.
+//!
+//! A pair of executables is aligned twice: first without the distances in its code, because code that only moved is then
+//! the same; and again with addresses in their place, those of the base as the first time says that they move. What
+//! agrees then is the same code and the same table for certain.
+//!
+//! # Invariants
+//!
+//! - The same pairs give the same bytes, on any machine and however many threads encode other groups.
+//! - What is made is what [`apply`](super::apply::apply) takes.
+//!
+//! # Not here
+//!
+//! Which files make a group, and which base a target gets (`delta`).
+
+use super::align::{Search, align};
+use super::code::{CODE_WORD_BYTES, Code, u32_at};
+use super::index::index_bytes;
+use super::moved::Moves;
+use super::pair::{Effort, Method, PATCH_VERSION, Pair, check_group};
+use super::predict::{Memory, Predictor};
+use super::segment::{self, Segment};
+use super::{loads, prefix, stream};
+use crate::base::error::Result;
+
+/// What zstd takes at the highest level that is used here, for a long stream, and the list of segments.
+const COMPRESSOR_BYTES: u64 = 112 << 20;
+
+/// Encodes a group. Deterministic for one [`PATCH_VERSION`] and one version of zstd.
+///
+/// # Errors
+///
+/// [`Error::Limit`](crate::base::error::Error::Limit) if the group is larger than appliers take,
+/// [`Error::Malformed`](crate::base::error::Error::Malformed) if it is empty, and
+/// [`Error::Internal`](crate::base::error::Error::Internal) if zstd fails.
+pub fn encode(method: Method, pairs: &[Pair<'_>], effort: Effort) -> Result<Vec<u8>> {
+    let lengths = pairs
+        .iter()
+        .map(|pair| (pair.base.len(), pair.target.len()));
+    check_group(lengths)?;
+    let mut patch = vec![PATCH_VERSION, method as u8];
+    match method {
+        Method::Difference => {
+            let mut streams = Streams::default();
+            for pair in pairs {
+                streams.push(*pair);
+            }
+            let Streams {
+                control,
+                difference,
+                extra,
+                ..
+            } = streams;
+            let streams = [control, difference, extra];
+            stream::push_all(&mut patch, &streams, &[], effort.level())?;
+        }
+        Method::Prefix => prefix::push(&mut patch, pairs, effort)?,
+    }
+    Ok(patch)
+}
+
+/// Most bytes of memory that [`encode`] takes for a group, bases and targets included: what a scheduler budgets.
+#[must_use]
+pub fn encode_memory_bytes(base_bytes: u64, target_bytes: u64) -> u64 {
+    let index = usize::try_from(base_bytes).map_or(0, index_bytes) as u64;
+    let files = base_bytes.saturating_add(target_bytes);
+    // While files are aligned, changed copies of both and the index are there; afterwards, the streams.
+    let aligning = files.saturating_add(index);
+    let compressing = target_bytes.saturating_mul(2);
+    // Two bits for each byte say what is a word.
+    let words = files / 4;
+    files
+        .saturating_add(aligning.max(compressing))
+        .saturating_add(words + COMPRESSOR_BYTES)
+}
+
+/// The streams of a group.
+#[derive(Debug, Default)]
+struct Streams {
+    control: Vec<u8>,
+    difference: Vec<u8>,
+    extra: Vec<u8>,
+    memory: Option<Memory>,
+}
+
+impl Streams {
+    fn push(&mut self, pair: Pair<'_>) {
+        let base = Code::of(pair.base);
+        let target = Code::of(pair.target);
+        if let Some((base, target)) = base.zip(target) {
+            self.push_code(pair, &base, &target);
+        } else {
+            loads::push_none(&mut self.control);
+            let segments = align(pair.base, pair.target, Search::PLAIN);
+            segment::push_all(&mut self.control, &segments);
+            self.push_segments(pair, &segments, &mut |_, _, _| ());
+        }
+    }
+
+    fn push_code(&mut self, pair: Pair<'_>, base: &Code<'_>, target: &Code<'_>) {
+        let segments = align_code(base, target);
+        let target_loads = &target.image().loads;
+        loads::push_all(&mut self.control, target_loads);
+        segment::push_all(&mut self.control, &segments);
+        let mut memory = self.memory.take().unwrap_or_else(Memory::new);
+        let mut predictor = Predictor::new(base, target_loads, &segments, &mut memory);
+        self.push_segments(pair, &segments, &mut |difference, segment, at| {
+            let start = segment.base_start as usize;
+            let end = start + segment.copied as usize;
+            let shift = predictor.shift(start, at);
+            let mut from = start;
+            while let Some(place) = base.next(from, end) {
+                from = place + CODE_WORD_BYTES;
+                if from > end {
+                    break;
+                }
+                let word = u32_at(pair.target, place - start + at);
+                let missed = predictor.missed(place, shift, word);
+                difference[place - start..from - start].copy_from_slice(&missed.to_le_bytes());
+            }
+        });
+        self.memory = Some(memory);
+    }
+
+    /// Appends differences and literals. `correct` gets the differences of each copy, the segment, and where in the
+    /// target it is.
+    fn push_segments(
+        &mut self,
+        pair: Pair<'_>,
+        segments: &[Segment],
+        correct: &mut dyn FnMut(&mut [u8], Segment, usize),
+    ) {
+        let mut at = 0;
+        for segment in segments {
+            let base = &pair.base[segment.base_start as usize..];
+            let copy = &pair.target[at..][..segment.copied as usize];
+            let start = self.difference.len();
+            let differences = copy.iter().zip(base);
+            self.difference
+                .extend(differences.map(|(new, old)| new.wrapping_sub(*old)));
+            correct(&mut self.difference[start..], *segment, at);
+            at += copy.len();
+            let literal = &pair.target[at..][..segment.literal as usize];
+            self.extra.extend_from_slice(literal);
+            at += literal.len();
+        }
+    }
+}
+
+/// Takes a target with code apart.
+fn align_code(base: &Code<'_>, target: &Code<'_>) -> Vec<Segment> {
+    let segments = align(&base.masked(), &target.masked(), Search::MASKED);
+    let moves = Moves::new(&base.image().loads, &target.image().loads, &segments);
+    drop(segments);
+    align(
+        &base.absolute(&|address| address.wrapping_add(moves.by(address))),
+        &target.absolute(&|address| address),
+        Search::PREDICTED,
+    )
+}

@@ -1,0 +1,42 @@
+//! Patches: a group of files, each as what differs from a file that the receiver has.
+//!
+//! ```text
+//! version u8 | method u8 | streams
+//! ```
+//!
+//! A patch is deterministic, and says everything but the lengths of its bases and targets, which stand around it
+//! (`object::patch_frame`). Files of a group share their streams, so a change that is the same in many costs once.
+//!
+//! # Invariants
+//!
+//! - Appliers take what encoders make, and check all else; hash checks around them decide at last.
+//!
+//! # Not here
+//!
+//! Choosing bases and groups (`delta`).
+
+mod align;
+mod apply;
+mod btf;
+mod code;
+mod elf;
+mod encode;
+mod frames;
+mod index;
+mod loads;
+mod moved;
+mod pair;
+mod predict;
+mod prefix;
+mod segment;
+mod stream;
+mod varint;
+mod word;
+mod x86;
+
+#[cfg(test)]
+pub(in crate::object) mod tests;
+
+pub use self::apply::apply;
+pub use self::encode::{encode, encode_memory_bytes};
+pub use self::pair::{Effort, Method, PATCH_VERSION, Pair};

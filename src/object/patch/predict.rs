@@ -1,0 +1,233 @@
+//! Predicting: what the words of code become when its parts move.
+//!
+//! When code moves, the distance to another place changes by how far that moved minus how far it moved itself. Where the
+//! parts went is known from the segments, before any byte of the target is: so encoder and applier make the same
+//! prediction, and only what it misses is stored. Courgette (Adams, 2009) and Zucchini (Huang, 2018) do this for Chromium
+//! by disassembling both files; here the copies stand in for their labels. What a missed prediction reveals about a place
+//! is remembered for the next word that names it.
+//!
+//! # Invariants
+//!
+//! - A prediction depends on base, segments and the words before it: nothing else.
+//!
+//! # Not here
+//!
+//! Where the words are and what they hold (`code`), how what is missed is stored (`encode`, `apply`).
+
+use std::ops::Range;
+
+use super::code::{Code, Cursor, Meaning, Moves as MovesWith, Numbering};
+use super::elf::{Load, address};
+use super::moved::Moves;
+use super::segment::Segment;
+
+/// Places and numbers that are remembered, as a power of two: of more, some are forgotten.
+const MEMORY_LOG: u32 = 20;
+/// Numberings that are told apart.
+const NUMBERINGS: usize = Numbering::Types as usize + 1;
+/// Multiplier of the hash, as in `index`.
+const MULTIPLIER: u32 = 0x9e37_79b1;
+/// Keeps the places of one pair from being taken for those of another.
+const SALT: u32 = 0x85eb_ca6b;
+/// Keeps numbers of different kinds apart from places and from each other.
+const NUMBER_SALT: u32 = 0x5000_0000;
+
+/// What was seen to move, in all pairs of a group.
+#[derive(Debug)]
+pub(super) struct Memory {
+    seen: Vec<Seen>,
+    pairs: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    key: u32,
+    by: u32,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            seen: vec![Seen::default(); 1 << MEMORY_LOG],
+            pairs: 0,
+        }
+    }
+
+    #[inline]
+    fn cell(key: u32) -> usize {
+        (key.wrapping_mul(MULTIPLIER) >> (u32::BITS - MEMORY_LOG)) as usize
+    }
+}
+
+/// Predicts for one pair.
+#[derive(Debug)]
+pub(super) struct Predictor<'a> {
+    code: &'a Code<'a>,
+    target: &'a [Load],
+    moves: Moves,
+    memory: &'a mut Memory,
+    salt: u32,
+    cursor: Cursor,
+    /// By how much the last number of each kind changed.
+    last: [u32; NUMBERINGS],
+    /// By how much the last row changed.
+    row: u32,
+    /// A place from which words count, mostly the same for many, and by how much it moves.
+    place: (u32, u32),
+    /// The range that was looked up last, and by how much it moves.
+    recent: (Range<u32>, u32),
+}
+
+/// A prediction, to be compared with what is there.
+#[derive(Clone, Copy, Debug)]
+struct Prediction {
+    word: u32,
+    meaning: Meaning,
+    key: u32,
+    by: u32,
+}
+
+impl<'a> Predictor<'a> {
+    /// Predicts for a target that is loaded as `target` says and made of `segments`.
+    pub(super) fn new(
+        code: &'a Code<'a>,
+        target: &'a [Load],
+        segments: &[Segment],
+        memory: &'a mut Memory,
+    ) -> Self {
+        memory.pairs = memory.pairs.wrapping_add(1);
+        let moves = Moves::new(&code.image().loads, target, segments);
+        Self {
+            code,
+            target,
+            salt: memory.pairs.wrapping_mul(SALT),
+            memory,
+            cursor: Cursor::default(),
+            last: [0; NUMBERINGS],
+            row: 0,
+            place: (0, moves.by(0)),
+            recent: (0..0, 0),
+            moves,
+        }
+    }
+
+    /// By how much a copy moves in memory, from a place in the base to one in the target.
+    pub(super) fn shift(&self, base_start: usize, target_start: usize) -> u32 {
+        let from = address(&self.code.image().loads, base_start);
+        address(self.target, target_start).wrapping_sub(from)
+    }
+
+    /// What the target has instead of the word at `place` of the base, in a copy that moves by `shift`, if the prediction
+    /// missed by `missed`.
+    #[inline]
+    pub(super) fn found(&mut self, place: usize, shift: u32, missed: u32) -> u32 {
+        let prediction = self.predict(place, shift);
+        let word = prediction.word.wrapping_add(unfold(missed));
+        self.learn(prediction, word);
+        word
+    }
+
+    /// By how much the prediction for the word at `place` of the base missed what the target has there, `word`.
+    #[inline]
+    pub(super) fn missed(&mut self, place: usize, shift: u32, word: u32) -> u32 {
+        let prediction = self.predict(place, shift);
+        self.learn(prediction, word);
+        fold(word.wrapping_sub(prediction.word))
+    }
+
+    #[inline]
+    fn predict(&mut self, place: usize, shift: u32) -> Prediction {
+        let word = self.code.word(place);
+        let meaning = self.code.meaning(place, &mut self.cursor);
+        let (key, by, shift) = match meaning {
+            Meaning::Ahead { from, moves } => {
+                let goal = from.wrapping_add(word);
+                let shift = match moves {
+                    MovesWith::WithCopy => shift,
+                    MovesWith::WithPlace => self.place_moves_by(from),
+                    MovesWith::Not => 0,
+                };
+                let key = goal ^ self.salt;
+                let by = match self.recall(key) {
+                    Some(by) => by,
+                    None => self.moves_by(goal),
+                };
+                (key, by, shift)
+            }
+            Meaning::Back { from } => (0, shift, self.moves_by(from.wrapping_sub(word))),
+            Meaning::Row => (0, self.row, 0),
+            Meaning::Number(numbering) => {
+                let salt = match numbering {
+                    Numbering::Symbols => self.salt,
+                    Numbering::Names | Numbering::Types => 0,
+                };
+                let number = numbering as u32;
+                let key = word ^ salt ^ NUMBER_SALT.wrapping_add(number << 28);
+                let by = self.recall(key).unwrap_or(self.last[numbering as usize]);
+                (key, by, 0)
+            }
+            Meaning::Plain => (0, 0, 0),
+        };
+        Prediction {
+            word: word.wrapping_add(by).wrapping_sub(shift),
+            meaning,
+            key,
+            by,
+        }
+    }
+
+    /// Neighbours name neighbours, so most places are in the range of the place before.
+    #[inline]
+    fn moves_by(&mut self, place: u32) -> u32 {
+        if !self.recent.0.contains(&place) {
+            self.recent = self.moves.range(place);
+        }
+        self.recent.1
+    }
+
+    #[inline]
+    fn place_moves_by(&mut self, place: u32) -> u32 {
+        if self.place.0 != place {
+            self.place = (place, self.moves.by(place));
+        }
+        self.place.1
+    }
+
+    #[inline]
+    fn recall(&self, key: u32) -> Option<u32> {
+        let seen = self.memory.seen[Memory::cell(key)];
+        (seen.key == key).then_some(seen.by)
+    }
+
+    /// Remembers what the word has become.
+    #[inline]
+    fn learn(&mut self, prediction: Prediction, word: u32) {
+        let Prediction { key, meaning, .. } = prediction;
+        let by = prediction
+            .by
+            .wrapping_add(word)
+            .wrapping_sub(prediction.word);
+        match meaning {
+            // What the moves say need not be remembered.
+            Meaning::Ahead { .. } if word != prediction.word => {
+                self.memory.seen[Memory::cell(key)] = Seen { key, by };
+            }
+            Meaning::Number(numbering) => {
+                self.memory.seen[Memory::cell(key)] = Seen { key, by };
+                self.last[numbering as usize] = by;
+            }
+            Meaning::Row => self.row = by,
+            Meaning::Ahead { .. } | Meaning::Back { .. } | Meaning::Plain => {}
+        }
+    }
+}
+
+/// Spells a small difference of either sign as a small number.
+const fn fold(difference: u32) -> u32 {
+    difference << 1 ^ (difference.cast_signed() >> 31).cast_unsigned()
+}
+
+/// The difference that [`fold`] spelt.
+const fn unfold(number: u32) -> u32 {
+    number >> 1 ^ (number & 1).wrapping_neg()
+}

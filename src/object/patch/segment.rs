@@ -1,0 +1,112 @@
+//! Segments: how a target is put together, an approximate copy and then literal bytes, again and again.
+//!
+//! ```text
+//! control stream, for each segment: copied bytes, literal bytes, and by how far the copy starts behind (or before)
+//! the end of the copy before it, as varints, the last one signed
+//! ```
+//!
+//! # Invariants
+//!
+//! - The segments of a pair fill its target exactly, and every copy lies inside the base: whoever makes or reads
+//!   segments checks it.
+//! - A segment makes at least [`SEGMENT_BYTES_MIN`] bytes, the first and last of a target excepted: so a list of segments is never
+//!   much larger than the target.
+//!
+//! # Not here
+//!
+//! How they are found (`align`).
+
+use super::stream::{Stream, malformed};
+use super::varint;
+use crate::base::error::Result;
+
+/// Fewest bytes of a target that a segment makes.
+pub(super) const SEGMENT_BYTES_MIN: usize = 8;
+
+/// Most bytes of one segment in the control stream: two lengths of 32 bits and a distance of 33.
+const CONTROL_BYTES_MAX: u64 = 15;
+
+/// A piece of a target: `copied` bytes that resemble those of the base from `base_start`, then `literal` bytes that
+/// resemble nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Where the copy starts in the base.
+    pub(super) base_start: u32,
+    /// Bytes of the copy.
+    pub(super) copied: u32,
+    /// Literal bytes behind it.
+    pub(super) literal: u32,
+}
+
+impl Segment {
+    /// Where the copy ends in the base.
+    fn base_end(self) -> i64 {
+        i64::from(self.base_start) + i64::from(self.copied)
+    }
+
+    /// Bytes of the target.
+    fn bytes(self) -> u64 {
+        u64::from(self.copied) + u64::from(self.literal)
+    }
+}
+
+/// The most bytes of a control stream for targets of `target_bytes` in all.
+pub(super) fn control_bytes_max(targets: u64, target_bytes: u64) -> u64 {
+    CONTROL_BYTES_MAX * (target_bytes / SEGMENT_BYTES_MIN as u64 + 2 * targets)
+}
+
+/// Appends the segments of one pair to the control stream.
+pub(super) fn push_all(control: &mut Vec<u8>, segments: &[Segment]) {
+    let mut end = 0;
+    for segment in segments {
+        varint::push(control, segment.copied.into());
+        varint::push(control, segment.literal.into());
+        let distance = i64::from(segment.base_start) - end;
+        varint::push(control, varint::zigzag(distance));
+        end = segment.base_end();
+    }
+}
+
+/// Reads the segments of one pair.
+///
+/// # Errors
+///
+/// [`Malformed`](crate::base::error::Error::Malformed) if they do not fill the target, or leave the base.
+pub(super) fn take_all(
+    control: &mut Stream<'_>,
+    base_bytes: u32,
+    target_bytes: u32,
+) -> Result<Vec<Segment>> {
+    let narrow = |number: u64| {
+        u32::try_from(number).map_err(|_| malformed("a segment is longer than a target"))
+    };
+    let mut segments = Vec::new();
+    let mut left = u64::from(target_bytes);
+    let mut end = 0_i64;
+    while left > 0 {
+        let copied = narrow(control.number()?)?;
+        let literal = narrow(control.number()?)?;
+        let distance = varint::unzigzag(control.number()?);
+        let start = end.checked_add(distance);
+        let base_start = start.and_then(|start| u32::try_from(start).ok());
+        let segment = Segment {
+            base_start: base_start.ok_or_else(|| malformed("a copy starts outside its base"))?,
+            copied,
+            literal,
+        };
+        if segment.base_end() > i64::from(base_bytes) {
+            return Err(malformed("a copy runs over the end of its base"));
+        }
+        left = left
+            .checked_sub(segment.bytes())
+            .ok_or_else(|| malformed("segments run over the end of their target"))?;
+        let is_edge = left == 0 || segments.is_empty();
+        let bytes_min = if is_edge { 1 } else { SEGMENT_BYTES_MIN as u64 };
+        if segment.bytes() < bytes_min {
+            return Err(malformed("a segment is too short"));
+        }
+        end = segment.base_end();
+        segments.push(segment);
+    }
+    Ok(segments)
+}

@@ -1,0 +1,184 @@
+//! Streams: the parts of a patch, each compressed by itself, because what is alike then stands together.
+//!
+//! ```text
+//! for each stream: its length, and its length as stored, as varints; then the streams as stored, one after another
+//! ```
+//!
+//! # Invariants
+//!
+//! - A stream that is read has no more bytes than its limit, and none is left over at the end.
+//!
+//! # Not here
+//!
+//! What the streams hold (`encode`, `apply`), zstd (`object::codec`).
+
+use super::super::codec::{self, Expander};
+use super::varint;
+use crate::base::error::{Error, Result, check_limit};
+
+/// Bytes that are expanded at once for numbers.
+const BUFFER_BYTES: usize = 4096;
+
+/// Compresses `streams` and appends them.
+///
+/// # Errors
+///
+/// [`Error::Internal`] if zstd fails.
+pub(super) fn push_all(
+    out: &mut Vec<u8>,
+    streams: &[Vec<u8>],
+    prefix: &[u8],
+    level: i32,
+) -> Result<()> {
+    let mut bodies = Vec::with_capacity(streams.len());
+    for raw in streams {
+        let stored = match raw.len() {
+            0 => Vec::new(),
+            _ => codec::compress_stream(raw, prefix, level)?,
+        };
+        varint::push(out, raw.len() as u64);
+        varint::push(out, stored.len() as u64);
+        bodies.push(stored);
+    }
+    for body in bodies {
+        out.extend_from_slice(&body);
+    }
+    Ok(())
+}
+
+/// Opens the streams of which `bytes` consist; stream `n` may have `bytes_max[n]` bytes.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] or [`Error::Limit`] if they are not these streams and nothing else.
+pub(super) fn open_all<'a, const N: usize>(
+    mut bytes: &'a [u8],
+    prefix: &'a [u8],
+    bytes_max: [u64; N],
+) -> Result<[Stream<'a>; N]> {
+    let mut lengths = [(0, 0); N];
+    for ((raw, stored), max) in lengths.iter_mut().zip(bytes_max) {
+        *raw = take_length(&mut bytes)?;
+        *stored = take_length(&mut bytes)?;
+        check_limit("bytes of a stream of a patch", *raw as u64, max)?;
+    }
+    let mut streams = Vec::with_capacity(N);
+    for (raw, stored) in lengths {
+        let (body, rest) = bytes
+            .split_at_checked(stored)
+            .ok_or_else(|| malformed("a stream is cut short"))?;
+        streams.push(Stream::new(body, prefix, raw)?);
+        bytes = rest;
+    }
+    if !bytes.is_empty() {
+        return Err(malformed("there are bytes behind the last stream"));
+    }
+    streams
+        .try_into()
+        .map_err(|_| Error::internal("another number of streams"))
+}
+
+fn take_length(bytes: &mut &[u8]) -> Result<usize> {
+    let number = varint::take(|| {
+        let (byte, rest) = bytes
+            .split_first()
+            .ok_or_else(|| malformed("it ends within its table of streams"))?;
+        *bytes = rest;
+        Ok(*byte)
+    })?;
+    usize::try_from(number).map_err(|_| malformed("a stream is longer than memory"))
+}
+
+/// A stream that is read from its start to its end.
+pub(super) struct Stream<'a> {
+    /// `None` for a stream without bytes, which is stored as none.
+    expander: Option<Expander<'a>>,
+    /// Bytes that were expanded ahead, for numbers.
+    buffer: Vec<u8>,
+    taken: usize,
+}
+
+impl<'a> Stream<'a> {
+    fn new(stored: &'a [u8], prefix: &'a [u8], raw_bytes: usize) -> Result<Self> {
+        let expander = match (raw_bytes, stored.is_empty()) {
+            (0, true) => None,
+            (0, false) => return Err(malformed("an empty stream is stored as something")),
+            _ => Some(Expander::new(stored, prefix, raw_bytes)?),
+        };
+        Ok(Self {
+            expander,
+            buffer: Vec::new(),
+            taken: 0,
+        })
+    }
+
+    /// Fills `piece` with the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if there are no more, or what is stored is damaged.
+    pub(super) fn read(&mut self, piece: &mut [u8]) -> Result<()> {
+        let ahead = &self.buffer[self.taken..];
+        let count = ahead.len().min(piece.len());
+        let (first, rest) = piece.split_at_mut(count);
+        first.copy_from_slice(&ahead[..count]);
+        self.taken += count;
+        match &mut self.expander {
+            _ if rest.is_empty() => Ok(()),
+            Some(expander) => expander.read(rest),
+            None => Err(malformed("a stream is too short")),
+        }
+    }
+
+    /// Takes the next number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if there is none, or it is not spelt as it must be.
+    #[inline]
+    pub(super) fn number(&mut self) -> Result<u64> {
+        varint::take(|| self.byte())
+    }
+
+    /// Takes the next byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if there is none.
+    #[inline]
+    pub(super) fn byte(&mut self) -> Result<u8> {
+        if self.taken == self.buffer.len() {
+            self.refill()?;
+        }
+        let byte = self.buffer.get(self.taken).copied();
+        self.taken += 1;
+        byte.ok_or_else(|| malformed("a stream is too short"))
+    }
+
+    fn refill(&mut self) -> Result<()> {
+        let left = self.expander.as_ref().map_or(0, Expander::left);
+        self.buffer.resize(left.min(BUFFER_BYTES), 0);
+        self.taken = 0;
+        match &mut self.expander {
+            Some(expander) if left > 0 => expander.read(&mut self.buffer),
+            _ => Err(malformed("a stream is too short")),
+        }
+    }
+
+    /// Checks that every byte has been read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if some are left.
+    pub(super) fn finish(self) -> Result<()> {
+        if self.taken != self.buffer.len() {
+            return Err(malformed("a stream is longer than the targets need"));
+        }
+        self.expander.map_or(Ok(()), Expander::finish)
+    }
+}
+
+/// A patch that is not one.
+pub(super) fn malformed(reason: impl Into<String>) -> Error {
+    Error::malformed("patch", reason)
+}

@@ -1,0 +1,239 @@
+//! Patches that nobody's encoder made.
+
+use super::made::{applied, noise, program};
+use super::{Effort, Method, PATCH_VERSION, Pair, apply, encode, segment, stream, varint};
+use crate::base::error::{Error, Result};
+use crate::base::id::Hash;
+use crate::object::patch::segment::Segment;
+
+/// A patch of differences with these streams.
+fn patch(control: &[u64], difference: usize, extra: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for number in control {
+        varint::push(&mut bytes, *number);
+    }
+    streams(&[bytes, vec![0; difference], vec![1; extra]])
+}
+
+fn streams(streams: &[Vec<u8>; 3]) -> Result<Vec<u8>> {
+    let mut patch = vec![PATCH_VERSION, Method::Difference as u8];
+    stream::push_all(&mut patch, streams, &[], 1)?;
+    Ok(patch)
+}
+
+/// Applies to a base of 100 bytes and a target of 40, and gives what was handed on if that went well.
+fn outcome(patch: &[u8]) -> Result<Vec<u8>> {
+    let mut target = Vec::new();
+    let outcome = apply(patch, &[&[5; 100]], &[40], &mut |_, piece| {
+        target.extend_from_slice(piece);
+        Ok(())
+    });
+    assert!(target.len() <= 40, "never more than was declared");
+    outcome.map(|()| target)
+}
+
+const FAR: u64 = 1 << 40;
+
+#[test]
+fn control_that_leaves_base_or_target_is_refused() -> Result<()> {
+    let back = varint::zigzag;
+    assert_eq!(
+        outcome(&patch(&[0, 30, 10, back(70)], 30, 10)?)?,
+        [&[5; 30][..], &[1; 10]].concat()
+    );
+    for (control, difference, extra, reason) in [
+        (&[][..], 0, 0, "nothing"),
+        (&[0, 30, 9, 0], 30, 9, "a byte too few"),
+        (&[0, 30, 11, 0], 30, 10, "a byte too many"),
+        (
+            &[0, 30, 10, back(71)],
+            30,
+            10,
+            "a copy over the end of the base",
+        ),
+        (&[0, 30, 10, back(-1)], 30, 10, "a copy before the base"),
+        (
+            &[0, 10, 10, back(50), 20, 0, back(-61)],
+            30,
+            10,
+            "a copy before the base later",
+        ),
+        (&[0, 30, 10, back(i64::MAX)], 30, 10, "a copy far away"),
+        (&[0, 30, 10, back(i64::MIN)], 30, 10, "a copy far before"),
+        (&[0, FAR, 10, 0], 30, 10, "an endless copy"),
+        (&[0, 30, FAR, 0], 30, 10, "endless literals"),
+        (&[0, 0, 0, 0, 30, 10, 0], 30, 10, "an empty segment"),
+        (
+            &[0, 10, 0, 0, 3, 4, 0, 13, 10, 0],
+            26,
+            14,
+            "a segment that is too short",
+        ),
+        (
+            &[0, 30, 10, 0, 0],
+            30,
+            10,
+            "control behind the last segment",
+        ),
+        (&[0, 30, 10, 0], 31, 10, "a difference too many"),
+        (&[0, 30, 10, 0], 29, 10, "a difference too few"),
+        (&[0, 30, 10, 0], 30, 11, "a literal too many"),
+        (&[0, 30, 10, 0], 30, 9, "a literal too few"),
+        (
+            &[1, 30, 10, 0],
+            30,
+            10,
+            "a prediction for what is no program",
+        ),
+        (&[66, 30, 10, 0], 30, 10, "too many loaded segments"),
+        (
+            &[2, FAR, 0, 0, 30, 10, 0],
+            30,
+            10,
+            "a loaded segment far away",
+        ),
+        (
+            &[3, 9, 1, 1, 9, 1, 1, 30, 10, 0],
+            30,
+            10,
+            "loaded segments that do not ascend",
+        ),
+    ] {
+        let patch = patch(control, difference, extra)?;
+        assert!(outcome(&patch).is_err(), "{reason}");
+    }
+    Ok(())
+}
+
+#[test]
+fn streams_that_claim_too_much_are_refused_before_they_are_expanded() -> Result<()> {
+    let bomb = streams(&[vec![0; 100_000], vec![0; 10], vec![0; 10]])?;
+    assert!(
+        matches!(outcome(&bomb), Err(Error::Limit { .. })),
+        "control"
+    );
+    let bomb = streams(&[vec![0], vec![0; 1 << 24], vec![0; 10]])?;
+    assert!(
+        matches!(outcome(&bomb), Err(Error::Limit { .. })),
+        "difference"
+    );
+    let bomb = streams(&[vec![0], vec![0; 10], vec![0; 1 << 24]])?;
+    assert!(matches!(outcome(&bomb), Err(Error::Limit { .. })), "extra");
+    let good = patch(&[0, 30, 10, 0], 30, 10)?;
+    for (patch, reason) in [
+        ([&good[..], &[0]].concat(), "a byte behind"),
+        ([&[2], &good[1..]].concat(), "another version"),
+        ([&[1, 0], &good[2..]].concat(), "another method"),
+        ([&[1, 3], &good[2..]].concat(), "a third method"),
+        (
+            [&[1, 2], &good[2..]].concat(),
+            "the streams of the other method",
+        ),
+        (
+            [&good[..2], &[0x84, 0], &good[3..]].concat(),
+            "an overlong number",
+        ),
+        (
+            [&good[..2], &[0xff; 9], &[1], &good[3..]].concat(),
+            "an endless stream",
+        ),
+        ([&good[..2], &[0; 6]].concat(), "no streams"),
+        (
+            [&good[..2], &[0, 1, 0, 0, 0, 0, 7]].concat(),
+            "an empty stream that is stored",
+        ),
+    ] {
+        assert!(outcome(&patch).is_err(), "{reason}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_wrong_number_of_bases_is_refused() -> Result<()> {
+    let good = patch(&[0, 30, 10, 0], 30, 10)?;
+    let mut ignore = |_: usize, _: &[u8]| Ok(());
+    let base = &[5; 100][..];
+    assert!(apply(&good, &[base], &[40], &mut ignore).is_ok());
+    for (bases, lengths, reason) in [
+        (&[][..], &[40][..], "no base"),
+        (&[base, base], &[40], "two bases"),
+        (&[base], &[], "no target"),
+        (&[], &[], "neither"),
+        (&[&base[..29]], &[40], "a shorter base"),
+        (&[base], &[41], "a longer target"),
+        (&[base], &[39], "a shorter target"),
+        (&[base], &[u32::MAX], "a target beyond the limits"),
+    ] {
+        assert!(
+            apply(&good, bases, lengths, &mut ignore).is_err(),
+            "{reason}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_sink_answers_ends_the_applying() -> Result<()> {
+    let good = patch(&[0, 30, 10, 0], 30, 10)?;
+    let mut calls = 0;
+    let outcome = apply(&good, &[&[5; 100]], &[40], &mut |_, _| {
+        calls += 1;
+        Err(Error::Interrupted)
+    });
+    assert!(matches!(outcome, Err(Error::Interrupted)) && calls == 1);
+    Ok(())
+}
+
+#[test]
+fn no_truncation_and_no_flipped_byte_gives_another_target_unnoticed() -> Result<()> {
+    let (base, target) = (program(1, 6), program(2, 7));
+    let other = noise(1, 50);
+    let pairs = [
+        Pair {
+            base: &base,
+            target: &target,
+        },
+        Pair {
+            base: &other,
+            target: &other[9..],
+        },
+    ];
+    for method in [Method::Difference, Method::Prefix] {
+        let good = encode(method, &pairs, Effort::Quick)?;
+        let wanted = applied(&good, &pairs)?;
+        let is_right = |patch: &[u8]| applied(patch, &pairs).is_ok_and(|targets| targets == wanted);
+        for end in 0..good.len() {
+            assert!(applied(&good[..end], &pairs).is_err(), "cut at {end}");
+        }
+        let mut right = 0;
+        for (at, flip) in (0..good.len()).flat_map(|at| [(at, 1 << (at % 8)), (at, 0xff)]) {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            // zstd frames have bits that mean nothing; every other gives an error or other bytes, which hashes tell.
+            right += usize::from(is_right(&bad));
+        }
+        assert!(right < 12, "{right} of {} mean nothing", 2 * good.len());
+        assert_eq!(Hash::of(&wanted[0]), Hash::of(&target));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_shortest_segments_fill_the_longest_control_stream() {
+    let segment = Segment {
+        base_start: 0,
+        copied: 4,
+        literal: 4,
+    };
+    let mut control = Vec::new();
+    segment::push_all(&mut control, &[segment; 1000]);
+    assert!(control.len() as u64 <= segment::control_bytes_max(1, 8 * 1000));
+    let jump = Segment {
+        base_start: 0,
+        copied: u32::MAX,
+        literal: u32::MAX,
+    };
+    control.clear();
+    segment::push_all(&mut control, &[jump, jump]);
+    assert_eq!(control.len(), 2 * 15 - 4);
+}
