@@ -11,12 +11,16 @@
 //! | [`disk`] | the only door to the file system |
 //! | [`store`] | durable state, the only floor that knows redb |
 //! | [`build`] | the verbs of a build: stage, commit, publish, purge, retire, verify |
+//! | [`delta`] | packs that turn one snapshot into another: planned, made, unpacked |
+//! | [`remote`] | exchange between stores: follow an origin, pull, push, bundles |
 //!
 //! The command line in `src/bin/bindery` is a separate target that sees only what is public here.
 
 pub mod base;
 pub mod build;
+pub mod delta;
 pub mod disk;
 pub mod object;
+pub mod remote;
 pub mod store;
 pub mod trust;

@@ -11,6 +11,8 @@
 //!
 //! Inputs that people wrote, which must be accepted: `seeds/<target>/`.
 
+use std::fmt::Write;
+
 /// Bytes of one corpus.
 pub const CORPUS_BYTES_MAX: usize = 10 * 1024;
 
@@ -43,7 +45,8 @@ fn escape(input: &[u8]) -> String {
             b'\n' => line.push_str("\\n"),
             b'\\' => line.push_str("\\\\"),
             b' '..=b'~' => line.push(char::from(*byte)),
-            _ => line.push_str(&format!("\\x{byte:02x}")),
+            // Writing to a text cannot fail.
+            _ => write!(line, "\\x{byte:02x}").unwrap_or(()),
         }
     }
     line

@@ -15,13 +15,13 @@ use crate::object::tree::{Entry, EntryKind, TreeRef};
 use crate::store::view::View;
 
 /// Checks what changed from one tree to another.
-pub(super) struct Checker<'a, 's, S> {
+pub(crate) struct Checker<'a, 's, S> {
     /// Shows both trees.
-    pub(super) source: &'a S,
+    pub(crate) source: &'a S,
     /// Shows the targets of links.
-    pub(super) view: &'a View<'s>,
+    pub(crate) view: &'a View<'s>,
     /// How strict the repo is about names.
-    pub(super) profile: Profile,
+    pub(crate) profile: Profile,
 }
 
 impl<S: TreeSource> Checker<'_, '_, S> {
@@ -30,9 +30,9 @@ impl<S: TreeSource> Checker<'_, '_, S> {
     /// # Errors
     ///
     /// [`Error::Limit`] if a path is too deep or there are too many entries; [`Error::Usage`] if a name breaks the profile.
-    pub(super) fn check(&self, before: TreeRef, after: TreeRef) -> Result<u64> {
+    pub(crate) fn check(&self, before: Option<TreeRef>, after: TreeRef) -> Result<u64> {
         let mut census = Census::new(self.source, [Some(after), None]);
-        self.directory(Some(before), after, &TreePath::root(), &mut census)
+        self.directory(before, after, &TreePath::root(), &mut census)
     }
 
     fn directory(

@@ -159,6 +159,17 @@ impl<'n, 'v, 's> Closure<'n, 'v, 's> {
         Err(damage(error, object, &needs.of(object)))
     }
 
+    /// Checks everything that the directory `tree` reaches, but for the bytes of blobs.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub(super) fn check_directory(&mut self, tree: TreeRef, shown: &str) -> Result<()> {
+        let path = TreePath::root();
+        let way = Way { path: &path, shown };
+        self.directory(tree, way, &mut Vec::new()).map(drop)
+    }
+
     /// Checks a directory, and everything beneath it that was not checked before. The bytes of blobs are left `unread`.
     fn directory(
         &mut self,

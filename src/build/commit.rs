@@ -155,7 +155,7 @@ fn merge<'s>(
         view,
         profile,
     }
-    .check(root(&now), merged.tree)?;
+    .check(Some(root(&now)), merged.tree)?;
     let totals = workshop.node(merged.tree)?.totals();
     let depth = changed.max(now.map_or(0, |snapshot| snapshot.depth));
     Ok(Plan {

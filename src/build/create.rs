@@ -88,7 +88,7 @@ pub(super) fn labels_of(row: &BuildRow) -> Result<Labels> {
 }
 
 /// What a ref shows now, as builds remember it.
-pub(super) fn base_of(store: &Store, repo: &RepoName, target: &RefName) -> Result<Option<Base>> {
+pub(crate) fn base_of(store: &Store, repo: &RepoName, target: &RefName) -> Result<Option<Base>> {
     let reader = store.reader()?;
     let row = reader.find_ref(&reader.repo(repo)?, target)?;
     Ok(row

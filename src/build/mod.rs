@@ -5,7 +5,7 @@
 //! What changes together in the catalog (`store`); what the user sees of it (the command line).
 
 mod against;
-mod check;
+pub(crate) mod check;
 pub mod checkout;
 mod closure;
 pub mod commit;
@@ -18,7 +18,7 @@ mod file_list;
 mod fsck_tests;
 pub mod merge;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 mod open;
 mod overlay;
 mod overtaken;
@@ -32,12 +32,12 @@ pub mod retire;
 mod rewrite;
 pub mod rollback;
 #[cfg(test)]
-mod sandbox;
+pub(crate) mod sandbox;
 mod sign;
 pub mod spec;
 pub mod stage;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod three_way;
 pub mod verify;
 pub mod withdraw;

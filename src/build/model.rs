@@ -15,21 +15,21 @@ use crate::object::memory::{AnyError, MemoryTrees, directory, file};
 use crate::object::tree::{Entry, TreeRef};
 
 /// What a test returns.
-pub(super) type Outcome = Result<(), AnyError>;
+pub(crate) type Outcome = Result<(), AnyError>;
 
 /// What a directory has under each name.
-pub(super) type Contents = BTreeMap<String, Thing>;
+pub(crate) type Contents = BTreeMap<String, Thing>;
 
 /// A file, told from others by the number of its bytes, or a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Thing {
+pub(crate) enum Thing {
     File(u8),
     Directory(Contents),
 }
 
 impl Thing {
     /// What is in a directory.
-    pub(super) fn directory(&self) -> Option<&Contents> {
+    pub(crate) fn directory(&self) -> Option<&Contents> {
         match self {
             Self::Directory(contents) => Some(contents),
             Self::File(_) => None,
@@ -38,7 +38,7 @@ impl Thing {
 }
 
 /// Makes a tree from lines such as `a/b=1`, a file, and `d/`, an empty directory.
-pub(super) fn contents(lines: &[&str]) -> Contents {
+pub(crate) fn contents(lines: &[&str]) -> Contents {
     let mut contents = Contents::new();
     for line in lines {
         let (path, thing) = match line.split_once('=') {
@@ -53,7 +53,7 @@ pub(super) fn contents(lines: &[&str]) -> Contents {
 
 /// Makes a path show `thing`, as a file system would: directories are made on the way, and replace files. `None` removes
 /// the path, if it is there.
-pub(super) fn set(contents: &mut Contents, names: &[&str], thing: Option<Thing>) {
+pub(crate) fn set(contents: &mut Contents, names: &[&str], thing: Option<Thing>) {
     match (names, thing) {
         ([], _) => {}
         ([name], Some(thing)) => drop(contents.insert((*name).to_owned(), thing)),
@@ -75,7 +75,7 @@ pub(super) fn set(contents: &mut Contents, names: &[&str], thing: Option<Thing>)
 }
 
 /// What a path shows; the root shows nothing.
-pub(super) fn get<'c>(contents: &'c Contents, names: &[&str]) -> Option<&'c Thing> {
+pub(crate) fn get<'c>(contents: &'c Contents, names: &[&str]) -> Option<&'c Thing> {
     match names {
         [] => None,
         [name] => contents.get(*name),
@@ -84,7 +84,7 @@ pub(super) fn get<'c>(contents: &'c Contents, names: &[&str]) -> Option<&'c Thin
 }
 
 /// The paths of all files, each with its number.
-pub(super) fn files(contents: &Contents) -> BTreeMap<String, u8> {
+pub(crate) fn files(contents: &Contents) -> BTreeMap<String, u8> {
     let mut all = BTreeMap::new();
     for (name, thing) in contents {
         match thing {
@@ -99,7 +99,7 @@ pub(super) fn files(contents: &Contents) -> BTreeMap<String, u8> {
 }
 
 /// Writes a tree.
-pub(super) fn write(trees: &MemoryTrees, contents: &Contents) -> Result<TreeRef, AnyError> {
+pub(crate) fn write(trees: &MemoryTrees, contents: &Contents) -> Result<TreeRef, AnyError> {
     let children = contents
         .iter()
         .map(|(name, thing)| child(trees, name, thing));
@@ -119,7 +119,7 @@ fn child(trees: &MemoryTrees, name: &str, thing: &Thing) -> Result<Child, AnyErr
 }
 
 /// Reads a tree.
-pub(super) fn read(trees: &MemoryTrees, tree: TreeRef) -> Result<Contents, AnyError> {
+pub(crate) fn read(trees: &MemoryTrees, tree: TreeRef) -> Result<Contents, AnyError> {
     let thing = |entry: Entry| {
         Ok::<_, AnyError>(match entry.tree_ref() {
             Some(tree) => Thing::Directory(read(trees, tree)?),
@@ -134,17 +134,17 @@ pub(super) fn read(trees: &MemoryTrees, tree: TreeRef) -> Result<Contents, AnyEr
 }
 
 /// One of three names, so that different trees often have the same paths.
-pub(super) fn any_name() -> impl Strategy<Value = String> {
+pub(crate) fn any_name() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c"]).prop_map(str::to_owned)
 }
 
 /// A path of one to three names.
-pub(super) fn any_path() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn any_path() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(any_name(), 1..4)
 }
 
 /// A small tree.
-pub(super) fn any_contents() -> impl Strategy<Value = Contents> {
+pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let under = any_thing().prop_map(|thing| thing.directory().cloned().unwrap_or_default());
     (
         under,
@@ -157,7 +157,7 @@ pub(super) fn any_contents() -> impl Strategy<Value = Contents> {
 }
 
 /// A file, or a small directory.
-pub(super) fn any_thing() -> impl Strategy<Value = Thing> {
+pub(crate) fn any_thing() -> impl Strategy<Value = Thing> {
     (1..4_u8)
         .prop_map(Thing::File)
         .prop_recursive(3, 12, 3, |inner| {
@@ -166,13 +166,13 @@ pub(super) fn any_thing() -> impl Strategy<Value = Thing> {
 }
 
 /// Some changes of paths; `None` removes one.
-pub(super) fn any_changes() -> impl Strategy<Value = Vec<(Vec<String>, Option<Thing>)>> {
+pub(crate) fn any_changes() -> impl Strategy<Value = Vec<(Vec<String>, Option<Thing>)>> {
     let thing = proptest::option::weighted(0.6, any_thing());
     prop::collection::vec((any_path(), thing), 0..4)
 }
 
 /// Makes changes of paths.
-pub(super) fn changed(contents: &Contents, changes: &[(Vec<String>, Option<Thing>)]) -> Contents {
+pub(crate) fn changed(contents: &Contents, changes: &[(Vec<String>, Option<Thing>)]) -> Contents {
     let mut made = contents.clone();
     for (path, thing) in changes {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -182,6 +182,6 @@ pub(super) fn changed(contents: &Contents, changes: &[(Vec<String>, Option<Thing
 }
 
 /// Makes the error of a test one of a property.
-pub(super) fn as_case(outcome: Outcome) -> Result<(), TestCaseError> {
+pub(crate) fn as_case(outcome: Outcome) -> Result<(), TestCaseError> {
     outcome.map_err(|error| TestCaseError::fail(error.to_string()))
 }

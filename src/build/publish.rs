@@ -395,7 +395,7 @@ impl Merging<'_> {
             view,
             profile: self.repo.profile,
         }
-        .check(current, merged.tree)?;
+        .check(Some(current), merged.tree)?;
         let totals = workshop.node(merged.tree)?.totals();
         let before_ref = self.shown.map(|shown| shown.snapshot);
         let before = before_ref

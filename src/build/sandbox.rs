@@ -91,6 +91,16 @@ impl Sandbox {
         target: &str,
         files: &[(&str, &[u8])],
     ) -> Result<BuildRow, AnyError> {
+        self.stage_by(StageMode::Merge, repo, target, files)
+    }
+
+    fn stage_by(
+        &mut self,
+        mode: StageMode,
+        repo: &str,
+        target: &str,
+        files: &[(&str, &[u8])],
+    ) -> Result<BuildRow, AnyError> {
         self.staged += 1;
         let source = self.folder.path().join(format!("source-{}", self.staged));
         write_files(&source, files)?;
@@ -103,7 +113,7 @@ impl Sandbox {
         let now = time(self.staged)?;
         let build = create(self.store()?, options, now)?;
         let options = StageOptions {
-            mode: StageMode::Merge,
+            mode,
             excludes: Excludes::none(),
             ..StageOptions::default()
         };
@@ -119,6 +129,21 @@ impl Sandbox {
         files: &[(&str, &[u8])],
     ) -> Result<PublishAnswer, AnyError> {
         let build = self.stage(repo, target, files)?;
+        self.publish_staged(&build)
+    }
+
+    /// Publishes `files` instead of what `target` shows.
+    pub fn replace(
+        &mut self,
+        repo: &str,
+        target: &str,
+        files: &[(&str, &[u8])],
+    ) -> Result<PublishAnswer, AnyError> {
+        let build = self.stage_by(StageMode::Replace, repo, target, files)?;
+        self.publish_staged(&build)
+    }
+
+    fn publish_staged(&self, build: &BuildRow) -> Result<PublishAnswer, AnyError> {
         let now = time(self.staged)?;
         commit(self.store()?, build.id, "", now)?;
         let options = PublishOptions::default();

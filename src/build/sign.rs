@@ -201,6 +201,7 @@ impl Draft {
 
 /// The key that signs a repo's statements.
 fn trusted_key(store: &Store, repo: &RepoRow) -> Result<SecretKey> {
+    repo.check_own()?;
     let key = store.key(&repo.key)?;
     let notes = Notes::open(store.disk(), &repo.name, Some(repo.repo_id))?;
     let keyset = notes.keysets().last().map(TrustedKeyset::keyset);

@@ -22,7 +22,7 @@ mod listing;
 mod packer;
 mod pipeline;
 mod recall;
-mod recipes;
+pub(crate) mod recipes;
 mod remember;
 mod remove;
 mod settle;

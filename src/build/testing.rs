@@ -14,18 +14,18 @@ use crate::store::view::View;
 use crate::store::{Patience, Store};
 
 /// What a test of any floor returns.
-pub(super) type Outcome = Result<(), Box<dyn std::error::Error>>;
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// A store with a repo `r` and an open build, in a folder of its own.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     folder: tempfile::TempDir,
-    pub(super) store: Store,
-    pub(super) build: u64,
-    pub(super) time: Time,
+    pub(crate) store: Store,
+    pub(crate) build: u64,
+    pub(crate) time: Time,
 }
 
 impl Scene {
-    pub(super) fn new() -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         fs::create_dir(folder.path().join("source"))?;
         let patience = Patience {
@@ -57,18 +57,18 @@ impl Scene {
     }
 
     /// A folder that is there only for this test.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// The real path of the directory with files.
-    pub(super) fn source(&self) -> PathBuf {
+    pub(crate) fn source(&self) -> PathBuf {
         let path = self.folder.path().join("source");
         fs::canonicalize(&path).unwrap_or(path)
     }
 
     /// Writes a file beneath the directory with files.
-    pub(super) fn write(&self, path: &str, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) -> std::io::Result<()> {
         let path = self.source().join(path);
         if let Some(above) = path.parent() {
             fs::create_dir_all(above)?;
@@ -77,13 +77,13 @@ impl Scene {
     }
 
     /// What the build sees.
-    pub(super) fn view(&self) -> Result<View<'_>> {
+    pub(crate) fn view(&self) -> Result<View<'_>> {
         let repo = self.store.reader()?.build(self.build)?.repo;
         self.store.view(&repo, &[self.build])
     }
 
     /// The names of the pack files, sorted.
-    pub(super) fn packs(&self) -> std::io::Result<Vec<String>> {
+    pub(crate) fn packs(&self) -> std::io::Result<Vec<String>> {
         let mut names = Vec::new();
         for folder in fs::read_dir(self.folder.path().join("store/packs"))? {
             for file in fs::read_dir(folder?.path())? {
@@ -96,7 +96,7 @@ impl Scene {
 }
 
 /// Bytes without structure, the same every time: hashes of a counter.
-pub(super) fn noise(bytes: usize) -> Vec<u8> {
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     let blocks = (0..bytes.div_ceil(32) as u64).flat_map(|block| {
         let mut hasher = Hasher::new();
         hasher.update(&block.to_le_bytes());

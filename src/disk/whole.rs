@@ -144,7 +144,9 @@ fn create_next(disk: &dyn Disk, next: &Path, create: &Create<'_>) -> Result<Box<
     }
 }
 
-fn next_name(path: &Path) -> PathBuf {
+/// The name under which the next content of a file is written, beside it.
+#[must_use]
+pub fn next_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(NEXT_SUFFIX);
     name.into()

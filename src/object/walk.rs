@@ -30,9 +30,9 @@ pub enum Step {
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] for a path that is too long or too deep and for nodes that do not fit together,
-/// [`Error::Limit`] for more entries than a snapshot may have, the errors of the source and those of `visit`. The walk
-/// ends at the first.
+/// [`Error::Malformed`](crate::base::Error::Malformed) for a path that is too long or too deep and for nodes that do
+/// not fit together, [`Error::Limit`](crate::base::Error::Limit) for more entries than a snapshot may have, the errors
+/// of the source and those of `visit`. The walk ends at the first.
 pub fn walk(
     source: &dyn TreeSource,
     root: TreeRef,

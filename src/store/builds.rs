@@ -51,6 +51,27 @@ pub struct Staging {
     pub sums: Staged,
 }
 
+impl BuildRow {
+    /// An open build without a base.
+    fn open(id: u64, new: NewBuild, time: Time) -> Self {
+        Self {
+            id,
+            repo: new.repo,
+            target: new.target,
+            state: BuildState::Open,
+            labels: new.labels,
+            created: time,
+            base: None,
+            staged: Staged::default(),
+            committed: None,
+            published: None,
+            withdrawn: None,
+            receipt: None,
+            reason: None,
+        }
+    }
+}
+
 impl Store {
     /// Makes an open build, with what it starts with; what its ref shows now becomes its base, and is pinned.
     ///
@@ -64,6 +85,7 @@ impl Store {
         time: Time,
     ) -> Result<BuildRow> {
         let repo = self.reader()?.repo(&new.repo)?;
+        repo.check_own()?;
         let mut transaction = Transaction::begin(self)?;
         let base = match &new.target {
             Some(target) => transaction.ref_row(repo.number, target)?.current,
@@ -71,19 +93,8 @@ impl Store {
         };
         let base = base.map(|current| current.base());
         let mut build = BuildRow {
-            id: transaction.count_up(NEXT_BUILD)?,
-            repo: new.repo,
-            target: new.target,
-            state: BuildState::Open,
-            labels: new.labels,
-            created: time,
             base,
-            staged: Staged::default(),
-            committed: None,
-            published: None,
-            withdrawn: None,
-            receipt: None,
-            reason: None,
+            ..BuildRow::open(transaction.count_up(NEXT_BUILD)?, new, time)
         };
         transaction.put_pins(repo.number, build.id, &base.iter().map(base_pin).collect())?;
         transaction.put_build(&build, time, "created")?;
@@ -146,6 +157,47 @@ impl Store {
         transaction.put_build(&row, committed.time, what)?;
         transaction.commit()?;
         Ok(row)
+    }
+
+    /// Makes a build that is committed from the start: its snapshot was made elsewhere and `landing` brings it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such repo, [`Error::Refused`] if the build's ref does not show any more what
+    /// `committed` was made onto, [`Error::Missing`] if something to be pinned was retired meanwhile; nothing changes.
+    pub fn create_committed(
+        &self,
+        new: NewBuild,
+        committed: Committed,
+        landing: Landing,
+        reach: &Reach,
+    ) -> Result<BuildRow> {
+        let repo = self.reader()?.repo(&new.repo)?;
+        repo.check_own()?;
+        let mut transaction = Transaction::begin(self)?;
+        let current = match &new.target {
+            Some(target) => transaction.ref_row(repo.number, target)?.current,
+            None => None,
+        };
+        let base = current.map(|current| current.base());
+        if base != committed.onto {
+            return Err(Error::refused("the ref moved meanwhile; try again"));
+        }
+        let build = BuildRow {
+            id: transaction.count_up(NEXT_BUILD)?,
+            state: BuildState::Ready,
+            base,
+            committed: Some(committed),
+            ..BuildRow::open(0, new, committed.time)
+        };
+        let bases: BTreeSet<PinBytes> = base.iter().map(base_pin).collect();
+        transaction.check_published(repo.number, build.id, &bases)?;
+        transaction.pin(repo.number, build.id, reach, bases)?;
+        transaction.land(landing, Owner::Build(build.id))?;
+        let what = format!("made of a delta, as {}", committed.snapshot.id);
+        transaction.put_build(&build, committed.time, what)?;
+        transaction.commit()?;
+        Ok(build)
     }
 
     /// Ends a build and frees what only it held, before it returns: also what was retired and only its pins kept. Purging

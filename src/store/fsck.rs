@@ -110,21 +110,22 @@ impl Store {
         fsck.check_packs(progress)?;
         fsck.tell_packs();
         fsck.find_strays()?;
-        let mut drifts = Vec::new();
+        let (mut drifts, mut leaks) = (Vec::new(), Vec::new());
         for repo in fsck.reader.repos()? {
             drifts.extend(fsck.check_repo(&repo, options)?);
+            leaks.extend(self.useless_deltas(&repo, transaction.as_ref())?);
         }
         let mut report = fsck.report;
-        let leaks = drifts.iter().flat_map(|drift| drift.leaks.clone());
-        match transaction {
-            Some(transaction) => {
-                report.repaired.extend(leaks);
-                put_right(transaction, &drifts)?;
-            }
-            None => report.leaks.extend(leaks),
+        leaks.extend(drifts.iter().flat_map(|drift| drift.leaks.clone()));
+        if let Some(transaction) = transaction {
+            report.repaired.extend(leaks);
+            put_right(transaction, &drifts)?;
+        } else {
+            report.leaks.extend(leaks);
         }
-        let losses = drifts.into_iter().flat_map(|drift| drift.losses);
-        report.problems.extend(losses);
+        report
+            .problems
+            .extend(drifts.into_iter().flat_map(|drift| drift.losses));
         Ok(report)
     }
 }
@@ -134,9 +135,8 @@ fn put_right(mut transaction: Transaction<'_>, drifts: &[Drift]) -> Result<()> {
     if drifts.is_empty() {
         return Ok(());
     }
-    for drift in drifts {
-        transaction.put_right(drift)?;
-    }
+    let mut drifts = drifts.iter();
+    drifts.try_for_each(|drift| transaction.put_right(drift))?;
     transaction.commit()
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use super::notes::{BUILDS_EXTENSION, Notes, PROFILE_EXTENSION};
+use super::notes::{BUILDS_EXTENSION, Notes, profile_of};
 use super::problem::Problem;
 use super::rows::SnapshotRef;
 use crate::base::clock::Time;
@@ -24,7 +24,6 @@ use crate::base::profile::Profile;
 use crate::base::{Error, Kind, Result};
 use crate::disk::files::Disk;
 use crate::disk::whole::exists;
-use crate::trust::keyset::Keyset;
 use crate::trust::ref_statement::{Action, RefStatement};
 
 /// What was published in one repo.
@@ -111,7 +110,7 @@ pub(super) fn read_history(
     let mut history = History {
         name: name.clone(),
         repo_id: newest.repo_id(),
-        profile: profile(first.keyset()),
+        profile: profile_of(first.keyset()),
         keyset: newest.keyset().version(),
         keys: newest
             .keyset()
@@ -231,15 +230,6 @@ impl History {
         }
         Ok(())
     }
-}
-
-/// How strict the repo with this first keyset is about names.
-fn profile(keyset: &Keyset) -> Profile {
-    let mut extensions = keyset.extensions().iter();
-    let value = extensions.find(|(name, _)| *name == PROFILE_EXTENSION);
-    value
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or_default()
 }
 
 /// The highest number among the builds that a statement made visible; 0 if it names none.

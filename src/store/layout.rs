@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::id::{Hash, PackId, StatementId};
+use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{KeyName, RepoName};
 
 /// The settings.
@@ -29,6 +29,10 @@ pub const REPOS: &str = "repos";
 pub const TMP: &str = "tmp";
 /// The folder of what can be made again, such as the stat caches of staging.
 pub const CACHE: &str = "cache";
+/// The folder of deltas that lie ready; it is made with the first of them.
+pub const DELTAS: &str = "deltas";
+/// Ends the name of a delta that lies ready.
+pub const DELTA_SUFFIX: &str = ".pack";
 /// The folders that every store has.
 pub const FOLDERS: [&str; 4] = [PACKS, REPOS, TMP, CACHE];
 /// A file that is there while packs may lie in their folder without a row, and while the names of folders of packs, or of
@@ -46,6 +50,42 @@ pub fn pack(id: PackId) -> PathBuf {
 #[must_use]
 pub fn unfinished_pack(number: u64) -> PathBuf {
     Path::new(TMP).join(format!("{number}.pack"))
+}
+
+/// The folder of the deltas of a repo.
+#[must_use]
+pub fn deltas(repo: &RepoName) -> PathBuf {
+    Path::new(DELTAS).join(repo.as_str())
+}
+
+/// The delta that leads to the snapshot `to` and starts from the snapshot `from`.
+#[must_use]
+pub fn delta(repo: &RepoName, to: SnapshotId, from: SnapshotId) -> PathBuf {
+    deltas(repo).join(format!("{to}-{from}{DELTA_SUFFIX}"))
+}
+
+/// Such a delta until it is whole.
+#[must_use]
+pub fn unfinished_delta(to: SnapshotId, from: SnapshotId) -> PathBuf {
+    Path::new(TMP).join(format!("{to}-{from}{DELTA_SUFFIX}"))
+}
+
+/// A patch that is being kept.
+#[must_use]
+pub fn unfinished_patch(key: Hash) -> PathBuf {
+    Path::new(TMP).join(format!("{PATCH_CACHE_PREFIX}{key}"))
+}
+
+/// A patch that was made once, by its key.
+#[must_use]
+pub fn patch_cache(key: Hash) -> PathBuf {
+    Path::new(CACHE).join(format!("{PATCH_CACHE_PREFIX}{key}"))
+}
+
+/// A file that is being received; `number` is taken from those of packs.
+#[must_use]
+pub fn download(number: u64) -> PathBuf {
+    Path::new(TMP).join(format!("{number}.download"))
 }
 
 /// The folder of a repo's notes. Its own files lie in `trust/` beneath, so that names of repos may have slashes.
@@ -84,6 +124,12 @@ pub fn refs_list(repo: &RepoName, id: Hash) -> PathBuf {
     trust(repo).join("refs").join(id.to_string())
 }
 
+/// A note that contradicts another one: proof that its signer made two.
+#[must_use]
+pub fn evidence(repo: &RepoName, id: Hash) -> PathBuf {
+    trust(repo).join("evidence").join(id.to_string())
+}
+
 /// The note of a repo's newest heads statement.
 #[must_use]
 pub fn heads(repo: &RepoName) -> PathBuf {
@@ -102,8 +148,13 @@ pub fn secret_key(keys: &Path, name: &KeyName) -> PathBuf {
     keys.join(format!("{name}.key"))
 }
 
+/// Begins the name of a patch in the folder of what can be made again.
+pub const PATCH_CACHE_PREFIX: &str = "patch-";
+/// Begins the name of a stat cache there.
+pub const STAT_CACHE_PREFIX: &str = "stat-";
+
 /// The stat cache of the folder whose full path hashes to `folder`.
 #[must_use]
 pub fn stat_cache(folder: Hash) -> PathBuf {
-    Path::new(CACHE).join(format!("stat-{folder}"))
+    Path::new(CACHE).join(format!("{STAT_CACHE_PREFIX}{folder}"))
 }

@@ -111,7 +111,18 @@ impl WrongNotes {
         let file = NoteFile::RefsList(heads.refs.hash);
         let named = format!("the list that heads {version} name: ");
         let list = self.note(file, &named, notes.refs_list(&heads))?;
-        let is_other = list.is_some_and(|list| shown_refs(refs).is_ok_and(|shown| shown != list));
+        let is_other = list.is_some_and(|list| {
+            shown_refs(refs).is_ok_and(|shown| {
+                // A copy need not have every ref.
+                let mut shown_here = shown.iter();
+                let agree = shown_here.all(|(name, entry)| list.get(name) == Some(entry));
+                if repo.copied_from.is_some() {
+                    !agree
+                } else {
+                    shown != list
+                }
+            })
+        });
         if is_other && version == repo.heads {
             let reason = format!("heads {version} name other releases than the catalog");
             self.0.entry(NoteFile::Heads).or_insert(reason);

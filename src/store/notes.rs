@@ -17,15 +17,17 @@ use super::layout;
 use crate::base::id::{Hash, StatementId};
 use crate::base::limits::KEYSET_BYTES_MAX;
 use crate::base::name::RepoName;
+use crate::base::profile::Profile;
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
 use crate::disk::whole::{exists, read_small};
 use crate::trust::heads::Heads;
+use crate::trust::keyset::Keyset;
 use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::note::note_bytes_max;
 use crate::trust::ref_statement::RefStatement;
 use crate::trust::refs_list::{REFS_LIST_BYTES_MAX, RefsList};
-use crate::trust::signed::{Governed, Signed, Unverified, Verified};
+use crate::trust::signed::{Governed, Signed, Verified, verify_under};
 
 /// Keysets that one repo may have had: each is a ceremony of its root keys.
 pub const KEYSETS_MAX: usize = 1024;
@@ -34,6 +36,16 @@ pub const KEYSETS_MAX: usize = 1024;
 pub const PROFILE_EXTENSION: &str = "x-profile";
 /// The extension of a ref statement that says which builds it made visible.
 pub const BUILDS_EXTENSION: &str = "x-builds";
+
+/// How strict the repo with this first keyset is about names.
+#[must_use]
+pub fn profile_of(first: &Keyset) -> Profile {
+    let mut extensions = first.extensions().iter();
+    let value = extensions.find(|(name, _)| *name == PROFILE_EXTENSION);
+    value
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or_default()
+}
 
 /// The notes of one repo.
 #[derive(Debug)]
@@ -191,18 +203,9 @@ impl<'d> Notes<'d> {
     ///
     /// # Errors
     ///
-    /// [`Error::Untrusted`] or [`Error::Malformed`] with what the newest keyset says, which says best what is wrong.
+    /// As [`verify_under`].
     pub(super) fn verify<T: Governed>(&self, bytes: &[u8]) -> Result<Signed<T, Verified>> {
-        let mut refused = None;
-        for keyset in self.keysets.iter().rev() {
-            let parsed = Signed::<T, Unverified>::parse(bytes);
-            match parsed.and_then(|unverified| unverified.verify(keyset)) {
-                Ok(verified) => return Ok(verified),
-                Err(error) => refused = refused.or(Some(error)),
-            }
-        }
-        Err(refused
-            .unwrap_or_else(|| Error::internal("a repo has a keyset once its notes are open")))
+        verify_under(bytes, &self.keysets)
     }
 }
 

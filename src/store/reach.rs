@@ -64,6 +64,12 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// How many objects in the build's own packs are reached.
+    #[must_use]
+    pub fn own_objects(&self) -> u64 {
+        self.own.len() as u64
+    }
+
     /// Checks that nothing is missing.
     ///
     /// # Errors

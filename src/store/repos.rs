@@ -40,35 +40,8 @@ impl Store {
     /// as their folders would.
     pub fn create_repo(&self, new: &NewRepo) -> Result<RepoRow> {
         let mut transaction = Transaction::begin(self)?;
-        let table = transaction
-            .write
-            .open_table(REPOS)
-            .map_err(failed("read"))?;
-        for row in table.iter().map_err(failed("read"))? {
-            let other = row.map_err(failed("read"))?.0.value().to_owned();
-            if other == new.name.as_str() {
-                return Err(Error::Exists {
-                    what: "repo",
-                    name: other,
-                });
-            }
-            if new.name.nests_with(
-                &other
-                    .parse()
-                    .map_err(|_| Error::malformed("catalog", "a repo without a name"))?,
-            ) {
-                let reason = format!(
-                    "a repo {} cannot be beside the repo {other}: one name lies within the other",
-                    new.name
-                );
-                return Err(Error::refused(reason));
-            }
-        }
-        drop(table);
-        let number = transaction.count_up(NEXT_REPO)?;
         let row = RepoRow {
-            number: u32::try_from(number)
-                .map_err(|_| Error::internal("repos are counted in 32 bits"))?,
+            number: transaction.number_repo(&new.name)?,
             name: new.name.clone(),
             profile: new.profile,
             repo_id: new.repo_id,
@@ -76,10 +49,38 @@ impl Store {
             key: new.key.clone(),
             heads: 0,
             created: new.created,
+            copied_from: None,
         };
         transaction.put(REPOS, new.name.as_str(), &row)?;
         transaction.announce(&layout::keyset(&new.name, 1), &new.keyset_note)?;
         transaction.commit()?;
         Ok(row)
+    }
+}
+
+impl Transaction<'_> {
+    /// The number of a new repo, which can have the name `name`.
+    pub(super) fn number_repo(&self, name: &RepoName) -> Result<u32> {
+        let table = self.write.open_table(REPOS).map_err(failed("read"))?;
+        for row in table.iter().map_err(failed("read"))? {
+            let other = row.map_err(failed("read"))?.0.value().to_owned();
+            if other == name.as_str() {
+                return Err(Error::Exists {
+                    what: "repo",
+                    name: other,
+                });
+            }
+            let parsed = other.parse();
+            if name.nests_with(
+                &parsed.map_err(|_| Error::malformed("catalog", "a repo without a name"))?,
+            ) {
+                return Err(Error::refused(format!(
+                    "a repo {name} cannot be beside the repo {other}: one name lies within the other"
+                )));
+            }
+        }
+        drop(table);
+        u32::try_from(self.count_up(NEXT_REPO)?)
+            .map_err(|_| Error::internal("repos are counted in 32 bits"))
     }
 }

@@ -60,6 +60,8 @@ pub(super) fn plan(
     problems: &mut Vec<Problem>,
 ) -> Result<Plan> {
     let key = history.keys.iter().find(|key| keys.contains(key));
+    // Whose keys are elsewhere is published elsewhere; from where it was copied is not written in its notes.
+    let copied_from = key.is_none().then(|| "another store".to_owned());
     let key = key.or(history.keys.first()).cloned();
     let mut plan = Plan {
         repo: RepoRow {
@@ -71,6 +73,7 @@ pub(super) fn plan(
             key: key.ok_or_else(|| Error::internal("a keyset has a key"))?,
             heads: history.heads,
             created: history.created,
+            copied_from,
         },
         refs: Vec::new(),
         roots: Vec::new(),

@@ -32,7 +32,8 @@ pub enum Mode {
 
 impl Store {
     /// Lets go of releases, each given by its ref, epoch and seq, in one transaction; afterwards, packs of the repo that
-    /// are less than half alive are rewritten, also those that something else left so.
+    /// are less than half alive are rewritten, also those that something else left so, and prepared deltas of snapshots that
+    /// no release shows any more go.
     ///
     /// The receipt counts objects that died, and packs and bytes that are gone. How well what is rewritten will compress is
     /// known only when it is compressed, so [`Mode::DryRun`] does that too, and needs room under `tmp/` meanwhile.
@@ -51,10 +52,13 @@ impl Store {
         let (thinned, objects) = transaction.retire(repo, releases)?;
         let freed = transaction.doom_dead(&thinned)?;
         let freed = Receipt { objects, ..freed };
+        let deltas = self.stale_deltas(repo, releases)?;
+        let freed = freed.plus(Self::receipt_of_deltas(&deltas));
         let rewritten = match mode {
             Mode::DryRun => transaction.plan_repack(repo)?,
             Mode::Apply => {
                 transaction.commit()?;
+                self.remove_deltas(&repo.name, &deltas)?;
                 self.repack(repo)?
             }
         };

@@ -39,6 +39,26 @@ pub struct RepoRow {
     pub heads: u64,
     /// When it was made.
     pub created: Time,
+    /// Where it was copied from, if its releases are made elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<String>,
+}
+
+impl RepoRow {
+    /// Checks that releases of the repo are made in this store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if it is a copy.
+    pub fn check_own(&self) -> Result<()> {
+        match &self.copied_from {
+            Some(origin) => Err(Error::refused(format!(
+                "{} is a copy of {origin}: its builds and releases are made there",
+                self.name
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A tree with its size, as rows keep it.

@@ -26,6 +26,9 @@ pub const STORE_FORMAT: u64 = 1;
 /// Bytes of `bindery.toml` that are read: far more than any real one.
 const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
 
+/// From how many of the last releases deltas are prepared, if nothing else is set.
+pub const DELTAS_DEFAULT: u64 = 5;
+
 /// What `init` writes.
 pub const INITIAL: &str = "\
 # Settings of this Bindery store.
@@ -41,6 +44,8 @@ keys = \"keys\"
 # keep_last = 10           # releases that `retire` keeps of each ref
 # keep_days = 30           # and all that are younger than this
 # keep_tagged = true       # and all with a label `tag`; true if not set
+# deltas = 5               # releases from which `run-jobs` prepares deltas to the newest; 0 for none
+# delta_seconds = 600      # after so long no more of them is begun for one release
 ";
 
 /// The settings of a store.
@@ -86,6 +91,10 @@ pub struct RefPolicy {
     /// Whether tagged releases are kept, too.
     #[serde(default = "default_keep_tagged")]
     pub keep_tagged: bool,
+    /// From how many of the last releases deltas to the newest are prepared; [`DELTAS_DEFAULT`], if not set.
+    pub deltas: Option<u64>,
+    /// How many seconds may pass until no more delta is begun for one release; as many as it takes, if not set.
+    pub delta_seconds: Option<u64>,
 }
 
 const fn default_keep_tagged() -> bool {
@@ -100,6 +109,8 @@ impl RefPolicy {
             keep_last: None,
             keep_days: None,
             keep_tagged: default_keep_tagged(),
+            deltas: None,
+            delta_seconds: None,
         }
     }
 }
@@ -244,10 +255,12 @@ mod tests {
             .replace("# [[ref", "[[ref")
             .replace("# pattern", "pattern")
             .replace("# on_", "on_")
-            .replace("# keep", "keep");
+            .replace("# keep", "keep")
+            .replace("# delta", "delta");
         let policy = parse(&on)?.policy(&"app/editor".parse().map_err(|_| Error::usage("name"))?);
         assert_eq!((policy.keep_last, policy.keep_days), (Some(10), Some(30)));
         assert!(policy.keep_tagged);
+        assert_eq!((policy.deltas, policy.delta_seconds), (Some(5), Some(600)));
         Ok(())
     }
 

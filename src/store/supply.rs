@@ -7,7 +7,7 @@
 //!
 //! - Nobody is trusted: every object that is given has the id that was asked for. A recipe is given only if its pieces can
 //!   be had and make its blob.
-//! - One expanded frame is kept, so objects that are asked for in the order of [`Supply::order`] cost each frame once.
+//! - One expanded frame is kept, so objects that are asked for in the order of `Supply::order` cost each frame once.
 //!
 //! # Not here
 //!

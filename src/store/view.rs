@@ -44,6 +44,9 @@ const FRAME_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of trees, as text, that a view keeps decoded.
 const NODE_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
+/// The number of no repo: they are counted from 1.
+const NO_REPO: u32 = 0;
+
 /// The objects that one reader may see.
 #[derive(Debug)]
 pub struct View<'s> {
@@ -157,6 +160,15 @@ impl Store {
     /// [`Error::NotFound`] if there is no such repo, [`Error::Damaged`] if a pack of the builds is.
     pub fn view(&self, repo: &RepoName, builds: &[u64]) -> Result<View<'_>> {
         self.view_with(repo, builds, &Landing::default())
+    }
+
+    /// Shows nothing, as of a repo that is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`] if the catalog cannot be read.
+    pub fn view_of_nothing(&self) -> Result<View<'_>> {
+        View::new(self, NO_REPO, &[], &Landing::default())
     }
 
     /// Shows what [`view`](Self::view) shows and what `landing` is about to bring.

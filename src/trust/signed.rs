@@ -145,6 +145,26 @@ impl<T: Governed> Signed<T, Unverified> {
     }
 }
 
+/// Verifies the note of a statement under the keyset that it was made under, which must be one of `keysets`, oldest first.
+///
+/// # Errors
+///
+/// As [`Signed::verify`] under the newest keyset, which says best what is wrong.
+pub fn verify_under<T: Governed>(
+    note: &[u8],
+    keysets: &[TrustedKeyset],
+) -> Result<Signed<T, Verified>> {
+    let mut refused = None;
+    for keyset in keysets.iter().rev() {
+        let parsed = Signed::<T, Unverified>::parse(note);
+        match parsed.and_then(|unverified| unverified.verify(keyset)) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| Error::internal("there is a keyset to verify under")))
+}
+
 impl<T> Signed<T, Verified> {
     /// The statement.
     #[must_use]

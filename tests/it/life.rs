@@ -6,6 +6,7 @@
 
 mod answers;
 mod ending;
+mod exchange;
 mod looking;
 mod publishing;
 mod repos;

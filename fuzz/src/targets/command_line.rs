@@ -2,7 +2,7 @@
 
 use bindery::object::label::Labels;
 
-use self::duration::parse_duration;
+use self::duration::{parse_duration, write_duration};
 use self::values::{BuildId, Label};
 use crate::Verdict;
 
@@ -24,7 +24,7 @@ pub fn build_id(data: &[u8]) -> Verdict {
 /// A duration. It has several spellings, which must mean the same.
 #[must_use]
 pub fn duration(data: &[u8]) -> Verdict {
-    let spell = |duration: &std::time::Duration| format!("{}s", duration.as_secs());
+    let spell = |duration: &std::time::Duration| write_duration(duration.as_secs());
     Verdict::of_meaning(data, parse_duration, spell)
 }
 

@@ -71,7 +71,7 @@ pub fn header(data: &[u8]) -> Verdict {
     if data.len() != HEADER_BYTES {
         return Verdict::Refused;
     }
-    let pack = seal([data, &tail(HEADER_BYTES, &[], [0; FANOUT_ROWS], &[])].concat());
+    let pack = seal([data, &tail(HEADER_BYTES, &[], &[0; FANOUT_ROWS], &[])].concat());
     match PackReader::open(&*pack) {
         Ok(reader) => {
             assert!(
@@ -108,7 +108,7 @@ pub fn index(data: &[u8]) -> Verdict {
         fanout[usize::from(row)] = u32::from_le_bytes(counted);
     }
     let mut pack = [&MAGIC[..], &1_u64.to_le_bytes(), &[0; 16], frames].concat();
-    pack.extend(tail(pack.len(), index, fanout, table));
+    pack.extend(tail(pack.len(), index, &fanout, table));
     whole(&seal(pack))
 }
 
@@ -118,7 +118,7 @@ fn rows(data: &[u8], count: usize, bytes: usize) -> (&[u8], &[u8]) {
 }
 
 /// Everything behind the frames but the hash, as `docs/FORMAT.md` says.
-fn tail(frames_end: usize, index: &[u8], fanout: [u32; FANOUT_ROWS], table: &[u8]) -> Vec<u8> {
+fn tail(frames_end: usize, index: &[u8], fanout: &[u32; FANOUT_ROWS], table: &[u8]) -> Vec<u8> {
     let mut tail: Vec<u8> = fanout
         .iter()
         .flat_map(|counted| counted.to_le_bytes())

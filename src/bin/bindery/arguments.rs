@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 // `build` alone would be taken for the floor of the library.
 use crate::commands::{
-    self, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log, man,
-    publish, refs, repo, retire, rollback, show, stats, verify, withdraw,
+    self, bundle, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log,
+    man, publish, pull, push, refs, repo, retire, rollback, show, stats, verify, withdraw,
 };
 use crate::examples::examples;
 use crate::globals::Globals;
@@ -75,12 +75,24 @@ pub enum Command {
     Cat(cat::Arguments),
     /// List what differs between two snapshots
     Diff(diff::Arguments),
+    /// Make, apply and show packs that turn one snapshot into another
+    #[command(subcommand)]
+    Delta(commands::delta::Verb),
     /// Write the files of a snapshot into a directory
     Checkout(checkout::Arguments),
+    /// Put a directory into a build, commit and publish it, in one line
+    Push(push::Arguments),
+    /// Fetch and verify what another store released
+    Pull(pull::Arguments),
+    /// Carry a release from one store to another as a file
+    #[command(subcommand)]
+    Bundle(bundle::Verb),
     /// Check signatures, completeness and hashes, or a directory against a release
     Verify(verify::Arguments),
     /// Let go of old releases and free what only they held
     Retire(retire::Arguments),
+    /// Do what can wait, such as preparing deltas of new releases
+    RunJobs(commands::run_jobs::Arguments),
     /// Say how much the store holds
     Stats(stats::Arguments),
     /// Check every pack and every row of the store, or make its catalog anew

@@ -8,8 +8,8 @@ use clap::{CommandFactory, Parser};
 use crate::arguments::{Cli, Command};
 // `build` alone would be taken for the floor of the library.
 use crate::commands::{
-    self, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log, man,
-    publish, refs, repo, retire, rollback, show, stats, verify, withdraw,
+    self, bundle, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log,
+    man, publish, pull, push, refs, repo, retire, rollback, show, stats, verify, withdraw,
 };
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -28,6 +28,9 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Key(verb) => key::run(session, verb),
         Command::Build(verb) => commands::build::run(session, verb),
         Command::Publish(arguments) => publish::run(session, arguments),
+        Command::Push(arguments) => push::run(session, arguments),
+        Command::Pull(arguments) => pull::run(session, arguments),
+        Command::Bundle(verb) => bundle::run(session, verb),
         Command::Withdraw(arguments) => withdraw::run(session, arguments),
         Command::Rollback(arguments) => rollback::run(session, arguments),
         Command::Hold(arguments) => hold::hold(session, arguments),
@@ -38,9 +41,11 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Ls(arguments) => list::run(session, arguments),
         Command::Cat(arguments) => cat::run(session, arguments),
         Command::Diff(arguments) => return diff::run(session, arguments),
+        Command::Delta(verb) => commands::delta::run(session, verb),
         Command::Checkout(arguments) => checkout::run(session, arguments),
         Command::Verify(arguments) => verify::run(session, arguments),
         Command::Retire(arguments) => retire::run(session, arguments),
+        Command::RunJobs(arguments) => commands::run_jobs::run(session, arguments),
         Command::Stats(arguments) => stats::run(session, arguments),
         Command::Fsck(arguments) => fsck::run(session, arguments),
         Command::Demo(arguments) => demo::run(session, arguments, &play),

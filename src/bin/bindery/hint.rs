@@ -68,6 +68,7 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::Limit { .. }
         | Error::Settings { .. }
         | Error::Internal { .. }
+        | Error::Jobs { .. }
         | Error::Interrupted => None,
     }
 }

@@ -16,6 +16,7 @@ mod dispatch;
 mod duration;
 mod examples;
 mod failure;
+mod first_contact;
 mod globals;
 mod hint;
 mod outcome;

@@ -158,6 +158,17 @@ pub fn write_bytes(bytes: &[u8]) -> Result<()> {
         .map_err(Error::io("write", Path::new(STDOUT)))
 }
 
+/// Lets `write` write to standard output as it goes.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be written, and the errors of `write`.
+pub fn stream(write: &mut dyn FnMut(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out)?;
+    out.flush().map_err(Error::io("write", Path::new(STDOUT)))
+}
+
 /// Whether an error is that whoever read the output has gone: no failure of this program.
 pub fn is_closed_pipe(error: &Error) -> bool {
     matches!(error, Error::Io { path, source, .. }

@@ -95,6 +95,13 @@ impl Surroundings {
             .ok_or_else(|| Error::not_found("store in", self.directory.display()))
     }
 
+    /// The store that a path names: its folder, or a directory that has one.
+    pub fn store_at(&self, path: &Path) -> PathBuf {
+        let place = self.directory.join(path);
+        let within = place.join(STORE_FOLDER);
+        if within.is_dir() { within } else { place }
+    }
+
     fn upwards(&self) -> Option<(PathBuf, Origin)> {
         let mut folders = self
             .directory

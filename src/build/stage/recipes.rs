@@ -20,7 +20,7 @@ use crate::object::recipe::{Piece, Recipe};
 const ONE_RECIPE_BYTES_MAX: u64 = RECIPE_PIECES_MAX as u64 * CHUNK_BYTES_MIN as u64;
 
 /// The pieces of a blob so far.
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     pieces: Vec<Piece>,
     parts: Option<Parts>,
 }
@@ -34,7 +34,7 @@ struct Parts {
 
 impl Pieces {
     /// Starts a blob of `size` bytes.
-    pub(super) fn of_blob(size: u64) -> Self {
+    pub(crate) fn of_blob(size: u64) -> Self {
         if size > ONE_RECIPE_BYTES_MAX {
             Self::in_parts(RECIPE_PIECES_MAX)
         } else {
@@ -58,7 +58,7 @@ impl Pieces {
     }
 
     /// Adds the next piece, whose bytes are `bytes`.
-    pub(super) fn add(&mut self, piece: Piece, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, piece: Piece, bytes: &[u8]) {
         self.pieces.push(piece);
         if let Some(parts) = &mut self.parts {
             parts.hasher.update_parallel(bytes);
@@ -74,7 +74,7 @@ impl Pieces {
     /// # Errors
     ///
     /// Those of [`Recipe::new`].
-    pub(super) fn recipes(self, blob: BlobId) -> Result<Vec<Recipe>> {
+    pub(crate) fn recipes(self, blob: BlobId) -> Result<Vec<Recipe>> {
         let Some(Parts {
             pieces_max,
             hasher,

@@ -66,7 +66,9 @@ fn put<T>(disk: &dyn Disk, path: &Path, write: impl FnOnce(Sequential) -> Result
 fn make_room(store: &Store, path: &Path) -> Result<()> {
     let folder = Path::new(layout::CACHE);
     let mut others = store.disk().list(folder)?;
-    others.retain(|other| folder.join(&other.name) != path);
+    others.retain(|other| {
+        other.name.starts_with(layout::STAT_CACHE_PREFIX) && folder.join(&other.name) != path
+    });
     for other in others.iter().skip(CACHES_MAX - 1) {
         store.disk().remove(&folder.join(&other.name))?;
     }

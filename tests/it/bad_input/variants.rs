@@ -18,6 +18,11 @@ const PROVOKED: &[(&str, &str, &str)] = &[
         "a_staging_fails_and_is_done_again",
     ),
     (
+        "Jobs",
+        "tests/it/deltas.rs",
+        "jobs_prepare_deltas_and_a_job_that_fails_does_not_touch_what_is_published",
+    ),
+    (
         "Usage",
         "tests/it/bad_input/names.rs",
         "what_makes_no_sense_is_refused_as_usage",

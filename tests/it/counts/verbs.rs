@@ -199,7 +199,8 @@ fn ending_costs_one_commit_and_the_packs_that_go() -> Result<()> {
         ("packs", -2, "what was staged, what was committed"),
     ];
     let opened: CallTable<'_> = &[(Packs, Map, 2, "the same: what dies is read")];
-    check(&works, "retire", &[COMMIT, opened, two_packs], rows);
+    let looked: CallTable<'_> = &[(Root, List, 1, "whether deltas of it lie ready")];
+    check(&works, "retire", &[COMMIT, opened, two_packs, looked], rows);
     let one_pack: CallTable<'_> = &[
         (Packs, Remove, 1, "what was staged"),
         (Packs, SyncFolder, 1, "the folder of its name"),

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::source::Source;
 
 /// The floors of the library, from below.
-const FLOORS: [&str; 6] = ["base", "object", "trust", "disk", "store", "build"];
+const FLOORS: [&str; 8] = [
+    "base", "object", "trust", "disk", "store", "build", "delta", "remote",
+];
 
 /// The folder of the command line: a crate of its own that imports the library as others do.
 const COMMAND_LINE: &str = "src/bin/bindery";

@@ -97,7 +97,7 @@ fn read_folder(
     for entry in std::fs::read_dir(root.join(folder))? {
         let entry = entry?;
         let path = format!("{folder}/{}", entry.file_name().display());
-        if entry.file_type()?.is_dir() {
+        if entry.file_type()?.is_dir() && entry.file_name() != "target" {
             read_folder(root, &path, depth_left - 1, sources)?;
         } else if entry.path().extension().is_some_and(|end| end == "rs") {
             sources.push(Source::new(&path, &std::fs::read_to_string(entry.path())?));

@@ -9,13 +9,14 @@ use bindery::base::name::{KeyName, RepoName};
 use bindery::base::profile::Profile;
 use bindery::build::repo::create_repo;
 use bindery::build::spec::only_repo;
+use bindery::remote::pin::Pin;
 use bindery::store::rows::RepoRow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::colour::Colours;
 use crate::examples::examples;
-use crate::output::Answer;
+use crate::output::{Answer, write_bytes};
 use crate::session::Session;
 use crate::table::{Side, Table};
 
@@ -34,6 +35,21 @@ pub enum Verb {
     /// Show a repo: its id, key and profile
     #[command(after_help = examples!("bindery repo show tools"))]
     Show(ShowArguments),
+    /// Print the pin file of a repo: what others need to pull from it for the first time
+    #[command(after_help = examples!(
+        "bindery repo pin --url /srv/store > os.bindery"
+    ))]
+    Pin(PinArguments),
+}
+
+/// What `repo pin` takes.
+#[derive(Debug, Args)]
+pub struct PinArguments {
+    /// The repo; else the only one there is
+    name: Option<RepoName>,
+    /// Where it can be pulled from
+    #[arg(long = "url", value_name = "URL")]
+    urls: Vec<String>,
 }
 
 /// What `repo create` takes.
@@ -66,6 +82,8 @@ struct Repo {
     key: KeyName,
     keyset: u64,
     created: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copied_from: Option<String>,
     refs: u64,
 }
 
@@ -84,7 +102,15 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
         Verb::Create(arguments) => create(session, arguments),
         Verb::List => list(session),
         Verb::Show(arguments) => show(session, arguments),
+        Verb::Pin(arguments) => pin(session, arguments),
     }
+}
+
+fn pin(session: &Session, arguments: &PinArguments) -> Result<()> {
+    let store = session.read()?;
+    let row = only_repo(&store, arguments.name.as_ref())?;
+    let pin = Pin::of(&store, &row, arguments.urls.clone())?;
+    write_bytes(pin.encode().as_bytes())
 }
 
 fn create(session: &Session, arguments: &CreateArguments) -> Result<()> {
@@ -122,6 +148,7 @@ fn repo(row: RepoRow, refs: u64) -> Repo {
         key: row.key,
         keyset: row.keyset,
         created: row.created,
+        copied_from: row.copied_from,
         refs,
     }
 }
@@ -140,6 +167,9 @@ impl Answer for Repo {
         writeln!(out, "profile  {}", profile_name(self.profile))?;
         writeln!(out, "key      {} (keyset {})", self.key, self.keyset)?;
         writeln!(out, "created  {}", self.created)?;
+        if let Some(origin) = &self.copied_from {
+            writeln!(out, "copy of  {origin}")?;
+        }
         writeln!(out, "refs     {}", self.refs)
     }
 }

@@ -25,6 +25,8 @@ struct Stats {
     stored_bytes: u64,
     logical_bytes: u64,
     live_bytes: u64,
+    deltas: u64,
+    delta_bytes: u64,
 }
 
 /// Prints the sums over the store.
@@ -35,12 +37,21 @@ struct Stats {
 pub fn run(session: &Session, _arguments: &Arguments) -> Result<()> {
     let store = session.read()?;
     let totals = store.reader()?.totals()?;
+    let (mut deltas, mut delta_bytes) = (0, 0);
+    for repo in store.reader()?.repos()? {
+        for delta in store.prepared_deltas(&repo.name)? {
+            deltas += 1;
+            delta_bytes += delta.bytes;
+        }
+    }
     session.output.answer(&Stats {
         objects: totals.objects,
         packs: totals.packs,
         stored_bytes: totals.stored_bytes,
         logical_bytes: totals.logical_bytes,
         live_bytes: totals.live_bytes,
+        deltas,
+        delta_bytes,
     })
 }
 
@@ -57,6 +68,7 @@ impl Answer for Stats {
                 "the same, not compressed",
             ),
             ("live", size(self.live_bytes), "of those, still needed"),
+            ("deltas", size(self.delta_bytes), "bytes of prepared ones"),
         ];
         for (name, value, meaning) in rows {
             table.push([name.into(), value, meaning.into()]);

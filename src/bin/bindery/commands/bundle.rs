@@ -1,0 +1,176 @@
+//! `bindery bundle`: carry a release from one store to another as a file.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bindery::base::id::SnapshotId;
+use bindery::base::name::{RefName, RepoName};
+use bindery::base::{Error, Result};
+use bindery::build::spec::{Spec, named_ref};
+use bindery::disk::files::Disk;
+use bindery::disk::real::RealDisk;
+use bindery::disk::whole::{next_name, write_whole_unsynced};
+use bindery::remote::bundle::{Bundle, create};
+use bindery::remote::follow::{Asked, Rewinds};
+use bindery::remote::pull::PullOptions;
+use bindery::remote::store_origin::StoreOrigin;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::pull;
+use crate::colour::Colours;
+use crate::examples::examples;
+use crate::first_contact::FirstContact;
+use crate::output::Answer;
+use crate::quantity::size;
+use crate::session::Session;
+
+/// What can be done with bundles.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write what a ref shows, with everything that proves it, into a file
+    #[command(after_help = examples!(
+        "bindery bundle create stable -o stable.bundle"
+        "bindery bundle create stable --from stable@41 -o 41-42.bundle    for those who have stable@41"
+    ))]
+    Create(CreateArguments),
+    /// Take a bundle in, verified like a pull
+    #[command(after_help = examples!(
+        "bindery bundle import stable.bundle --pin os.bindery             at first contact"
+        "bindery bundle import 41-42.bundle"
+    ))]
+    Import(ImportArguments),
+}
+
+/// What `bundle create` takes.
+#[derive(Debug, Args)]
+pub struct CreateArguments {
+    /// The ref
+    #[arg(value_name = "REF")]
+    target: String,
+    /// A snapshot that those who get the bundle have already
+    #[arg(long, value_name = "SPEC")]
+    from: Option<Spec>,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The repo; else the only one there is
+    #[arg(long)]
+    repo: Option<RepoName>,
+}
+
+/// What `bundle import` takes.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// The bundle
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    first: FirstContact,
+    /// Follow the ref also when its owners moved it back to an older release
+    #[arg(long)]
+    allow_rewind: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Bundled {
+    #[serde(rename = "ref")]
+    target: RefName,
+    snapshot: SnapshotId,
+    from: Option<SnapshotId>,
+    bytes: u64,
+}
+
+/// Runs a verb.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::Create(arguments) => write(session, arguments),
+        Verb::Import(arguments) => import(session, arguments),
+    }
+}
+
+fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
+    let store = session.read()?;
+    let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
+    let from = match &arguments.from {
+        Some(spec) => {
+            let found = session.resolve(&store, spec, Some(&repo.name))?;
+            if matches!(spec, Spec::Build(_)) {
+                let words = "is not what others have: a bundle starts from a release";
+                return Err(Error::usage(format!("{} {words}", found.name)));
+            }
+            Some(found.snapshot)
+        }
+        None => None,
+    };
+    let progress = session.progress("bundling");
+    let origin = StoreOrigin::new(&store, repo.clone(), &progress);
+    let (disk, name) = beside(&arguments.output)?;
+    let mut snapshot = None;
+    write_whole_unsynced(&disk, &next_name(&name), &name, |mut out| {
+        snapshot = Some(create(&store, &repo, &target, from, &origin, &mut out)?);
+        Ok(())
+    })?;
+    drop(progress);
+    let snapshot =
+        snapshot.ok_or_else(|| Error::internal("a bundle that was written has a snapshot"))?;
+    let length = disk.open_read_only(&name)?.len();
+    let bytes = length.map_err(Error::io("read", &arguments.output))?;
+    session.output.note(format_args!(
+        "{} brings {target} to those who {}: {}",
+        arguments.output.display(),
+        if from.is_some() {
+            "have what it starts from"
+        } else {
+            "have nothing"
+        },
+        size(bytes)
+    ));
+    session.output.answer(&Bundled {
+        target,
+        snapshot: snapshot.id,
+        from: from.map(|from| from.id),
+        bytes,
+    })
+}
+
+fn import(session: &Session, arguments: &ImportArguments) -> Result<()> {
+    let root = arguments.first.root()?;
+    let (disk, name) = beside(&arguments.file)?;
+    let place = arguments.file.display().to_string();
+    let bundle = Bundle::open(disk.map(&name)?, place)?;
+    let store = session.write()?;
+    let options = PullOptions {
+        root,
+        asked: Asked::Named(vec![bundle.target().clone()]),
+        rewinds: if arguments.allow_rewind {
+            Rewinds::Allow
+        } else {
+            Rewinds::Refuse
+        },
+    };
+    let progress = session.progress("importing");
+    let answer = pull::take(&store, &bundle, &options, &progress)?;
+    drop(progress);
+    pull::tell(session, answer)
+}
+
+/// The folder of a file as a disk, and its name there.
+fn beside(file: &Path) -> Result<(RealDisk, PathBuf)> {
+    let name = file
+        .file_name()
+        .ok_or_else(|| Error::usage(format!("{} is no file", file.display())))?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    Ok((RealDisk::new(folder), name.into()))
+}
+
+impl Answer for Bundled {
+    /// The note says it all: nothing is left that a script would read.
+    fn write_text(&self, _out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        Ok(())
+    }
+}

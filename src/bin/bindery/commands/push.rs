@@ -1,0 +1,235 @@
+//! `bindery push`: put a directory into a build, and commit and publish it, in one line.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use bindery::base::clock::Time;
+use bindery::base::id::{SnapshotId, TreeId};
+use bindery::base::name::{RefName, RepoName};
+use bindery::base::path::TreePath;
+use bindery::base::profile::Profile;
+use bindery::base::{Error, Result};
+use bindery::build::create::{CreateOptions, create};
+use bindery::build::repo::create_repo;
+use bindery::build::spec::only_repo;
+use bindery::build::stage::{StageOptions, stage};
+use bindery::disk::scratch::Scratch;
+use bindery::remote::push::{Goal, PushAnswer, PushOptions, push};
+use bindery::remote::store_builds::StoreBuilds;
+use bindery::store::rows::Operation;
+use bindery::store::{Access, Store};
+use clap::Args;
+use serde::Serialize;
+
+use crate::colour::Colours;
+use crate::examples::examples;
+use crate::output::Answer;
+use crate::quantity::{counted, size};
+use crate::session::Session;
+use crate::values::{BuildId, Label};
+
+/// What `push` takes.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "bindery push dist --ref stable --publish"
+    "bindery push dist --ref stable --at x86_64 --remote /srv/store --commit"
+))]
+pub struct Arguments {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The ref that the build is for
+    #[arg(long = "ref", value_name = "REF")]
+    target: RefName,
+    /// Where the directory goes in the build
+    #[arg(
+        long,
+        value_name = "DEST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    at: TreePath,
+    /// An open build to push into; else one is made
+    #[arg(long, value_name = "ID")]
+    build: Option<BuildId>,
+    /// What is to be known about a new build
+    #[arg(long = "label", value_name = "K=V", conflicts_with = "build")]
+    labels: Vec<Label>,
+    /// Commit the build
+    #[arg(long)]
+    commit: bool,
+    /// Commit and publish the build
+    #[arg(long)]
+    publish: bool,
+    /// What to say about the commit
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    message: String,
+    /// The store to push to: its folder on this machine; else the one that commands mean
+    #[arg(long, value_name = "STORE", env = "BINDERY_REMOTE")]
+    remote: Option<PathBuf>,
+    /// The repo there; else the only one there is
+    #[arg(long)]
+    repo: Option<RepoName>,
+}
+
+#[derive(Debug, Serialize)]
+struct Pushed {
+    build: u64,
+    requests: u64,
+    sent_objects: u64,
+    sent_bytes: u64,
+    snapshot: Option<SnapshotId>,
+    root: Option<TreeId>,
+    #[serde(rename = "ref")]
+    target: Option<RefName>,
+    seq: Option<u64>,
+    tested: Option<bool>,
+}
+
+/// Pushes a directory.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let there = open_there(session, arguments)?;
+    let repo = only_repo(&there, arguments.repo.as_ref())?;
+    let time = Time::now()?;
+    let here = Here::make(session, time)?;
+    let (build, progress) = (here.build, session.progress("staging"));
+    let paths = [arguments.directory.clone()];
+    if !arguments.directory.is_dir() {
+        let reason = "is no directory: a push takes the contents of one";
+        return Err(Error::usage(format!(
+            "{} {reason}",
+            arguments.directory.display()
+        )));
+    }
+    stage(
+        &here.store,
+        build,
+        &paths,
+        &StageOptions::default(),
+        &progress,
+        time,
+    )?;
+    drop(progress);
+    let staged = here.store.operations(build)?.pop();
+    let Some(Operation::Merge { tree, .. }) = staged else {
+        return Err(Error::internal(
+            "a directory that was staged is to be merged",
+        ));
+    };
+    let view = here.store.view(&here.repo, &[build])?;
+    let builds = StoreBuilds::new(&there, repo.name, time);
+    let progress = session.progress("pushing");
+    let answer = push(&view, tree.into(), &builds, &options(arguments), &progress)?;
+    drop(progress);
+    tell(session, arguments, &answer)
+}
+
+fn open_there(session: &Session, arguments: &Arguments) -> Result<Store> {
+    match &arguments.remote {
+        None => session.write(),
+        Some(remote) => {
+            let place = session.surroundings.store_at(remote);
+            Store::open(&place, Access::Write, &session.patience()?)
+        }
+    }
+}
+
+fn options(arguments: &Arguments) -> PushOptions {
+    let labels = arguments.labels.iter();
+    let message = arguments.message.clone();
+    PushOptions {
+        target: arguments.target.clone(),
+        build: arguments.build.map(|build| build.0),
+        labels: labels
+            .map(|label| (label.key.clone(), label.value.clone()))
+            .collect(),
+        at: arguments.at.clone(),
+        goal: if arguments.publish {
+            Goal::Publish(message)
+        } else if arguments.commit {
+            Goal::Commit(message)
+        } else {
+            Goal::Stage
+        },
+    }
+}
+
+/// A store for the time of the push, in which the directory becomes a tree.
+struct Here {
+    store: Store,
+    repo: RepoName,
+    build: u64,
+    _folder: Scratch,
+}
+
+impl Here {
+    fn make(session: &Session, time: Time) -> Result<Self> {
+        let prefix = format!("bindery-push-{}", std::process::id());
+        let folder = Scratch::create(&std::env::temp_dir(), &prefix)?;
+        let store = Store::create(&folder.root().join("store"), &session.patience()?)?;
+        let name: RepoName = "push"
+            .parse()
+            .map_err(|_| Error::internal("it is a name"))?;
+        let repo = create_repo(&store, name, Profile::Posix, None, time)?.name;
+        let options = CreateOptions {
+            repo: repo.clone(),
+            target: None,
+            labels: BTreeMap::new(),
+            from: None,
+        };
+        let build = create(&store, options, time)?.id;
+        Ok(Self {
+            store,
+            repo,
+            build,
+            _folder: folder,
+        })
+    }
+}
+
+fn tell(session: &Session, arguments: &Arguments, answer: &PushAnswer) -> Result<()> {
+    let committed = answer.committed.as_ref().and_then(|row| row.committed);
+    let published = answer.published.as_ref();
+    let build = answer.build;
+    let state = match (published, committed) {
+        (Some(release), _) => format!("published as {}@{}", release.target, release.seq),
+        (None, Some(_)) => format!("committed; next: bindery publish {build}"),
+        (None, None) => format!("still open; next: bindery build commit {build}"),
+    };
+    session.output.answer(&Pushed {
+        build,
+        requests: answer.requests,
+        sent_objects: answer.sent_objects,
+        sent_bytes: answer.sent_bytes,
+        snapshot: published
+            .map(|release| release.snapshot.id)
+            .or(committed.map(|committed| committed.snapshot.id)),
+        root: published
+            .map(|release| release.root.id)
+            .or(committed.map(|committed| bindery::object::tree::TreeRef::from(committed.root).id)),
+        target: published.map(|release| release.target.clone()),
+        seq: published.map(|release| release.seq),
+        tested: published.map(|release| release.tested),
+    })?;
+    session.output.note(format_args!(
+        "{} went into build {build}: {} sent, {}; it is {state}",
+        arguments.directory.display(),
+        counted(answer.sent_objects, "object"),
+        size(answer.sent_bytes)
+    ));
+    Ok(())
+}
+
+impl Answer for Pushed {
+    fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        match (&self.target, self.seq) {
+            (Some(target), Some(seq)) => writeln!(out, "{target}@{seq}"),
+            _ => writeln!(out, "{}", self.build),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `bindery run-jobs`: do what can wait, such as preparing deltas of new releases.
+//!
+//! # Invariants
+//!
+//! - Others get their turn between two jobs: each opens the store anew.
+//! - A job that fails keeps no other from being done.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use bindery::base::id::SnapshotId;
+use bindery::base::name::{RefName, RepoName};
+use bindery::base::{Error, Result};
+use bindery::delta::make::MakeOptions;
+use bindery::delta::prepare::{Owed, owed, prepare};
+use bindery::object::patch::Effort;
+use bindery::store::Store;
+use clap::Args;
+use serde::Serialize;
+
+use super::delta::EffortArgument;
+use crate::colour::Colours;
+use crate::examples::examples;
+use crate::output::Answer;
+use crate::quantity::size;
+use crate::session::Session;
+
+/// What `run-jobs` takes.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "bindery run-jobs                 after publishing, or from a timer"
+    "bindery run-jobs --effort quick"
+))]
+pub struct Arguments {
+    /// How much time compression may take
+    #[arg(long, value_enum, default_value_t = EffortArgument::Thorough, value_name = "quick|thorough", hide_possible_values = true)]
+    effort: EffortArgument,
+    /// Say which jobs there are, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Jobs {
+    deltas: Vec<Delta>,
+}
+
+#[derive(Debug, Serialize)]
+struct Delta {
+    repo: RepoName,
+    #[serde(rename = "ref")]
+    target: RefName,
+    from: SnapshotId,
+    to: SnapshotId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+impl Delta {
+    fn of(owed: &Owed, bytes: Option<u64>) -> Self {
+        Self {
+            repo: owed.repo.name.clone(),
+            target: owed.target.clone(),
+            from: owed.from.id,
+            to: owed.to.id,
+            bytes,
+        }
+    }
+}
+
+/// Does all jobs.
+///
+/// # Errors
+///
+/// [`Error::Jobs`] if some failed; the others are done.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    if arguments.dry_run {
+        let deltas = owed(&session.read()?)?;
+        let deltas = deltas.iter().map(|owed| Delta::of(owed, None)).collect();
+        return session.output.answer(&Jobs { deltas });
+    }
+    let mut work = Work {
+        session,
+        effort: arguments.effort.into(),
+        deltas: Vec::new(),
+        tried: Vec::new(),
+        failures: Vec::new(),
+        spent: HashMap::new(),
+    };
+    while work.next()? {}
+    let failed = work.failures.len();
+    session.output.answer(&Jobs {
+        deltas: work.deltas,
+    })?;
+    match work.failures.into_iter().next() {
+        None => Ok(()),
+        Some(first) => Err(Error::Jobs { failed, first }),
+    }
+}
+
+/// Jobs that are being done.
+struct Work<'s> {
+    session: &'s Session,
+    effort: Effort,
+    deltas: Vec<Delta>,
+    /// Deltas that were tried, each by what it leads to and starts from.
+    tried: Vec<(SnapshotId, SnapshotId)>,
+    failures: Vec<String>,
+    /// How long the deltas to each snapshot took.
+    spent: HashMap<SnapshotId, Duration>,
+}
+
+impl Work<'_> {
+    /// Does the next job; says whether there was one.
+    fn next(&mut self) -> Result<bool> {
+        let store = self.session.write()?;
+        let mut jobs = owed(&store)?.into_iter();
+        let Some(job) = jobs.find(|job| self.may_begin(&store, job)) else {
+            return Ok(false);
+        };
+        self.tried.push((job.to.id, job.from.id));
+        let (started, bar) = (Instant::now(), self.session.progress("preparing deltas"));
+        let options = MakeOptions {
+            effort: self.effort,
+            ..MakeOptions::default()
+        };
+        let prepared = prepare(&store, &job, &options, &bar);
+        drop(bar);
+        *self.spent.entry(job.to.id).or_default() += started.elapsed();
+        match prepared {
+            Ok(summary) => self.deltas.push(Delta::of(&job, Some(summary.pack.bytes))),
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => {
+                let failure = format!("the delta of {} from {}: {error}", job.target, job.from.id);
+                self.session.output.note(format_args!("warning: {failure}"));
+                self.failures.push(failure);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a job was not tried yet, and its release has time left.
+    fn may_begin(&self, store: &Store, job: &Owed) -> bool {
+        let policy = store.settings().policy(&job.target);
+        let spent = self.spent.get(&job.to.id).copied().unwrap_or_default();
+        let has_time = policy
+            .delta_seconds
+            .is_none_or(|seconds| spent < Duration::from_secs(seconds));
+        has_time && !self.tried.contains(&(job.to.id, job.from.id))
+    }
+}
+
+impl Answer for Jobs {
+    fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        for delta in &self.deltas {
+            let bytes = delta
+                .bytes
+                .map_or_else(String::new, |bytes| format!("  {}", size(bytes)));
+            writeln!(
+                out,
+                "delta  {}:{}  {} -> {}{bytes}",
+                delta.repo, delta.target, delta.from, delta.to
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,317 @@
+//! Following: the contents that a script makes, out of those that the receiver has.
+//!
+//! # Invariants
+//!
+//! - Bases come first: each is read through a view, which hashes it, before a patch is applied to it.
+//! - Nothing that a group makes exceeds the sizes that the script declares, and those are checked against the limits before
+//!   anything is made.
+//!
+//! # Not here
+//!
+//! Trees (`delta::retell`). That contents are the right ones shows in the id of the tree: `delta::unpack` compares it.
+
+use std::collections::HashMap;
+
+use super::large::{Cutting, Large};
+use super::parts::malformed;
+use super::retell::{Told, old_entry};
+use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
+
+use crate::base::Result;
+use crate::base::error::check_limit;
+use crate::base::id::{BlobId, Hash};
+use crate::base::limits::{BLOB_BYTES_MAX, PATCH_BYTES_MAX};
+use crate::base::progress::Progress;
+use crate::object::edges::blob_form;
+use crate::object::frame_builder::{FrameBuilder, SealedFrame};
+use crate::object::kind::ObjectKind;
+use crate::object::patch;
+use crate::object::script::{Content, Script};
+use crate::object::script_frame::Group;
+use crate::object::tree::TreeRef;
+use crate::store::intake::Intake;
+use crate::store::view::View;
+
+/// A content that is to be made: the step that puts it, its base if it has one, and its bytes.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    step: usize,
+    base: Option<Told>,
+    bytes: u64,
+}
+
+/// A group with what it makes.
+struct Task<'p> {
+    group: Group<'p>,
+    orders: Vec<Order>,
+}
+
+/// What a group made.
+#[derive(Default)]
+struct Product {
+    told: Vec<(usize, Told)>,
+    frames: Vec<SealedFrame>,
+    large: Vec<Large>,
+    bytes: u64,
+}
+
+/// Makes the contents of the groups of a script; gives their ids by step.
+///
+/// # Errors
+///
+/// [`Error::Malformed`](crate::base::Error::Malformed) or [`Error::Limit`](crate::base::Error::Limit) if script and groups
+/// do not agree or a patch is wrong, [`Error::NotFound`](crate::base::Error::NotFound) if a base is not there, and those of
+/// the intake.
+pub(super) fn follow(
+    script: &Script,
+    groups: Vec<Group<'_>>,
+    a: TreeRef,
+    view: &View<'_>,
+    intake: &mut Intake<'_>,
+    progress: &dyn Progress,
+) -> Result<HashMap<usize, Told>> {
+    let tasks = tasks(script, groups, a, view)?;
+    let mut told = HashMap::new();
+    let schedule = Schedule {
+        budget_bytes: DELTA_MEMORY_BYTES_MAX,
+        needs: &Task::memory_bytes,
+        takes: &|product: &Product| product.bytes,
+        work: &|task: Task<'_>| {
+            let product = task.make(view)?;
+            progress.advance(task.group.patch.len() as u64);
+            Ok(product)
+        },
+    };
+    schedule.run(tasks, &mut |product| {
+        told.extend(product.told.iter().copied());
+        product.take_in(view, intake)
+    })?;
+    Ok(told)
+}
+
+/// Sorts the contents of a script by their groups.
+fn tasks<'p>(
+    script: &Script,
+    groups: Vec<Group<'p>>,
+    a: TreeRef,
+    view: &View<'_>,
+) -> Result<Vec<Task<'p>>> {
+    let tasks = groups.into_iter().map(|group| Task {
+        group,
+        orders: Vec::new(),
+    });
+    let mut tasks: Vec<Task<'p>> = tasks.collect();
+    for (number, step) in script.steps.iter().enumerate() {
+        let Some(put) = &step.put else { continue };
+        let (group, base, bytes) = match put.content {
+            Content::Made { group, size } => (group, None, Some(size)),
+            Content::Patched { group, growth } => {
+                let path = put.at.as_ref().unwrap_or(&step.path);
+                let base = old_entry(view, a, path)?;
+                if base.tree_ref().is_some() {
+                    return Err(malformed(format!("/{path} is a directory, and no base")));
+                }
+                let bytes = base.size().checked_add_signed(growth);
+                (group, Some((base.id(), base.size())), bytes)
+            }
+            _ => continue,
+        };
+        let bytes = bytes.unwrap_or(u64::MAX);
+        check_limit(
+            "bytes of a content of a delta",
+            bytes,
+            BLOB_BYTES_MAX.min(PATCH_BYTES_MAX),
+        )?;
+        let task = tasks.get_mut(group as usize);
+        let task = task.ok_or_else(|| malformed(format!("it has no group {group}")))?;
+        task.orders.push(Order {
+            step: number,
+            base,
+            bytes,
+        });
+    }
+    tasks.iter().try_for_each(Task::check)?;
+    Ok(tasks)
+}
+
+impl Task<'_> {
+    /// The script has the contents that the group says it makes.
+    fn check(&self) -> Result<()> {
+        let bytes = self.orders.iter().map(|order| order.bytes).sum::<u64>();
+        if self.orders.len() as u64 == u64::from(self.group.contents)
+            && bytes == u64::from(self.group.bytes)
+        {
+            return Ok(());
+        }
+        Err(malformed(format!(
+            "a group makes {} contents of {} bytes, its script has {} of {bytes}",
+            self.group.contents,
+            self.group.bytes,
+            self.orders.len()
+        )))
+    }
+
+    /// Bytes of the bases, of what is made, and of the frames that hold it.
+    fn memory_bytes(&self) -> u64 {
+        let sizes = self.orders.iter();
+        sizes
+            .map(|order| 2 * order.bytes + order.base.map_or(0, |(_, bytes)| bytes))
+            .sum()
+    }
+
+    fn make(&self, view: &View<'_>) -> Result<Product> {
+        let mut bases = Vec::with_capacity(self.orders.len());
+        for order in &self.orders {
+            let (mut content, base) = (Vec::new(), order.base);
+            if let Some((id, bytes)) = base {
+                content.reserve_exact(usize::try_from(bytes).unwrap_or(0));
+                view.read_blob(BlobId::new(id), bytes, &mut |piece| {
+                    content.extend_from_slice(piece);
+                    Ok(())
+                })?;
+            }
+            bases.push(content);
+        }
+        let bases: Vec<&[u8]> = bases.iter().map(Vec::as_slice).collect();
+        let lengths = self.orders.iter().map(|order| u32::try_from(order.bytes));
+        let lengths = lengths.collect::<Result<Vec<u32>, _>>();
+        let lengths = lengths.map_err(|_| malformed("a content is too long"))?;
+        let mut making = Making {
+            view,
+            orders: &self.orders,
+            number: 0,
+            open: Open::of(self.orders.first()),
+            blobs: FrameBuilder::new(),
+            product: Product::default(),
+        };
+        patch::apply(self.group.patch, &bases, &lengths, &mut |number, piece| {
+            making.close_before(number)?;
+            making.open.push(piece)
+        })?;
+        making.close_before(self.orders.len())?;
+        making.finish()
+    }
+}
+
+/// A content that is being made.
+enum Open {
+    Small(Vec<u8>),
+    Large(Box<Cutting>),
+}
+
+impl Open {
+    fn of(order: Option<&Order>) -> Self {
+        let bytes = order.map_or(0, |order| order.bytes);
+        match blob_form(bytes) {
+            ObjectKind::Recipe => Self::Large(Box::new(Cutting::new(bytes))),
+            _ => Self::Small(Vec::with_capacity(usize::try_from(bytes).unwrap_or(0))),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<()> {
+        match self {
+            Self::Small(content) => {
+                content.extend_from_slice(piece);
+                Ok(())
+            }
+            Self::Large(cutting) => cutting.push(piece),
+        }
+    }
+}
+
+/// The contents of a group while they are made.
+struct Making<'m, 's> {
+    view: &'m View<'s>,
+    orders: &'m [Order],
+    number: usize,
+    open: Open,
+    blobs: FrameBuilder,
+    product: Product,
+}
+
+impl Making<'_, '_> {
+    /// Ends all contents before content `number`.
+    fn close_before(&mut self, number: usize) -> Result<()> {
+        while self.number < number {
+            let order = self.orders[self.number];
+            self.number += 1;
+            let next = Open::of(self.orders.get(self.number));
+            let id = match std::mem::replace(&mut self.open, next) {
+                Open::Small(content) => self.small(&content)?,
+                Open::Large(cutting) => {
+                    let large = cutting.finish()?;
+                    self.product.bytes += stored_bytes(&large.chunks);
+                    let id = large.id;
+                    self.product.large.push(large);
+                    id
+                }
+            };
+            self.product.told.push((order.step, (id, order.bytes)));
+        }
+        Ok(())
+    }
+
+    fn small(&mut self, content: &[u8]) -> Result<Hash> {
+        let id = Hash::of(content);
+        if self.view.find(ObjectKind::Blob, id)?.is_none() {
+            if !self.blobs.has_room_for(content.len()) {
+                self.seal()?;
+            }
+            self.blobs.push(ObjectKind::Blob, id, content)?;
+        }
+        Ok(id)
+    }
+
+    fn seal(&mut self) -> Result<()> {
+        let frame = std::mem::take(&mut self.blobs).seal()?;
+        self.product.bytes += frame.stored().len() as u64;
+        self.product.frames.push(frame);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Product> {
+        if !self.blobs.is_empty() {
+            self.seal()?;
+        }
+        Ok(self.product)
+    }
+}
+
+fn stored_bytes(frames: &[SealedFrame]) -> u64 {
+    frames.iter().map(|frame| frame.stored().len() as u64).sum()
+}
+
+impl Product {
+    /// Takes in what was made, as far as it is not there already.
+    fn take_in(self, view: &View<'_>, intake: &mut Intake<'_>) -> Result<()> {
+        for frame in &self.frames {
+            for object in frame.objects() {
+                if !intake.wants(view, object.kind, object.id)? {
+                    return Err(malformed(format!(
+                        "it brings the content {} twice",
+                        object.id
+                    )));
+                }
+            }
+            intake.append(frame)?;
+        }
+        for large in &self.large {
+            for chunk in &large.chunks {
+                let mut is_wanted = true;
+                for object in chunk.objects() {
+                    is_wanted &= intake.wants(view, object.kind, object.id)?;
+                }
+                if is_wanted {
+                    intake.append(chunk)?;
+                }
+            }
+            for recipe in &large.recipes {
+                let (kind, id) = (ObjectKind::Recipe, recipe.blob().hash());
+                if intake.wants(view, kind, id)? {
+                    intake.put(kind, id, &recipe.encode())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

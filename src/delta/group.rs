@@ -1,0 +1,286 @@
+//! Groups: contents that are patched together, and the making of one patch.
+//!
+//! Contents of the first tree that were meant to be bases are looked at here: a base is taken if enough of the content is in
+//! it, or if a trial shows that a patch of it is smaller than [`WORTH_PERCENT`] of what the content takes without. What is
+//! best for the group, differences or its bases as prefix, is measured where files are small, and the smallest is kept.
+//!
+//! # Invariants
+//!
+//! - Which contents share a group follows from the plan alone, and the patch from their bytes and the effort.
+//!
+//! # Not here
+//!
+//! The patch itself (`object::patch`), in which order groups are made (`delta::make`).
+
+use super::memo::{Memo, key};
+use super::plan::{Base, Plan, Wanted};
+use super::sketch::Sketch;
+use crate::base::Result;
+use crate::base::id::{BlobId, Hash};
+use crate::base::limits::{KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
+use crate::object::patch::{Effort, Method, Pair, encode, encode_memory_bytes};
+use crate::store::view::View;
+
+/// A patch that takes more than this share of what the content takes without a base is not worth its base.
+const WORTH_PERCENT: u64 = 90;
+/// Share of a content that, if it is in a base, makes the patch worth it without a trial.
+const SURE_PERCENT: u64 = 30;
+/// Share of a content in its likeliest base with which no other is looked at.
+const GOOD_PERCENT: u64 = 60;
+/// Bytes of contents on average up to which a group is compressed with its bases as prefix, too.
+const SMALL_BYTES: u64 = 64 * KIB;
+/// Bytes of the largest content whose likeness is looked at; above, a trial is what shows it, since it is made anyway.
+const LOOKED_AT_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
+
+/// Pieces of a large content that show how it compresses.
+const SAMPLED_PIECES: usize = 32;
+/// Bytes of each of them.
+const SAMPLED_PIECE_BYTES: usize = 64 * 1024;
+
+/// Contents that are patched together, by their numbers in the plan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    pub(super) wanted: Vec<usize>,
+    pub(super) bytes: u64,
+    /// Bytes of the largest bases that the contents may have.
+    bases_bytes: u64,
+}
+
+/// A patch that was made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) group: Group,
+    pub(super) patch: Vec<u8>,
+    /// Which base each content got, by its number in the list of that content.
+    pub(super) chosen: Vec<Option<usize>>,
+}
+
+/// Whether a content can be in a group at all.
+pub(super) fn is_patchable(wanted: &Wanted) -> bool {
+    let is_large = wanted.bytes > PATCH_GROUP_BYTES_MAX / 2;
+    let has_base = wanted
+        .bases
+        .iter()
+        .any(|base| base.bytes <= PATCH_BYTES_MAX);
+    wanted.bytes <= PATCH_BYTES_MAX && (has_base || !is_large)
+}
+
+/// Groups the contents of a plan that [`is_patchable`]: the largest group first. Small files and others are kept apart, and
+/// neighbours together.
+pub(super) fn groups(plan: &Plan) -> Vec<Group> {
+    let (mut full, mut small, mut other) = (Vec::new(), Group::default(), Group::default());
+    for (number, wanted) in plan.wanted.iter().enumerate() {
+        if !is_patchable(wanted) {
+            continue;
+        }
+        let open = match wanted.bytes {
+            ..=SMALL_BYTES => &mut small,
+            _ => &mut other,
+        };
+        let is_full = open.bytes + wanted.bytes > PATCH_GROUP_BYTES_MAX
+            || open.bases_bytes + bases_bytes(wanted) > 2 * PATCH_GROUP_BYTES_MAX
+            || open.wanted.len() == PATCH_TARGETS_MAX;
+        if is_full && !open.wanted.is_empty() {
+            full.push(std::mem::take(open));
+        }
+        open.wanted.push(number);
+        open.bytes += wanted.bytes;
+        open.bases_bytes += bases_bytes(wanted);
+    }
+    full.extend(
+        [small, other]
+            .into_iter()
+            .filter(|group| !group.wanted.is_empty()),
+    );
+    full.sort_by_key(|group| u64::MAX - group.memory_bytes());
+    full
+}
+
+fn bases_bytes(wanted: &Wanted) -> u64 {
+    let sizes = wanted.bases.iter().map(|base| base.bytes);
+    sizes.max().unwrap_or(0)
+}
+
+impl Group {
+    /// Bytes that making the patch takes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        encode_memory_bytes(self.bases_bytes, self.bytes)
+    }
+
+    /// Reads the contents and their bases, and makes the patch; or finds it in the memo.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading contents and of the codec.
+    pub(super) fn make(
+        self,
+        view: &View<'_>,
+        plan: &Plan,
+        effort: Effort,
+        memo: &Memo<'_>,
+    ) -> Result<Made> {
+        let key = key(
+            self.wanted.iter().map(|number| &plan.wanted[*number]),
+            effort,
+        );
+        if let Some((patch, chosen)) = memo.find(key, self.wanted.len()) {
+            return Ok(Made {
+                group: self,
+                patch,
+                chosen,
+            });
+        }
+        let made = self.make_anew(view, plan, effort)?;
+        memo.keep(key, &made.patch, &made.chosen);
+        Ok(made)
+    }
+
+    fn make_anew(self, view: &View<'_>, plan: &Plan, effort: Effort) -> Result<Made> {
+        let mut contents = Vec::with_capacity(self.wanted.len());
+        for number in &self.wanted {
+            let wanted = &plan.wanted[*number];
+            let target = read(view, wanted.id, wanted.bytes)?;
+            contents.push(Chosen::of(view, wanted, target)?);
+        }
+        let mut patch = best(&pairs(&contents), self.bytes, effort)?;
+        if let [only] = &mut contents[..]
+            && only.base.is_some()
+            && only.target.len() as u64 > SMALL_BYTES
+            && !is_worth(patch.len() as u64, bytes_alone(&only.target, effort)?)
+        {
+            only.base = None;
+            patch = best(&[only.alone()], self.bytes, effort)?;
+        }
+        let chosen = contents
+            .iter()
+            .map(|content| content.base.as_ref().map(|base| base.0));
+        let chosen = chosen.collect();
+        Ok(Made {
+            group: self,
+            patch,
+            chosen,
+        })
+    }
+}
+
+fn read(view: &View<'_>, id: Hash, bytes: u64) -> Result<Vec<u8>> {
+    let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+    view.read_blob(BlobId::new(id), bytes, &mut |piece| {
+        content.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
+fn is_worth(with_base: u64, without: u64) -> bool {
+    with_base * 100 < without * WORTH_PERCENT
+}
+
+/// Bytes that a content takes without a base: of a large one about so many, as some pieces of it show.
+fn bytes_alone(target: &[u8], effort: Effort) -> Result<u64> {
+    let stride = target.len() / SAMPLED_PIECES;
+    let sample: Vec<u8> = if stride > 4 * SAMPLED_PIECE_BYTES {
+        target
+            .chunks(stride)
+            .flat_map(|piece| &piece[..piece.len().min(SAMPLED_PIECE_BYTES)])
+            .copied()
+            .collect()
+    } else {
+        target.to_vec()
+    };
+    let pair = Pair {
+        base: &[],
+        target: &sample,
+    };
+    let bytes = encode(Method::Difference, &[pair], effort)?.len() as u64;
+    Ok(bytes * target.len() as u64 / (sample.len() as u64).max(1))
+}
+
+fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {
+    contents.iter().map(Chosen::pair).collect()
+}
+
+/// The smallest patch of a group.
+fn best(pairs: &[Pair<'_>], bytes: u64, effort: Effort) -> Result<Vec<u8>> {
+    let difference = encode(Method::Difference, pairs, effort)?;
+    let is_small = bytes / (pairs.len() as u64).max(1) <= SMALL_BYTES;
+    if !is_small && effort == Effort::Quick {
+        return Ok(difference);
+    }
+    let prefix = encode(Method::Prefix, pairs, effort)?;
+    Ok(if prefix.len() < difference.len() {
+        prefix
+    } else {
+        difference
+    })
+}
+
+/// A content and the base that was chosen for it, with its number among those that might be.
+struct Chosen {
+    target: Vec<u8>,
+    base: Option<(usize, Vec<u8>)>,
+}
+
+impl Chosen {
+    /// Chooses the base that has most of the content, if that is worth it.
+    fn of(view: &View<'_>, wanted: &Wanted, target: Vec<u8>) -> Result<Self> {
+        let usable = wanted.bases.iter().enumerate();
+        let mut usable = usable.filter(|(_, base)| base.bytes <= PATCH_BYTES_MAX);
+        if wanted.bytes > LOOKED_AT_BYTES_MAX {
+            let base = usable.next();
+            let load = |(number, base): (usize, &Base)| {
+                read(view, base.id, base.bytes).map(|bytes| (number, bytes))
+            };
+            let base = base.map(load).transpose()?;
+            return Ok(Self { target, base });
+        }
+        let mut best: Option<(u64, usize, Vec<u8>)> = None;
+        let mut sketch = None;
+        for (number, base) in usable {
+            let bytes = read(view, base.id, base.bytes)?;
+            let sketch = sketch.get_or_insert_with(|| Sketch::of(&target));
+            let percent = sketch.shared_percent(&Sketch::of(&bytes));
+            if best.as_ref().is_none_or(|(most, _, _)| percent > *most) {
+                best = Some((percent, number, bytes));
+            }
+            if percent >= GOOD_PERCENT {
+                break;
+            }
+        }
+        let base = match best {
+            Some((percent, number, bytes)) if percent >= SURE_PERCENT => Some((number, bytes)),
+            Some((_, number, bytes)) => {
+                let mut trial = Self { target, base: None };
+                trial.base = Some((number, bytes));
+                return trial.tried();
+            }
+            None => None,
+        };
+        Ok(Self { target, base })
+    }
+
+    /// Keeps the base if a trial shows that it is worth it.
+    fn tried(mut self) -> Result<Self> {
+        let with_base = encode(Method::Difference, &[self.pair()], Effort::Quick)?;
+        let without = encode(Method::Difference, &[self.alone()], Effort::Quick)?;
+        if !is_worth(with_base.len() as u64, without.len() as u64) {
+            self.base = None;
+        }
+        Ok(self)
+    }
+
+    fn pair(&self) -> Pair<'_> {
+        Pair {
+            base: self.base.as_ref().map_or(&[], |(_, bytes)| bytes),
+            target: &self.target,
+        }
+    }
+
+    /// The content without a base.
+    fn alone(&self) -> Pair<'_> {
+        Pair {
+            base: &[],
+            target: &self.target,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Parcels: packs of some objects, without a snapshot of their own, for builds that are filled from elsewhere.
+//!
+//! # Not here
+//!
+//! Which objects go into one (`remote::push`), taking it apart (`delta::unpack::take_in`).
+
+use std::io::Write;
+
+use super::inventory::Item;
+
+use super::packing::Packing;
+use super::schedule::DELTA_MEMORY_BYTES_MAX;
+use super::whole::write_whole;
+use crate::base::Result;
+use crate::base::progress::Progress;
+use crate::object::pack::PackSummary;
+use crate::store::view::View;
+
+/// Writes some objects that `view` shows to `out`.
+///
+/// # Errors
+///
+/// As [`make`](super::make::make).
+pub fn pack_objects(
+    view: &View<'_>,
+    items: &[Item],
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<PackSummary> {
+    let mut packing = Packing::start(out, None)?;
+    write_whole(view, items, DELTA_MEMORY_BYTES_MAX, &mut packing, progress)?;
+    packing.finish()
+}

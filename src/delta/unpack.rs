@@ -1,0 +1,279 @@
+//! Unpack: take in what a delta brings, as far as it is not there already.
+//!
+//! # Order
+//!
+//! 1. The bytes of the pack: its hash, its index, the places of its frames.
+//! 2. Every whole object against its id, frame by frame.
+//! 3. What the script makes: bases first, which are read and hashed, then contents, then trees; the root last, whose id the
+//!    snapshot names.
+//! 4. Once the caller has finished the intake: everything that the snapshot reaches ([`check`](super::complete::check)).
+//!
+//! Nothing becomes part of the store before the caller gives the landing to a transaction, so whatever is refused leaves
+//! nothing behind.
+//!
+//! # Invariants
+//!
+//! - A whole object is taken in only if its bytes are what its id says. What the script makes is right if its tree is the one
+//!   that the snapshot names, because that follows from all ids beneath it; otherwise all of it is refused.
+//! - Memory is bounded by some frames, whatever the delta claims.
+//!
+//! # Not here
+//!
+//! Whether the snapshot is complete (`delta::complete`), what is recorded of it (whoever unpacks).
+
+use super::follow::follow;
+use super::parts::{Parts, as_delta, malformed, only_snapshot, salt};
+use super::retell::retell;
+use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
+use crate::base::id::{Hash, PackId};
+use crate::base::progress::Progress;
+use crate::base::{Error, Result};
+use crate::object::frame::{FRAME_BYTES_TARGET, Frame, FrameHeader};
+use crate::object::frame_builder::FrameBuilder;
+use crate::object::kind::ObjectKind;
+use crate::object::pack::IndexEntry;
+use crate::object::pack_check::check_object;
+use crate::object::pack_reader::PackReader;
+use crate::object::snapshot::Snapshot;
+use crate::store::intake::{Intake, Workshop};
+use crate::store::rows::SnapshotRef;
+use crate::store::view::View;
+
+/// What a delta brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The hash of the delta.
+    pub pack: PackId,
+    /// The snapshot that it leads to.
+    pub snapshot: SnapshotRef,
+    /// Objects in it.
+    pub objects: u64,
+}
+
+/// Takes what a delta brings into `intake`, as far as `view` does not show it. `view` shows `from`, the snapshot that the
+/// delta starts from, if it starts from one.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] or [`Error::Limit`] if `pack` is no delta, or none from `from`; [`Error::Damaged`] if an object is
+/// not what its id says; [`Error::NotFound`] if a base is not there; and those of the intake, of which nothing becomes part
+/// of the store then.
+pub fn unpack<'s, B: AsRef<[u8]> + Sync>(
+    pack: &PackReader<B>,
+    from: Option<SnapshotRef>,
+    view: &View<'s>,
+    intake: &mut Intake<'s>,
+    progress: &dyn Progress,
+) -> Result<Unpacked> {
+    as_delta(take_apart(pack, from, view, intake, progress))
+}
+
+fn take_apart<'s, B: AsRef<[u8]> + Sync>(
+    pack: &PackReader<B>,
+    from: Option<SnapshotRef>,
+    view: &View<'s>,
+    intake: &mut Intake<'s>,
+    progress: &dyn Progress,
+) -> Result<Unpacked> {
+    let id = pack.check_layout()?;
+    if pack.salt() != salt(from.map(|from| from.id)) {
+        return Err(malformed("it starts from another snapshot"));
+    }
+    let entries = pack.entries_by_place()?;
+    let snapshot = only_snapshot(&entries)?;
+    let parts = Parts::of(pack)?;
+    let frames = parts.whole.iter().copied();
+    let text = take_whole(pack, frames, &entries, view, intake, progress)?;
+    let text = text.ok_or_else(|| malformed("it holds no snapshot"))?;
+    follow_script(parts, from, &text, view, intake, progress)?;
+    Ok(Unpacked {
+        pack: id,
+        snapshot,
+        objects: entries.len() as u64,
+    })
+}
+
+/// Takes the objects of a pack without patches into `intake`, as far as `view` does not show them, also of one without a
+/// snapshot; returns the hash of the pack.
+///
+/// # Errors
+///
+/// As [`unpack`].
+pub fn take_in<B: AsRef<[u8]> + Sync>(
+    pack: &PackReader<B>,
+    view: &View<'_>,
+    intake: &mut Intake<'_>,
+    progress: &dyn Progress,
+) -> Result<PackId> {
+    let id = pack.check_layout()?;
+    let entries = pack.entries_by_place()?;
+    as_delta(take_whole(
+        pack,
+        0..pack.frames(),
+        &entries,
+        view,
+        intake,
+        progress,
+    ))?;
+    Ok(id)
+}
+
+/// Takes in the objects of some frames; returns the snapshot, if one is among them.
+fn take_whole<B: AsRef<[u8]> + Sync>(
+    pack: &PackReader<B>,
+    frames: impl Iterator<Item = u32>,
+    entries: &[IndexEntry],
+    view: &View<'_>,
+    intake: &mut Intake<'_>,
+    progress: &dyn Progress,
+) -> Result<Option<Snapshot>> {
+    progress.expect(pack.bytes().len() as u64);
+    let schedule = Schedule {
+        budget_bytes: DELTA_MEMORY_BYTES_MAX,
+        needs: &|number| frame_needs(pack, *number),
+        takes: &|opened: &Opened<'_>| opened.frame.raw_bytes() as u64,
+        work: &|number| open(pack, number, entries),
+    };
+    let mut left = FrameBuilder::new();
+    let mut text = None;
+    schedule.run(frames, &mut |opened| {
+        let number = opened.number;
+        for entry in opened.entries {
+            if entry.kind == ObjectKind::Snapshot {
+                text = Some(Snapshot::decode(object(&opened.frame, entry)?)?);
+            }
+        }
+        take(pack, &opened, view, intake, &mut left)?;
+        progress.advance(pack.stored_frame(number)?.len() as u64);
+        Ok(())
+    })?;
+    if !left.is_empty() {
+        intake.append(&left.seal()?)?;
+    }
+    Ok(text)
+}
+
+/// Makes what the script tells.
+fn follow_script<'s>(
+    parts: Parts<'_>,
+    from: Option<SnapshotRef>,
+    snapshot: &Snapshot,
+    view: &View<'s>,
+    intake: &mut Intake<'s>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let Some(script) = parts.script()? else {
+        return if parts.groups.is_empty() {
+            Ok(())
+        } else {
+            Err(malformed("it has groups and no script"))
+        };
+    };
+    let from = from.ok_or_else(|| malformed("its script starts from nothing"))?;
+    let a = view.snapshot_of_size(from)?.tree;
+    let told = follow(&script, parts.groups, a, view, intake, progress)?;
+    let workshop = Workshop::new(intake, view);
+    let tree = retell(&workshop, &mut &workshop, a, &script, &told)?;
+    if tree == snapshot.tree {
+        return Ok(());
+    }
+    Err(malformed(format!(
+        "what it makes is not the tree of its snapshot: {} instead of {}",
+        tree.id, snapshot.tree.id
+    )))
+}
+
+/// Bytes that opening a frame takes. What its header says is checked when it is opened.
+fn frame_needs<B: AsRef<[u8]>>(pack: &PackReader<B>, number: u32) -> u64 {
+    let header = pack.stored_frame(number).ok().and_then(|frame| {
+        let header = frame.first_chunk()?;
+        FrameHeader::decode(header).ok()
+    });
+    header.map_or(0, |header| header.raw_bytes().into())
+}
+
+/// A frame whose objects are what their ids say.
+struct Opened<'p> {
+    number: u32,
+    frame: Frame<'p>,
+    entries: &'p [IndexEntry],
+}
+
+fn open<'p, B: AsRef<[u8]>>(
+    pack: &'p PackReader<B>,
+    number: u32,
+    all: &'p [IndexEntry],
+) -> Result<Opened<'p>> {
+    let frame = pack.frame(number)?;
+    let start = all.partition_point(|entry| entry.location.frame < number);
+    let count = all[start..].partition_point(|entry| entry.location.frame == number);
+    let entries = &all[start..start + count];
+    if frame.objects().len() != entries.len() {
+        return Err(malformed(format!(
+            "frame {number} holds {} objects, the index lists {count}",
+            frame.objects().len()
+        )));
+    }
+    for entry in entries {
+        let damaged = |error: Error| {
+            error.in_stored(
+                entry.kind.name(),
+                entry.id,
+                format_args!("frame {number} of the delta"),
+            )
+        };
+        let bytes = object(&frame, entry).map_err(damaged)?;
+        check_object(entry.kind, entry.id, bytes).map_err(damaged)?;
+    }
+    Ok(Opened {
+        number,
+        frame,
+        entries,
+    })
+}
+
+fn object<'f>(frame: &'f Frame<'_>, entry: &IndexEntry) -> Result<&'f [u8]> {
+    let place = entry.location;
+    frame.object(entry.kind, place.start, place.length)
+}
+
+/// Takes in the objects of a frame that are wanted; the frame as it is, if all are.
+fn take<B: AsRef<[u8]>>(
+    pack: &PackReader<B>,
+    opened: &Opened<'_>,
+    view: &View<'_>,
+    intake: &mut Intake<'_>,
+    left: &mut FrameBuilder,
+) -> Result<()> {
+    let mut wanted = Vec::new();
+    for entry in opened.entries {
+        if intake.wants(view, entry.kind, entry.id)? {
+            wanted.push(entry);
+        }
+    }
+    let is_usual = opened.frame.raw_bytes() <= FRAME_BYTES_TARGET || opened.entries.len() == 1;
+    if wanted.len() == opened.entries.len() && is_usual {
+        return intake.append(&pack.sealed_frame(opened.number, opened.entries)?);
+    }
+    for entry in wanted {
+        let bytes = object(&opened.frame, entry)?;
+        put(intake, left, (entry.kind, entry.id), bytes)?;
+    }
+    Ok(())
+}
+
+/// Puts one object into a frame: blobs apart from the rest.
+fn put(
+    intake: &mut Intake<'_>,
+    blobs: &mut FrameBuilder,
+    (kind, id): (ObjectKind, Hash),
+    bytes: &[u8],
+) -> Result<()> {
+    if kind != ObjectKind::Blob {
+        return intake.put(kind, id, bytes);
+    }
+    if !blobs.has_room_for(bytes.len()) {
+        intake.append(&std::mem::take(blobs).seal()?)?;
+    }
+    blobs.push(kind, id, bytes)
+}

@@ -1,0 +1,74 @@
+//! Builds elsewhere: what whoever fills a build asks of the store that will publish it.
+//!
+//! # Invariants
+//!
+//! - Nothing that is handed in is believed: every object is checked against its id, every tree before it is staged.
+//!
+//! # Not here
+//!
+//! What is sent, and in which order (`remote::push`).
+
+use std::collections::BTreeMap;
+
+use crate::base::Result;
+use crate::base::id::Hash;
+use crate::base::name::RefName;
+use crate::base::path::TreePath;
+use crate::build::publish::PublishAnswer;
+use crate::disk::files::Mapping;
+use crate::object::kind::ObjectKind;
+use crate::object::tree::TreeRef;
+use crate::store::rows::BuildRow;
+
+/// Objects in one question about what is missing: the question stays below 2.2 MB, and its answer below 8 KiB.
+pub const MISSING_OBJECTS_MAX: usize = 65_536;
+
+/// The builds of one repo, where they are published.
+pub trait Builds {
+    /// Where they are, in words for messages.
+    fn place(&self) -> String;
+
+    /// Makes an open build; returns its id.
+    ///
+    /// # Errors
+    ///
+    /// What the verbs of builds answer, and the way there; so for every method.
+    fn create(&self, target: &RefName, labels: &BTreeMap<String, String>) -> Result<u64>;
+
+    /// Says of each of some objects whether it must be sent; at most [`MISSING_OBJECTS_MAX`] of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn missing(&self, build: u64, objects: &[(ObjectKind, Hash)]) -> Result<Vec<bool>>;
+
+    /// Takes a pack of objects in; returns the bytes that are stored for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`Error::Malformed`](crate::base::Error::Malformed) or
+    /// [`Error::Damaged`](crate::base::Error::Damaged) if it is not what it says, and nothing of it is kept then.
+    fn receive(&self, build: u64, pack: Mapping) -> Result<u64>;
+
+    /// Stages a directory, all of which was sent or is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`Error::Damaged`](crate::base::Error::Damaged) if something of it is missing or it
+    /// is not canonical.
+    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef) -> Result<()>;
+
+    /// Commits the build.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn commit(&self, build: u64, message: &str) -> Result<BuildRow>;
+
+    /// Publishes the build.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn publish(&self, build: u64) -> Result<PublishAnswer>;
+}

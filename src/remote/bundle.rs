@@ -1,0 +1,326 @@
+//! Bundles: one release of a ref with everything that proves it, as one file for those who have no network between them.
+//!
+//! ```text
+//! bindery bundle 1
+//! repo example.org/os
+//! ref stable
+//! keyset <version> <bytes>          each version from the first on
+//! heads <bytes>
+//! refs <bytes> <id>
+//! statement <bytes> <id>            the newest first, then those before it
+//! pack <to: bytes, id of the snapshot> <from: bytes, id; or - ->
+//!                                   an empty line; then the parts, in this order and without gaps
+//! ```
+//!
+//! A bundle is an origin: importing it is a pull, with every check of one.
+//!
+//! # Invariants
+//!
+//! - The pack is the last part and ends with the file. Nothing in a bundle is believed because it is in the bundle.
+//!
+//! # Not here
+//!
+//! The checks (`remote::follow`), the pack (`delta::make`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::ops::Range;
+
+use super::origin::{Origin, Wanted};
+use super::store_origin::StoreOrigin;
+use crate::base::error::check_limit;
+use crate::base::id::{Hash, SnapshotId, StatementId};
+use crate::base::limits::{KEYSET_BYTES_MAX, STATEMENT_CHAIN_MAX};
+use crate::base::name::{RefName, RepoName};
+use crate::base::text::{Fields, Lines, TextError};
+use crate::base::{Error, Result};
+use crate::disk::files::Mapping;
+use crate::store::Store;
+use crate::store::notes::{KEYSETS_MAX, Notes};
+use crate::store::rows::{RepoRow, SnapshotRef};
+use crate::trust::heads::RefsObject;
+use crate::trust::note::note_bytes_max;
+
+/// Bytes of the lines before the parts: those of the most keysets and statements that a bundle has fit twice.
+const HEADER_BYTES_MAX: usize = 1024 * 1024;
+/// Parts before the pack: keysets, heads, list of refs, statements.
+const PARTS_MAX: usize = KEYSETS_MAX + STATEMENT_CHAIN_MAX + 2;
+
+/// Writes a bundle of what `target` shows now, for those who have `from`, or nothing.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if the ref shows nothing; what [`StoreOrigin`] and the output answer.
+pub fn create(
+    store: &Store,
+    repo: &RepoRow,
+    target: &RefName,
+    from: Option<SnapshotRef>,
+    origin: &StoreOrigin<'_>,
+    out: &mut dyn Write,
+) -> Result<SnapshotRef> {
+    let row = store.reader()?.find_ref(repo, target)?;
+    let current = row.and_then(|row| row.current);
+    let current = current.ok_or_else(|| Error::not_found("ref", target))?;
+    let notes = Notes::open(store.disk(), &repo.name, Some(repo.repo_id))?;
+    let heads = notes.heads()?;
+    let heads = heads.ok_or_else(|| Error::not_found("release in", &repo.name))?;
+    let mut header = format!("bindery bundle 1\nrepo {}\nref {target}\n", repo.name);
+    let mut parts = Vec::new();
+    let mut add = |line: String, part: Vec<u8>| {
+        // Writing to a text cannot fail.
+        writeln!(header, "{line}").ok();
+        parts.push(part);
+    };
+    for keyset in notes.keysets() {
+        let note = keyset.note().encode();
+        let version = keyset.keyset().version();
+        add(format!("keyset {version} {}", note.len()), note);
+    }
+    let note = origin.heads()?;
+    add(format!("heads {}", note.len()), note);
+    let list = origin.refs_list(heads.refs)?;
+    add(format!("refs {} {}", list.len(), heads.refs.hash), list);
+    for id in chain(&notes, current.statement)? {
+        let note = origin.statement(id)?;
+        add(format!("statement {} {id}", note.len()), note);
+    }
+    let to = current.snapshot;
+    let from_words = from.map_or_else(|| "- -".into(), |from| format!("{} {}", from.size, from.id));
+    writeln!(header, "pack {} {} {from_words}\n", to.size, to.id).ok();
+    let failed = |error| Error::Io {
+        action: "write",
+        path: "the bundle".into(),
+        source: error,
+    };
+    out.write_all(header.as_bytes()).map_err(failed)?;
+    for part in parts {
+        out.write_all(&part).map_err(failed)?;
+    }
+    origin.pack(Wanted { to, from }, out)?;
+    Ok(to)
+}
+
+/// The statement `newest` and those before it that are here, newest first.
+fn chain(notes: &Notes<'_>, newest: StatementId) -> Result<Vec<StatementId>> {
+    let here = notes.statements()?;
+    let mut chain = Vec::new();
+    let mut next = Some(newest);
+    while let Some(id) = next.filter(|id| here.contains(id)) {
+        if chain.len() == STATEMENT_CHAIN_MAX {
+            break;
+        }
+        chain.push(id);
+        next = notes.statement(id)?.0.prev;
+    }
+    Ok(chain)
+}
+
+/// A bundle that was opened: an origin of one release.
+#[derive(Debug)]
+pub struct Bundle {
+    place: String,
+    bytes: Mapping,
+    repo: RepoName,
+    target: RefName,
+    keysets: BTreeMap<u64, Range<usize>>,
+    heads: Range<usize>,
+    refs: (Hash, Range<usize>),
+    statements: BTreeMap<StatementId, Range<usize>>,
+    pack: Wanted,
+    pack_at: usize,
+}
+
+impl Bundle {
+    /// Opens the bytes of a bundle; `place` says in messages where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if they are no bundle, or cut short before the pack.
+    pub fn open(bytes: Mapping, place: String) -> Result<Self> {
+        let header = &bytes[..bytes.len().min(HEADER_BYTES_MAX)];
+        let end = header.windows(2).position(|pair| pair == b"\n\n");
+        let end = end.ok_or_else(|| malformed("it has no header"))? + 1;
+        let mut reader = Reader {
+            lines: Lines::new(&bytes[..end]),
+            next: end + 1,
+            parts: 0,
+        };
+        let bundle = reader.read(place).map_err(Error::text("bundle"))?;
+        if reader.parts > PARTS_MAX {
+            return Err(malformed(format!("it has {} parts", reader.parts)));
+        }
+        if bundle.pack_at > bytes.len() {
+            let reason = format!(
+                "it is cut short: {} bytes of {}",
+                bytes.len(),
+                bundle.pack_at
+            );
+            return Err(malformed(reason));
+        }
+        Ok(Self { bytes, ..bundle })
+    }
+
+    /// The repo that it is of, as it says.
+    #[must_use]
+    pub const fn repo(&self) -> &RepoName {
+        &self.repo
+    }
+
+    /// The ref that it brings, as it says.
+    #[must_use]
+    pub const fn target(&self) -> &RefName {
+        &self.target
+    }
+
+    /// The pack in it: what it brings, and what must be there before.
+    #[must_use]
+    pub const fn pack(&self) -> Wanted {
+        self.pack
+    }
+
+    fn part(&self, range: &Range<usize>) -> Vec<u8> {
+        self.bytes[range.clone()].to_vec()
+    }
+}
+
+impl Origin for Bundle {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
+        Ok(self.keysets.get(&version).map(|range| self.part(range)))
+    }
+
+    fn heads(&self) -> Result<Vec<u8>> {
+        Ok(self.part(&self.heads))
+    }
+
+    fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>> {
+        if self.refs.0 == object.hash {
+            Ok(self.part(&self.refs.1))
+        } else {
+            Err(Error::not_found("list of refs", object.hash))
+        }
+    }
+
+    fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
+        let range = self.statements.get(&id);
+        range
+            .map(|range| self.part(range))
+            .ok_or_else(|| Error::not_found("statement", id))
+    }
+
+    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+        if wanted.to != self.pack.to {
+            return Err(Error::not_found("pack of snapshot", wanted.to.id));
+        }
+        let written = out.write_all(&self.bytes[self.pack_at..]);
+        written.map_err(|source| Error::Io {
+            action: "copy",
+            path: self.place.clone().into(),
+            source,
+        })?;
+        Ok(self.pack.from)
+    }
+}
+
+struct Reader<'a> {
+    lines: Lines<'a>,
+    /// Where the next part starts.
+    next: usize,
+    parts: usize,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, place: String) -> Result<Bundle, TextError> {
+        let mut first = self.lines.next_with("bindery")?;
+        first.word("bundle")?;
+        first.word("1")?;
+        first.end()?;
+        let mut repo = self.lines.next_with("repo")?;
+        let name = repo.value("a repo's name")?;
+        repo.end()?;
+        let mut target = self.lines.next_with("ref")?;
+        let target_name = target.value("a ref's name")?;
+        target.end()?;
+        let mut keysets = BTreeMap::new();
+        while self.lines.starts_with("keyset") {
+            let mut fields = self.lines.next_with("keyset")?;
+            keysets.insert(fields.number()?, self.part(&mut fields)?);
+            fields.end()?;
+        }
+        let mut fields = self.lines.next_with("heads")?;
+        let heads = self.part(&mut fields)?;
+        fields.end()?;
+        let mut fields = self.lines.next_with("refs")?;
+        let list = self.part(&mut fields)?;
+        let refs = (fields.value("a hash")?, list);
+        fields.end()?;
+        let mut statements = BTreeMap::new();
+        while self.lines.starts_with("statement") {
+            let mut fields = self.lines.next_with("statement")?;
+            let note = self.part(&mut fields)?;
+            statements.insert(fields.value("a statement's id")?, note);
+            fields.end()?;
+        }
+        let mut fields = self.lines.next_with("pack")?;
+        let to = snapshot(&mut fields)?;
+        let from = if fields.clone().word("-").is_ok() {
+            fields.word("-")?;
+            fields.word("-")?;
+            None
+        } else {
+            Some(snapshot(&mut fields)?)
+        };
+        fields.end()?;
+        if !self.lines.is_at_end() {
+            return Err(self.lines.expected("an empty line"));
+        }
+        Ok(Bundle {
+            place,
+            bytes: Mapping::owned(Vec::new()),
+            repo: name,
+            target: target_name,
+            keysets,
+            heads,
+            refs,
+            statements,
+            pack: Wanted { to, from },
+            pack_at: self.next,
+        })
+    }
+
+    /// The place of the next part, whose length is the next field.
+    fn part(&mut self, fields: &mut Fields<'_>) -> Result<Range<usize>, TextError> {
+        let bytes = fields.number()?;
+        let is_legal = check_limit("a part", bytes, PART_BYTES_MAX).is_ok();
+        let bytes = usize::try_from(bytes).ok().filter(|_| is_legal);
+        let bytes = bytes.ok_or_else(|| fields.expected("the bytes of a note or list"))?;
+        let start = self.next;
+        self.next += bytes;
+        self.parts += 1;
+        Ok(start..self.next)
+    }
+}
+
+/// Bytes of the largest part before the pack.
+const PART_BYTES_MAX: u64 = {
+    let (note, list) = (
+        note_bytes_max(KEYSET_BYTES_MAX),
+        crate::trust::refs_list::REFS_LIST_BYTES_MAX,
+    );
+    if note > list { note } else { list }
+};
+
+fn snapshot(fields: &mut Fields<'_>) -> Result<SnapshotRef, TextError> {
+    let size = fields.number()?;
+    let id: SnapshotId = fields.value("a snapshot's id")?;
+    Ok(SnapshotRef { id, size })
+}
+
+fn malformed(reason: impl Into<String>) -> Error {
+    Error::malformed("bundle", reason)
+}

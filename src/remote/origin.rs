@@ -1,0 +1,156 @@
+//! Origins: what can be pulled from, as the few documents and packs that a pull asks for.
+//!
+//! An origin may be wrong, stale or hostile: whoever asks verifies everything that it answers.
+//!
+//! # Not here
+//!
+//! What is asked for, and in which order (`remote::follow`, `remote::pull`).
+
+use std::cell::Cell;
+use std::io::Write;
+
+use crate::base::Result;
+use crate::base::id::StatementId;
+use crate::store::rows::SnapshotRef;
+use crate::trust::heads::RefsObject;
+
+/// What one repo shows to whoever pulls it.
+pub trait Origin {
+    /// Where it is, in words for messages.
+    fn place(&self) -> String;
+
+    /// The note of a version of the keyset; `None` if there is no such version yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::base::Error::Io) or what else the way to the origin answers, as for every method.
+    fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>>;
+
+    /// The note of the newest heads statement.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::NotFound`](crate::base::Error::NotFound) if nothing was published yet.
+    fn heads(&self) -> Result<Vec<u8>>;
+
+    /// The list of refs that a heads statement names.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::NotFound`](crate::base::Error::NotFound) if it is not there; so for the following.
+    fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>>;
+
+    /// The note of a ref statement.
+    ///
+    /// # Errors
+    ///
+    /// As [`refs_list`](Self::refs_list).
+    fn statement(&self, id: StatementId) -> Result<Vec<u8>>;
+
+    /// Writes the pack of a snapshot: what it has and another has not, or all of it. Returns what that other one is, which
+    /// should be `wanted.from`.
+    ///
+    /// # Errors
+    ///
+    /// As [`refs_list`](Self::refs_list); `out` may have been given a part by then.
+    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>>;
+}
+
+/// A pack that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The snapshot that is to be complete afterwards.
+    pub to: SnapshotRef,
+    /// A snapshot that is complete already. The origin may not know it, and then answers as if there were none.
+    pub from: Option<SnapshotRef>,
+}
+
+/// An origin that counts what is asked of it.
+pub struct Metered<'o> {
+    origin: &'o dyn Origin,
+    requests: Cell<u64>,
+    received_bytes: Cell<u64>,
+}
+
+impl<'o> Metered<'o> {
+    /// Starts to count.
+    #[must_use]
+    pub const fn new(origin: &'o dyn Origin) -> Self {
+        Self {
+            origin,
+            requests: Cell::new(0),
+            received_bytes: Cell::new(0),
+        }
+    }
+
+    /// How often something was asked for.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// The bytes of all answers.
+    #[must_use]
+    pub const fn received_bytes(&self) -> u64 {
+        self.received_bytes.get()
+    }
+
+    fn receive(&self, bytes: u64) {
+        self.received_bytes.set(self.received_bytes.get() + bytes);
+    }
+
+    fn count(&self, answer: Result<Vec<u8>>) -> Result<Vec<u8>> {
+        self.requests.set(self.requests.get() + 1);
+        answer.inspect(|bytes| self.receive(bytes.len() as u64))
+    }
+}
+
+impl Origin for Metered<'_> {
+    fn place(&self) -> String {
+        self.origin.place()
+    }
+
+    fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
+        let keyset = self.origin.keyset(version)?;
+        self.count(Ok(keyset.clone().unwrap_or_default()))?;
+        Ok(keyset)
+    }
+
+    fn heads(&self) -> Result<Vec<u8>> {
+        self.count(self.origin.heads())
+    }
+
+    fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>> {
+        self.count(self.origin.refs_list(object))
+    }
+
+    fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
+        self.count(self.origin.statement(id))
+    }
+
+    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+        self.requests.set(self.requests.get() + 1);
+        let mut counting = Counting { out, bytes: 0 };
+        let outcome = self.origin.pack(wanted, &mut counting);
+        self.receive(counting.bytes);
+        outcome
+    }
+}
+
+/// An output that counts what goes through it.
+struct Counting<'w> {
+    out: &'w mut dyn Write,
+    bytes: u64,
+}
+
+impl Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,355 @@
+//! Pull: a copy of a repo follows its origin.
+//!
+//! What the origin shows is verified first, then the packs of what is new are fetched, taken apart and verified object by
+//! object, then everything becomes visible at once.
+//!
+//! # Invariants
+//!
+//! - A pull that fails changes nothing: neither what is known of the origin nor what the copy shows.
+//! - What becomes visible is complete and canonical: its totals, names and hashes were recomputed here.
+//!
+//! # Not here
+//!
+//! The verification of statements (`remote::follow`), taking packs apart (`delta::unpack`).
+
+use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
+use super::known::{Known, Root};
+use super::origin::{Metered, Origin, Wanted};
+use crate::base::clock::Time;
+use crate::base::id::Hash;
+use crate::base::name::{RefName, RepoName};
+use crate::base::progress::Progress;
+use crate::base::{Error, Result};
+use crate::delta::complete;
+use crate::delta::parts::open_delta;
+use crate::delta::unpack::unpack;
+use crate::object::tree::TreeRef;
+use crate::store::Store;
+use crate::store::copies::{CopiedMove, CopiedStatement, Copy};
+use crate::store::download::Download;
+use crate::store::landing::Landing;
+use crate::store::notes::profile_of;
+use crate::store::rows::{ReleaseKind, RepoRow, SnapshotRef};
+use crate::store::view::View;
+use crate::trust::keyset_chain::TrustedKeyset;
+use crate::trust::ref_statement::{Action, RefStatement};
+use crate::trust::signed::{Signed, Verified};
+
+/// How to pull.
+#[derive(Clone, Debug)]
+pub struct PullOptions {
+    /// Why the origin is believed at first contact.
+    pub root: Option<Root>,
+    /// Which refs are wanted.
+    pub asked: Asked,
+    /// Whether a ref may be moved back by its signers.
+    pub rewinds: Rewinds,
+}
+
+/// What a pull brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullAnswer {
+    /// The repo.
+    pub repo: RepoName,
+    /// The refs that moved.
+    pub moves: Vec<PulledRef>,
+    /// How often the origin was asked.
+    pub requests: u64,
+    /// The bytes of its answers.
+    pub received_bytes: u64,
+    /// Objects that were new here.
+    pub new_objects: u64,
+}
+
+/// A ref that moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PulledRef {
+    /// Its name.
+    pub target: RefName,
+    /// The seq that was shown before.
+    pub before: Option<u64>,
+    /// The epoch of what is shown now.
+    pub epoch: u64,
+    /// The seq of what is shown now.
+    pub seq: u64,
+    /// The snapshot.
+    pub snapshot: SnapshotRef,
+    /// Its tree.
+    pub root: TreeRef,
+}
+
+/// Pulls from an origin into the copy of its repo, which is made at first contact.
+///
+/// # Errors
+///
+/// [`Error::Usage`] at first contact without a root; as [`follow`] if what the origin shows does not hold, of which the
+/// evidence is kept; [`Error::Malformed`] or [`Error::Damaged`] if a pack is not what was promised. Nothing changes then.
+pub fn pull(
+    store: &Store,
+    origin: &dyn Origin,
+    options: &PullOptions,
+    time: Time,
+    progress: &dyn Progress,
+) -> Result<PullAnswer> {
+    let metered = Metered::new(origin);
+    let contact = Contact::make(store, &metered, options.root.as_ref())?;
+    let mut evidence = Evidence::new();
+    let update = follow(
+        &metered,
+        &contact.known,
+        contact.first.as_ref(),
+        &options.asked,
+        options.rewinds,
+        time,
+        &mut evidence,
+    );
+    let update = update.inspect_err(|_error| {
+        // The lie is told in any case; that it cannot be kept is the lesser news.
+        store.keep_evidence(&contact.name, &evidence).ok();
+    })?;
+    if let Some(root) = &options.root {
+        root.check(&update.keysets)?;
+    }
+    let answer = |moves, new_objects| PullAnswer {
+        repo: contact.name.clone(),
+        moves,
+        requests: metered.requests(),
+        received_bytes: metered.received_bytes(),
+        new_objects,
+    };
+    let known = contact.known.heads.map(|heads| heads.id);
+    if known == Some(update.heads.id()) && update.moves.is_empty() {
+        return Ok(answer(Vec::new(), 0));
+    }
+    let (copy, new_objects) = fetch(store, &metered, &contact, update, progress)?;
+    Ok(answer(
+        copy.moves.iter().filter_map(pulled).collect(),
+        new_objects,
+    ))
+}
+
+/// Whom a pull talks to, and what is known of it.
+struct Contact {
+    name: RepoName,
+    row: Option<RepoRow>,
+    known: Known,
+    /// The first keyset, if none was known.
+    first: Option<TrustedKeyset>,
+}
+
+impl Contact {
+    fn make(store: &Store, origin: &dyn Origin, root: Option<&Root>) -> Result<Self> {
+        let place = origin.place();
+        let copies = store.reader()?.repos()?;
+        let expected = root.and_then(Root::repo_id);
+        let copy = copies
+            .into_iter()
+            .find(|row| row.copied_from.as_ref() == Some(&place));
+        if let Some(row) = copy {
+            return match expected {
+                Some(id) if id != row.repo_id => Err(Error::Untrusted {
+                    what: format!("repo id {id}"),
+                    reason: format!("the copy of {place} here has {}", row.repo_id),
+                }),
+                _ => Self::known(store, row),
+            };
+        }
+        let note = origin.keyset(1)?;
+        let note = note.ok_or_else(|| Error::not_found("repo at", &place))?;
+        let first = TrustedKeyset::first(&note, expected)?;
+        let name = first.keyset().repo().clone();
+        if let Some(row) = Known::find_copy(store, &name, first.repo_id())? {
+            return Self::known(store, row);
+        }
+        if root.is_none() {
+            return Err(Error::usage(format!(
+                "nothing is known of {name} yet: say its repo id with --root, its pin file with --pin, or --trust-first; \
+                 what answers there has the repo id {}",
+                first.repo_id()
+            )));
+        }
+        Ok(Self {
+            name,
+            row: None,
+            known: Known::nothing(),
+            first: Some(first),
+        })
+    }
+
+    fn known(store: &Store, row: RepoRow) -> Result<Self> {
+        Ok(Self {
+            name: row.name.clone(),
+            known: Known::read(store, &row)?,
+            row: Some(row),
+            first: None,
+        })
+    }
+
+    /// A snapshot that the copy has and that is likely to have much in common with what a ref shows now.
+    fn nearest(&self, moved: &Move) -> Option<SnapshotRef> {
+        let other = || self.known.refs.values().next().copied();
+        moved.before.or_else(other).map(|current| current.snapshot)
+    }
+
+    /// What the copy shows.
+    fn view<'s>(&self, store: &'s Store) -> Result<View<'s>> {
+        match &self.row {
+            Some(row) => store.view(&row.name, &[]),
+            None => store.view_of_nothing(),
+        }
+    }
+}
+
+/// Step 6: fetches and verifies what the moved refs show, and makes all of it visible. Says how many objects were new.
+fn fetch(
+    store: &Store,
+    origin: &dyn Origin,
+    contact: &Contact,
+    update: Update,
+    progress: &dyn Progress,
+) -> Result<(Copy, u64)> {
+    // Each pack finds what the ones before it brought.
+    let (mut view, mut landing) = (contact.view(store)?, Landing::default());
+    let mut starts = Vec::new();
+    for moved in &update.moves {
+        let wanted = Wanted {
+            to: moved.snapshot,
+            from: contact.nearest(moved),
+        };
+        let mut download = Download::create(store)?;
+        let from = origin.pack(wanted, &mut download)?;
+        check_start(&view, from, origin)?;
+        let pack = open_delta(download.finish()?)?;
+        let mut intake = store.intake();
+        let unpacked = unpack(&pack, from, &view, &mut intake, progress).map_err(incomplete)?;
+        if unpacked.snapshot != moved.snapshot {
+            let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
+            return Err(Error::malformed("delta", reason));
+        }
+        let arrived = intake.finish()?;
+        view = view.with(&arrived)?;
+        landing.join(arrived);
+        starts.push(from);
+    }
+    let mut moves = Vec::new();
+    for (moved, from) in update.moves.into_iter().zip(starts) {
+        let snapshot = complete::check(&view, from, moved.snapshot).map_err(incomplete)?;
+        let root = snapshot.tree;
+        moves.push(copied(moved, root));
+    }
+    let copy = copy(
+        contact,
+        &update.keysets,
+        &update.heads,
+        update.refs_list,
+        moves,
+        origin,
+    )?;
+    let graft = view.graft(&copy.roots())?;
+    let new_objects = landing.objects;
+    store.record_copy(&copy, &graft, landing)?;
+    Ok((copy, new_objects))
+}
+
+fn copy(
+    contact: &Contact,
+    keysets: &[TrustedKeyset],
+    heads: &Signed<crate::trust::heads::Heads, Verified>,
+    refs_list: Vec<u8>,
+    moves: Vec<CopiedMove>,
+    origin: &dyn Origin,
+) -> Result<Copy> {
+    let (Some(first), Some(newest)) = (keysets.first(), keysets.last()) else {
+        return Err(Error::internal("a repo that was followed has a keyset"));
+    };
+    let key = newest.keyset().keys().first();
+    let key = key.ok_or_else(|| Error::internal("a keyset has a key"))?;
+    let new = keysets.iter().skip(contact.known.keysets.len());
+    Ok(Copy {
+        repo: contact.name.clone(),
+        repo_id: newest.repo_id(),
+        profile: profile_of(first.keyset()),
+        key: key.name().clone(),
+        created: first.keyset().time(),
+        origin: origin.place(),
+        keysets: new
+            .map(|keyset| (keyset.keyset().version(), keyset.note().encode()))
+            .collect(),
+        keyset: newest.keyset().version(),
+        heads_before: contact.known.heads.map_or(0, |heads| heads.version),
+        heads: heads.value().version,
+        heads_note: heads.note().encode(),
+        refs_list: (Hash::of(&refs_list), refs_list),
+        moves,
+    })
+}
+
+/// What a pack starts from must be here: others can be told so, and need no patches tried in vain.
+fn check_start(view: &View<'_>, from: Option<SnapshotRef>, origin: &dyn Origin) -> Result<()> {
+    let Some(from) = from else {
+        return Ok(());
+    };
+    match view.snapshot_of_size(from) {
+        Err(Error::NotFound { .. }) => Err(Error::not_found(
+            "snapshot",
+            format!(
+                "{} here, from which the pack of {} starts",
+                from.id,
+                origin.place()
+            ),
+        )),
+        other => other.map(drop),
+    }
+}
+
+/// What is not there although a pack was to bring it: the pack is wrong, not the question.
+fn incomplete(error: Error) -> Error {
+    match error {
+        Error::NotFound { what, name } => {
+            Error::malformed("delta", format!("it lacks {what} {name}"))
+        }
+        other => other,
+    }
+}
+
+fn copied(moved: Move, root: TreeRef) -> CopiedMove {
+    CopiedMove {
+        target: moved.target,
+        before: moved.before.map(|current| current.base()),
+        statements: moved.statements.iter().filter_map(statement).collect(),
+        root,
+    }
+}
+
+fn statement(signed: &Signed<RefStatement, Verified>) -> Option<CopiedStatement> {
+    let value = signed.value();
+    let snapshot = value.action.snapshot()?;
+    Some(CopiedStatement {
+        id: signed.id(),
+        bytes: signed.note().text().len() as u64,
+        note: signed.note().encode(),
+        epoch: value.epoch,
+        seq: value.seq,
+        kind: match value.action {
+            Action::Rewind(_) => ReleaseKind::Rollback,
+            Action::Publish(_) | Action::End => ReleaseKind::Publish,
+        },
+        snapshot: SnapshotRef {
+            id: snapshot.id,
+            size: snapshot.size,
+        },
+        time: value.time,
+    })
+}
+
+fn pulled(copied: &CopiedMove) -> Option<PulledRef> {
+    let newest = copied.statements.last()?;
+    Some(PulledRef {
+        target: copied.target.clone(),
+        before: copied.before.map(|base| base.seq),
+        epoch: newest.epoch,
+        seq: newest.seq,
+        snapshot: newest.snapshot,
+        root: copied.root,
+    })
+}
