@@ -22,5 +22,6 @@ pub mod delta;
 pub mod disk;
 pub mod object;
 pub mod remote;
+pub mod server;
 pub mod store;
 pub mod trust;

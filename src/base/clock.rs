@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
@@ -68,6 +69,23 @@ impl Time {
     #[must_use]
     pub const fn seconds(self) -> u64 {
         self.0
+    }
+
+    /// The moment as HTTP writes it, such as `Sun, 22 Nov 2026 09:00:00 GMT` (RFC 9110, section 5.6.7).
+    #[must_use]
+    pub fn to_http(self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.0))
+    }
+
+    /// Reads a moment as HTTP writes it, in any of the three ways that were ever in use.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError`] if it is none, or lies outside of what a [`Time`] can be.
+    pub fn from_http(text: &str) -> Result<Self, TimeError> {
+        let moment = httpdate::parse_http_date(text).map_err(|_| TimeError)?;
+        let since = moment.duration_since(UNIX_EPOCH).map_err(|_| TimeError)?;
+        Self::from_seconds(since.as_secs())
     }
 
     /// The moment `seconds` later, or the last one there is.
@@ -154,6 +172,18 @@ mod tests {
     #[test]
     fn every_truncation_and_every_flipped_bit_is_noticed() {
         check_spelling::<Time>("2026-11-22T09:00:00Z");
+    }
+
+    #[test]
+    fn http_writes_times_in_its_own_way() {
+        let time = Time::from_seconds(1_795_338_000);
+        assert_eq!(
+            time.map(Time::to_http).as_deref(),
+            Ok("Sun, 22 Nov 2026 09:00:00 GMT")
+        );
+        assert_eq!(Time::from_http("Sun, 22 Nov 2026 09:00:00 GMT"), time);
+        assert_eq!(Time::from_http("Sunday, 22-Nov-26 09:00:00 GMT"), time);
+        assert_eq!(Time::from_http("2026-11-22T09:00:00Z"), Err(TimeError));
     }
 
     #[test]

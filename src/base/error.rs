@@ -231,6 +231,34 @@ pub enum Error {
         /// The promise.
         reason: String,
     },
+    /// There is more at a time of something than can be.
+    #[error("there are too many {what}, the limit is {max}: ask again")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// The most there can be.
+        max: u64,
+    },
+    /// The other side cannot be reached, or broke off.
+    #[error("cannot reach {place}: {reason}")]
+    Unreachable {
+        /// Where it should be.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The other side could not do what it was asked.
+    #[error("{place} says: {reason}")]
+    Remote {
+        /// Where it is.
+        place: String,
+        /// What it says.
+        reason: String,
+        /// Which kind of failure that is.
+        kind: Kind,
+        /// Paths or objects that it names.
+        details: Vec<String>,
+    },
     /// Jobs of the store failed.
     #[error("{} failed, first {first}", counted(*failed, "job"))]
     Jobs {
@@ -337,13 +365,13 @@ impl Error {
             | Self::Untested { .. }
             | Self::Missing { .. }
             | Self::Refused { .. } => Kind::Conflict,
-            Self::Busy { .. } => Kind::Busy,
+            Self::Busy { .. } | Self::TooMany { .. } => Kind::Busy,
             Self::Malformed { .. } | Self::Damaged { .. } | Self::Untrusted { .. } => {
                 Kind::Integrity
             }
-            Self::NewerFormat { .. } => Kind::Unavailable,
+            Self::NewerFormat { .. } | Self::Unreachable { .. } => Kind::Unavailable,
             Self::Jobs { .. } => Kind::Check,
-            Self::Catalog { kind, .. } => *kind,
+            Self::Catalog { kind, .. } | Self::Remote { kind, .. } => *kind,
             Self::Internal { .. } => Kind::Internal,
             Self::Interrupted => Kind::Interrupted,
         }

@@ -1,5 +1,6 @@
 //! Words: ids and hashes, names, errors, limits and time. Nothing here does I/O.
 
+pub mod cache;
 pub mod clock;
 pub mod error;
 pub mod id;

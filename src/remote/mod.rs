@@ -19,3 +19,4 @@ pub mod pull;
 pub mod push;
 pub mod store_builds;
 pub mod store_origin;
+pub mod wire;

@@ -15,7 +15,6 @@ mod backend;
 pub mod blob;
 mod build_walk;
 pub mod builds;
-mod cache;
 mod catalog;
 mod catalog_copy;
 pub mod copies;

@@ -116,6 +116,17 @@ pub enum BuildState {
 }
 
 impl BuildState {
+    /// Every state, in the order in which a build goes through them.
+    pub const ALL: [Self; 7] = [
+        Self::Open,
+        Self::Checking,
+        Self::Ready,
+        Self::Rejected,
+        Self::Publishing,
+        Self::Published,
+        Self::Purged,
+    ];
+
     /// The state's name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
-use super::cache::Cache;
 use super::catalog::{failed, find_row, open_table};
+use crate::base::cache::Cache;
 
 use super::departed::Era;
 use super::landing::Landing;
@@ -344,7 +344,7 @@ impl<'s> View<'s> {
 
     fn frame(&self, place: Place) -> Result<Arc<Frame<'static>>> {
         let key = (place.pack, place.frame);
-        if let Some(frame) = self.frames.find(key) {
+        if let Some(frame) = self.frames.find(&key) {
             return Ok(frame);
         }
         let own = self.own.iter().find(|own| own.number == place.pack);
@@ -422,7 +422,7 @@ impl View<'_> {
 
     fn node_by(&self, tree: TreeRef, find: impl FnOnce() -> Result<Found>) -> Result<Arc<Node>> {
         let id = tree.id.hash();
-        if let Some(cached) = self.nodes.find(id) {
+        if let Some(cached) = self.nodes.find(&id) {
             return Ok(Arc::clone(&cached.node));
         }
         let found = find()?;

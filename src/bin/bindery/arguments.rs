@@ -93,6 +93,8 @@ pub enum Command {
     Retire(retire::Arguments),
     /// Do what can wait, such as preparing deltas of new releases
     RunJobs(commands::run_jobs::Arguments),
+    /// Serve the store over HTTP
+    Serve(commands::serve::Arguments),
     /// Say how much the store holds
     Stats(stats::Arguments),
     /// Check every pack and every row of the store, or make its catalog anew

@@ -46,6 +46,7 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Verify(arguments) => verify::run(session, arguments),
         Command::Retire(arguments) => retire::run(session, arguments),
         Command::RunJobs(arguments) => commands::run_jobs::run(session, arguments),
+        Command::Serve(arguments) => commands::serve::run(session, arguments),
         Command::Stats(arguments) => stats::run(session, arguments),
         Command::Fsck(arguments) => fsck::run(session, arguments),
         Command::Demo(arguments) => demo::run(session, arguments, &play),

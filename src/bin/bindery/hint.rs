@@ -57,7 +57,10 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Io { path, source, .. } => io_hint(path, source.kind()).and_then(fixed),
         Error::Catalog { .. } => fixed(NEW_CATALOG),
         Error::Refused { reason } => held(reason),
-        Error::Usage { .. }
+        Error::Unreachable { .. } => fixed("check the address, and that a server listens there"),
+        Error::TooMany { .. }
+        | Error::Remote { .. }
+        | Error::Usage { .. }
         | Error::Name { .. }
         | Error::Path { .. }
         | Error::Time(_)

@@ -34,6 +34,7 @@ pub mod repo;
 pub mod retire;
 pub mod rollback;
 pub mod run_jobs;
+pub mod serve;
 pub mod show;
 pub mod stats;
 mod trouble;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Values shared by key; at most `bytes_max` bytes of them, and always at least one.
 #[derive(Debug)]
-pub(super) struct Cache<K, V> {
+pub struct Cache<K, V> {
     bytes_max: usize,
     state: Mutex<State<K, V>>,
 }
@@ -20,8 +20,10 @@ struct State<K, V> {
     bytes: usize,
 }
 
-impl<K: Copy + Eq + Hash, V> Cache<K, V> {
-    pub(super) fn new(bytes_max: usize) -> Self {
+impl<K: Clone + Eq + Hash, V> Cache<K, V> {
+    /// Makes an empty one.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
         let state = State {
             values: HashMap::new(),
             order: VecDeque::new(),
@@ -33,22 +35,26 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         }
     }
 
-    pub(super) fn find(&self, key: K) -> Option<Arc<V>> {
+    /// The value of a key, if it is still there.
+    pub fn find(&self, key: &K) -> Option<Arc<V>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.values.get(&key).map(|(value, _)| Arc::clone(value))
+        state.values.get(key).map(|(value, _)| Arc::clone(value))
     }
 
     /// Shows every value to `visit`, in no order.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(&V)) {
+    pub fn for_each(&self, mut visit: impl FnMut(&V)) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.values.values().for_each(|(value, _)| visit(value));
     }
 
     /// Keeps a value of `bytes` bytes; forgets the oldest ones if there are too many.
-    pub(super) fn keep(&self, key: K, value: V, bytes: usize) -> Arc<V> {
+    pub fn keep(&self, key: K, value: V, bytes: usize) -> Arc<V> {
         let value = Arc::new(value);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, old_bytes)) = state.values.insert(key, (Arc::clone(&value), bytes)) {
+        if let Some((_, old_bytes)) = state
+            .values
+            .insert(key.clone(), (Arc::clone(&value), bytes))
+        {
             state.bytes -= old_bytes;
         } else {
             state.order.push_back(key);
@@ -78,16 +84,16 @@ mod tests {
         }
         assert_eq!(
             (0..5)
-                .filter(|key| cache.find(*key).is_some())
+                .filter(|key| cache.find(key).is_some())
                 .collect::<Vec<_>>(),
             [3, 4]
         );
         cache.keep(9, 9, 100);
-        assert_eq!(cache.find(9).as_deref(), Some(&9));
-        assert_eq!(cache.find(4), None);
+        assert_eq!(cache.find(&9).as_deref(), Some(&9));
+        assert_eq!(cache.find(&4), None);
         cache.keep(9, 8, 1);
         assert_eq!(
-            cache.find(9).as_deref(),
+            cache.find(&9).as_deref(),
             Some(&8),
             "the same key again replaces the value"
         );

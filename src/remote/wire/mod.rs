@@ -1,0 +1,14 @@
+//! Texts on the wire: what requests and answers of the API say, each as one type that both sides use.
+//!
+//! # Invariants
+//!
+//! - A request that says something unknown is refused; an answer may say more than a client knows.
+//! - Names, ids, paths and times are checked where a text becomes one of these types, and nowhere after.
+//!
+//! # Not here
+//!
+//! Which request is answered by what (`server::route_table`).
+
+pub mod builds;
+pub mod problem;
+pub mod refs;

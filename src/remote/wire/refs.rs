@@ -1,0 +1,167 @@
+//! What the API says about refs and their releases, and what it is told about them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Time;
+use crate::base::id::{SnapshotId, StatementId};
+use crate::base::name::{RefName, RepoName};
+use crate::store::rows::{RefRow, ReleaseKind, ReleaseRow, RepoRow};
+
+/// The repos of a store that the caller may see.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Repos {
+    /// By name.
+    pub repos: Vec<RepoSaid>,
+}
+
+/// A repo.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RepoSaid {
+    /// Its name.
+    #[schemars(with = "String")]
+    pub repo: RepoName,
+    /// The permanent name of its trust root.
+    #[schemars(with = "String")]
+    pub repo_id: StatementId,
+    /// The version of its newest keyset.
+    pub keyset: u64,
+    /// When it was made.
+    #[schemars(with = "String")]
+    pub created: Time,
+    /// Where it is copied from, if its releases are made elsewhere.
+    pub copied_from: Option<String>,
+}
+
+/// The refs of a repo.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Refs {
+    /// The repo.
+    #[schemars(with = "String")]
+    pub repo: RepoName,
+    /// By name.
+    pub refs: Vec<RefSaid>,
+}
+
+/// A ref.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RefSaid {
+    /// Its name.
+    #[serde(rename = "ref")]
+    #[schemars(with = "String")]
+    pub name: RefName,
+    /// The epoch of its newest statement; none before the first.
+    pub epoch: Option<u64>,
+    /// The seq of that.
+    pub seq: Option<u64>,
+    /// What it shows.
+    #[schemars(with = "Option<String>")]
+    pub snapshot: Option<SnapshotId>,
+    /// Since when.
+    #[schemars(with = "Option<String>")]
+    pub time: Option<Time>,
+    /// Builds that wait to become visible together.
+    pub pending: Vec<u64>,
+    /// Why publishing is held back, if it is.
+    pub held: Option<String>,
+}
+
+/// The releases of a ref.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Releases {
+    /// The ref.
+    #[serde(rename = "ref")]
+    #[schemars(with = "String")]
+    pub target: RefName,
+    /// Newest first.
+    pub releases: Vec<ReleaseSaid>,
+}
+
+/// One release of a ref.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReleaseSaid {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its seq.
+    pub seq: u64,
+    /// When.
+    #[schemars(with = "String")]
+    pub time: Time,
+    /// What it did: publish, withdraw or rollback.
+    #[schemars(with = "String")]
+    pub kind: ReleaseKind,
+    /// The builds that it made visible.
+    pub builds: Vec<u64>,
+    /// What it shows.
+    #[schemars(with = "String")]
+    pub snapshot: SnapshotId,
+    /// Its statement.
+    #[schemars(with = "String")]
+    pub statement: StatementId,
+    /// What a withdrawal or rollback referred to.
+    pub note: Option<String>,
+    /// Whether what it shows was let go of.
+    pub retired: bool,
+}
+
+/// A ref to be moved back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// The seq of the release to be shown again.
+    pub to: u64,
+    /// Why publishing is held back after that, if it is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+}
+
+/// A ref to be held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Why.
+    pub reason: String,
+}
+
+impl From<RepoRow> for RepoSaid {
+    fn from(row: RepoRow) -> Self {
+        Self {
+            repo: row.name,
+            repo_id: row.repo_id,
+            keyset: row.keyset,
+            created: row.created,
+            copied_from: row.copied_from,
+        }
+    }
+}
+
+impl From<RefRow> for RefSaid {
+    fn from(row: RefRow) -> Self {
+        let current = row.current;
+        Self {
+            name: row.name,
+            epoch: current.map(|current| current.epoch),
+            seq: current.map(|current| current.seq),
+            snapshot: current.map(|current| current.snapshot.id),
+            time: current.map(|current| current.time),
+            pending: row.pending.iter().map(|import| import.build).collect(),
+            held: row.held,
+        }
+    }
+}
+
+impl From<ReleaseRow> for ReleaseSaid {
+    fn from(row: ReleaseRow) -> Self {
+        Self {
+            epoch: row.epoch,
+            seq: row.seq,
+            time: row.time,
+            kind: row.kind,
+            builds: row.imports.iter().map(|import| import.build).collect(),
+            snapshot: row.snapshot.id,
+            statement: row.statement,
+            note: row.note,
+            retired: row.retired,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Dispatch: from a request to its answer.
+//!
+//! # Invariants
+//!
+//! - Every request gets an answer; what fails is answered with a problem.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::ALLOW;
+use axum::http::{Request, StatusCode};
+
+use super::answer::{Answer, Failure};
+use super::app::App;
+use super::content::Wish;
+use super::packs::pack;
+use super::reading::{Document, document, healthy};
+use super::route::{Asked, NoRoute, Route, parse};
+use crate::base::Error;
+
+/// Answers a request.
+pub async fn answer(app: Arc<App>, request: Request<Body>) -> Answer {
+    let target = request.uri().path_and_query();
+    let target = target.map_or("", axum::http::uri::PathAndQuery::as_str);
+    let outcome = match parse(request.method().as_str(), target) {
+        Ok(asked) => handle(&app, asked, request).await,
+        Err(no_route) => Err(refuse(no_route, target)),
+    };
+    outcome.unwrap_or_else(|failure| failure.answer())
+}
+
+fn refuse(no_route: NoRoute, target: &str) -> Failure {
+    match no_route {
+        NoRoute::NotFound => Error::not_found("page", target).into(),
+        NoRoute::Wrong(error) => error.into(),
+        NoRoute::Method(methods) => {
+            let methods = methods.join(", ");
+            let error = Error::usage(format!("{target} takes {methods}"));
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, &error).with_header(ALLOW, methods)
+        }
+    }
+}
+
+async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<Answer, Failure> {
+    let (head, _body) = request.into_parts();
+    let wish = Wish::new(head.method, head.headers);
+    let answer = match asked.route {
+        Route::Heads(base) => document(app, &wish, base, Document::Heads).await?,
+        Route::Keyset(base, version) => {
+            document(app, &wish, base, Document::Keyset(version)).await?
+        }
+        Route::Statement(base, id) => document(app, &wish, base, Document::Statement(id)).await?,
+        Route::Object(base, id) => document(app, &wish, base, Document::Object(id)).await?,
+        Route::Pin(base) => document(app, &wish, base, Document::Pin).await?,
+        Route::Pack(base, name) => pack(app, &wish, base, name).await?,
+        Route::Health => healthy(),
+        _ => return Err(Error::not_found("page", "here yet").into()),
+    };
+    Ok(answer)
+}

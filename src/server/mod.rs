@@ -1,0 +1,27 @@
+//! The server: one store over HTTP, to those who read it, fill builds, and run it.
+//!
+//! # Invariants
+//!
+//! - A request is parsed once, into a [`Route`](route::Route) and the types of `remote::wire`; what has no meaning there is
+//!   refused.
+//! - Work of the store never runs on the threads that serve connections.
+//! - What a caller may not see is answered like what is not there.
+//!
+//! # Not here
+//!
+//! What the texts on the wire look like (`remote::wire`), the client (`remote::http`).
+
+pub mod answer;
+pub mod app;
+pub mod blobs;
+pub mod content;
+pub mod dispatch;
+pub mod packs;
+pub mod pool;
+pub mod ranges;
+pub mod reading;
+pub mod route;
+pub mod route_table;
+pub mod serve;
+pub mod sight;
+pub mod template;

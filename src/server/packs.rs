@@ -1,0 +1,181 @@
+//! Packs: what a snapshot has and another has not, as one file whose URL never means anything else.
+//!
+//! A delta that lies ready is sent as it is. Any other pack is made when somebody asks for it, into a file without a name,
+//! and kept for those who ask next or go on where they broke off: the same two snapshots always give the same bytes.
+//!
+//! # Invariants
+//!
+//! - Who asks for a pack that is being made waits for it; it is not made twice.
+//!
+//! # Not here
+//!
+//! How a pack is made (`delta::make`), which deltas lie ready (`delta::prepare`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use super::answer::{Answer, Keep};
+use super::app::App;
+use super::content::{CHUNK_BYTES, Content, Facts, Reading, Wish, answer};
+use super::ranges::Span;
+use super::route::{Base, PackName};
+use super::sight::{Sight, sized};
+use crate::base::cache::Cache;
+use crate::base::progress::Silent;
+use crate::base::{Error, Result};
+use crate::delta::make::{MakeOptions, make};
+use crate::disk::files::Mapping;
+use crate::store::download::Download;
+
+/// Bytes of packs that are kept for those who ask next. They take room on the disk.
+pub const PACK_CACHE_BYTES: usize = 4 * 1024 * 1024 * 1024;
+/// Packs that are made at a time: each may take as much memory as a delta may.
+pub const PACKS_MADE_MAX: usize = 2;
+/// The content type of a pack.
+pub const PACK_TYPE: &str = "application/vnd.bindery.pack";
+
+type Key = (Sight, PackName);
+
+/// Packs that were made lately.
+#[derive(Debug)]
+pub struct PackCache {
+    packs: Cache<Key, Mapping>,
+    /// Whoever makes a pack holds its lock.
+    making: Mutex<HashMap<Key, Arc<Mutex<()>>>>,
+    makers: tokio::sync::Semaphore,
+}
+
+impl PackCache {
+    /// Makes an empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            packs: Cache::new(PACK_CACHE_BYTES),
+            making: Mutex::default(),
+            makers: tokio::sync::Semaphore::new(PACKS_MADE_MAX),
+        }
+    }
+
+    async fn find(&self, app: &Arc<App>, key: Key) -> Result<Mapping> {
+        if let Some(pack) = self.packs.find(&key) {
+            return Ok((*pack).clone());
+        }
+        let lock = Arc::clone(self.making.lock().await.entry(key.clone()).or_default());
+        let held = lock.lock().await;
+        let made = match self.packs.find(&key) {
+            Some(pack) => Ok((*pack).clone()),
+            None => self.make(app, &key).await,
+        };
+        drop(held);
+        self.making.lock().await.remove(&key);
+        made
+    }
+
+    async fn make(&self, app: &Arc<App>, key: &Key) -> Result<Mapping> {
+        let maker = self.makers.acquire().await;
+        let maker = maker.map_err(|_| Error::internal("the makers are never closed"))?;
+        let wanted = key.clone();
+        let pack = app.work(move |app| app.make_pack(&wanted)).await?;
+        drop(maker);
+        let bytes = pack.len();
+        self.packs.keep(key.clone(), pack.clone(), bytes);
+        Ok(pack)
+    }
+}
+
+impl Default for PackCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl App {
+    fn make_pack(&self, (sight, name): &Key) -> Result<Mapping> {
+        let view = sight.view(&self.store)?;
+        let to = sized(&view, name.to)?;
+        let from = name.from.map(|from| sized(&view, from)).transpose()?;
+        let mut file = Download::create(&self.store)?;
+        let options = MakeOptions::default();
+        make(&view, from, to, &options, &mut file, &Silent)?;
+        file.finish()
+    }
+
+    /// A delta that lies ready, if both of its snapshots may still be seen.
+    fn ready_delta(&self, sight: &Sight, name: &PackName) -> Result<Option<Mapping>> {
+        let Some(from) = name.from.filter(|_| name.path.is_root()) else {
+            return Ok(None);
+        };
+        let view = sight.view(&self.store)?;
+        sized(&view, name.to)?;
+        match self.store.prepared_delta(&sight.repo, name.to, from) {
+            Err(error) if error.is_file_not_found() => Ok(None),
+            delta => delta.map(Some),
+        }
+    }
+}
+
+/// Answers a request for a pack.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if one of its snapshots cannot be seen.
+pub async fn pack(app: &Arc<App>, wish: &Wish, base: Base, name: PackName) -> Result<Answer> {
+    let asked = name.clone();
+    let found = app.work(move |app| {
+        let sight = Sight::of(&app.store, &base)?;
+        let ready = app.ready_delta(&sight, &asked)?;
+        Ok((sight, ready))
+    });
+    let (sight, ready) = found.await?;
+    let (pack, etag) = match ready {
+        // Deltas that are prepared may take more time to be smaller than those made on demand.
+        Some(delta) => (delta, "ready"),
+        None => (app.packs.find(app, (sight, name.clone())).await?, "made"),
+    };
+    let from = name
+        .from
+        .map_or_else(|| "full".into(), |from| from.to_string());
+    let facts = Facts {
+        content_type: PACK_TYPE.into(),
+        etag: format!("{}-{from}-{}-{etag}", name.to, pack.len()),
+        modified: None,
+        keep: Keep::Forever,
+    };
+    let content = Mapped {
+        app: Arc::clone(app),
+        bytes: pack,
+    };
+    Ok(answer(wish, Arc::new(content), &facts))
+}
+
+/// A file of the store.
+struct Mapped {
+    app: Arc<App>,
+    bytes: Mapping,
+}
+
+impl Content for Mapped {
+    fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read(self: Arc<Self>, span: Span) -> Reading {
+        Box::pin(async move {
+            let bytes = self.bytes.clone();
+            let end = span.end.min(span.start + CHUNK_BYTES);
+            // A page of the file may have to be read from the disk first.
+            let read = move |_: &App| {
+                let range = usize::try_from(span.start)
+                    .ok()
+                    .zip(usize::try_from(end).ok());
+                let bytes = range.and_then(|(start, end)| bytes.get(start..end));
+                let bytes = bytes.ok_or_else(|| Error::internal("a span lies in its content"))?;
+                Ok(Bytes::copy_from_slice(bytes))
+            };
+            self.app.work(read).await
+        })
+    }
+}

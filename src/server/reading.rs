@@ -1,0 +1,121 @@
+//! The documents of a repo that others follow: keysets, heads, statements, objects, the pin file.
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+
+use std::sync::Arc;
+
+use super::answer::{Answer, Keep};
+use super::app::App;
+use super::blobs::Memory;
+use super::content::{Facts, Wish, answer};
+use super::route::Base;
+use super::sight::Sight;
+use crate::base::id::{Hash, StatementId};
+use crate::base::{Error, Result};
+use crate::object::kind::ObjectKind;
+use crate::remote::pin::Pin;
+use crate::store::Store;
+use crate::store::note_files::NoteFiles;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+
+/// A document that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Document {
+    /// The heads note.
+    Heads,
+    /// A version of the keyset.
+    Keyset(u64),
+    /// The note of a statement.
+    Statement(StatementId),
+    /// An object.
+    Object(Hash),
+    /// The pin file.
+    Pin,
+}
+
+impl Document {
+    const fn keep(self) -> Keep {
+        match self {
+            Self::Heads | Self::Pin => Keep::Minute,
+            Self::Keyset(_) | Self::Statement(_) | Self::Object(_) => Keep::Forever,
+        }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Object(_) => BYTES,
+            _ => TEXT,
+        }
+    }
+
+    fn read(self, store: &Store, base: &Base) -> Result<Vec<u8>> {
+        let sight = Sight::of(store, base)?;
+        let notes = NoteFiles::new(store.disk(), sight.repo.clone());
+        let (found, what, name) = match self {
+            Self::Heads => (notes.heads()?, "release in", sight.repo.to_string()),
+            Self::Keyset(version) => (notes.keyset(version)?, "keyset", version.to_string()),
+            Self::Statement(id) => (notes.statement(id)?, "statement", id.to_string()),
+            Self::Object(id) => {
+                // The list of refs is no object of the store, and yet it is one by its id.
+                let found = match notes.refs_list(id)? {
+                    Some(list) if matches!(base, Base::Repo(_)) => Some(list),
+                    _ => object(store, &sight, id)?,
+                };
+                (found, "object", id.to_string())
+            }
+            Self::Pin => {
+                let row = store.reader()?.repo(&sight.repo)?;
+                let pin = Pin::of(store, &row, Vec::new())?;
+                (Some(pin.encode().into_bytes()), "pin", String::new())
+            }
+        };
+        found.ok_or_else(|| Error::not_found(what, name))
+    }
+}
+
+fn object(store: &Store, sight: &Sight, id: Hash) -> Result<Option<Vec<u8>>> {
+    let view = sight.view(store)?;
+    for kind in ObjectKind::ALL {
+        if view.find(kind, id)?.is_some() {
+            return Ok(Some(view.read(kind, id)?.as_slice()?.to_vec()));
+        }
+    }
+    Ok(None)
+}
+
+/// Answers a request for a document.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if it is not there.
+pub async fn document(
+    app: &Arc<App>,
+    wish: &Wish,
+    base: Base,
+    document: Document,
+) -> Result<Answer> {
+    let bytes = app
+        .work(move |app| document.read(&app.store, &base))
+        .await?;
+    let facts = Facts {
+        content_type: document.content_type().into(),
+        etag: Hash::of(&bytes).to_string(),
+        modified: None,
+        keep: document.keep(),
+    };
+    Ok(answer(wish, Arc::new(Memory(Bytes::from(bytes))), &facts))
+}
+
+/// Says that the server runs.
+#[must_use]
+pub fn healthy() -> Answer {
+    super::answer::bytes(
+        StatusCode::OK,
+        TEXT,
+        Keep::Never,
+        Bytes::from_static(b"ok\n"),
+    )
+}

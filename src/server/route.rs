@@ -1,0 +1,306 @@
+//! Routes: what a request asks for, in types that cannot be wrong.
+//!
+//! # Invariants
+//!
+//! - A route is made from a method, a path and a query, once; handlers see no text of a URL.
+//!
+//! # Not here
+//!
+//! Which paths there are (`server::route_table`), what is done about them (`server::dispatch`).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use super::route_table::{ROUTES, Row};
+use super::template::{Captures, PARTS_MAX, matched};
+use crate::base::error::check_limit;
+use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
+use crate::base::name::{EntryName, RefName, RepoName};
+use crate::base::path::TreePath;
+use crate::base::{Error, Result};
+use crate::store::rows::BuildState;
+
+/// Bytes of a path and its query: a path of a tree of the longest kind, with every byte encoded.
+pub const TARGET_BYTES_MAX: usize = 16 * 1024;
+
+/// Where something is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Base {
+    /// In what a repo published.
+    Repo(RepoName),
+    /// In the test repository of a committed build.
+    Build(u64),
+}
+
+/// A pack that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PackName {
+    /// The snapshot that is to be complete.
+    pub to: SnapshotId,
+    /// A snapshot whose objects are left out.
+    pub from: Option<SnapshotId>,
+    /// The subtree that is to be complete; all, if none.
+    pub path: TreePath,
+}
+
+/// Which builds are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildsAsked {
+    /// Those of this repo.
+    pub repo: Option<RepoName>,
+    /// Those meant for this ref.
+    pub target: Option<RefName>,
+    /// Those in this state.
+    pub state: Option<BuildState>,
+    /// Those with smaller ids.
+    pub cursor: Option<u64>,
+}
+
+/// The objects about which a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectsAsked {
+    /// Trees.
+    Trees,
+    /// Blobs: whole, or as recipes.
+    Blobs,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table says in words what each of them is")]
+pub enum Route {
+    Heads(Base),
+    Keyset(Base, u64),
+    Statement(Base, StatementId),
+    Object(Base, Hash),
+    Pack(Base, PackName),
+    Pin(Base),
+    Files(Base, FilesAsked),
+
+    Repos,
+    CreateBuild(RepoName),
+    RepoEvents(RepoName),
+    Refs(RepoName),
+    Log(RepoName, RefName),
+    Rollback(RepoName, RefName),
+    Hold(RepoName, RefName),
+    Release(RepoName, RefName),
+
+    Builds(BuildsAsked),
+    Build(u64),
+    BuildLog(u64),
+    Missing(u64, ObjectsAsked),
+    Upload(u64, PackId),
+    Stage(u64),
+    Commit(u64),
+    Publish(u64, bool),
+    Withdraw(u64),
+    Purge(u64, bool),
+    BuildEvents(u64),
+
+    Stats,
+    OpenApi,
+    Health,
+    Ready,
+    Metrics,
+}
+
+/// A file or directory that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesAsked {
+    /// The names between the slashes: those of the ref, then those of the path. The ref's last may end in `@SEQ`.
+    pub names: Vec<String>,
+    /// Whether a slash follows, which says that a directory is meant.
+    pub is_directory: bool,
+}
+
+/// What a request asks for, and the row of the table that says so.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What.
+    pub route: Route,
+    /// Its row.
+    pub row: &'static Row,
+}
+
+/// Why a request asks for nothing that there is.
+#[derive(Debug)]
+pub enum NoRoute {
+    /// There is no such path, or a part of it cannot be what it stands for.
+    NotFound,
+    /// There is, with other methods: these.
+    Method(Vec<&'static str>),
+    /// The path or its query makes no sense.
+    Wrong(Error),
+}
+
+/// Reads what a request asks for.
+///
+/// # Errors
+///
+/// [`NoRoute`] says why nothing is asked for.
+pub fn parse(method: &str, target: &str) -> Result<Asked, NoRoute> {
+    let bytes = target.len() as u64;
+    check_limit("a URL, in bytes,", bytes, TARGET_BYTES_MAX as u64).map_err(NoRoute::Wrong)?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let parts = parts(path)?;
+    let query = Query::parse(query).map_err(NoRoute::Wrong)?;
+    let mut methods = Vec::new();
+    for row in ROUTES {
+        let Some(captures) = matched(row.template, &parts) else {
+            continue;
+        };
+        // Whoever may read a thing may also ask about it.
+        if row.method == method || (row.method == "GET" && method == "HEAD") {
+            let mut given = Given { captures, query };
+            let route = (row.route)(&mut given).map_err(|error| no_route(row, error))?;
+            given.query.check_empty().map_err(NoRoute::Wrong)?;
+            return Ok(Asked { route, row });
+        }
+        methods.push(row.method);
+    }
+    if methods.is_empty() {
+        return Err(NoRoute::NotFound);
+    }
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    Err(NoRoute::Method(methods))
+}
+
+/// What stands in a path and cannot be a name of its kind is not there; elsewhere, it is wrong.
+fn no_route(row: &Row, error: Error) -> NoRoute {
+    match error {
+        Error::Name { .. } | Error::Path { .. } if row.is_reading() => NoRoute::NotFound,
+        Error::NotFound { .. } => NoRoute::NotFound,
+        error => NoRoute::Wrong(error),
+    }
+}
+
+/// The decoded parts of a path.
+fn parts(path: &str) -> Result<Vec<String>, NoRoute> {
+    let Some(path) = path.strip_prefix('/') else {
+        return Err(NoRoute::NotFound);
+    };
+    let decode = |part: &str| {
+        let decoded = percent_decode_str(part).decode_utf8();
+        decoded.map_or(Err(NoRoute::NotFound), |part| Ok(part.into_owned()))
+    };
+    path.split('/').take(PARTS_MAX + 1).map(decode).collect()
+}
+
+/// What a request gives to make a route of.
+#[derive(Debug)]
+pub struct Given {
+    captures: Captures,
+    query: Query,
+}
+
+impl Given {
+    /// A part of the path, as what it stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if it cannot be one.
+    pub fn part<T: FromStr>(&self, name: &'static str) -> Result<T> {
+        let text = self.captures.get(name);
+        text.parse().map_err(|_| Error::not_found(name, text))
+    }
+
+    /// A pack: `full.pack` or `<from>.pack`.
+    ///
+    /// # Errors
+    ///
+    /// As [`part`](Self::part).
+    pub fn pack(&mut self) -> Result<PackName> {
+        let name = self.captures.get("pack");
+        let from = match name.strip_suffix(".pack") {
+            Some("full") => None,
+            Some(from) => Some(from.parse().map_err(|_| Error::not_found("pack", name))?),
+            None => return Err(Error::not_found("pack", name)),
+        };
+        let path = self.asked("path")?.unwrap_or_else(TreePath::root);
+        let to = self.part("to")?;
+        Ok(PackName { to, from, path })
+    }
+
+    /// The names of a path below `files`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if some cannot be one.
+    pub fn files(&self) -> Result<FilesAsked> {
+        let path = self.captures.get("path");
+        let (path, is_directory) = match path.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (path, path.is_empty()),
+        };
+        let names: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let is_wrong = |name: &String| EntryName::parse(name.as_bytes()).is_err();
+        if !path.is_empty() && names.iter().any(is_wrong) {
+            return Err(Error::not_found("file", path));
+        }
+        let names = if path.is_empty() { Vec::new() } else { names };
+        Ok(FilesAsked {
+            names,
+            is_directory,
+        })
+    }
+
+    /// A part of the query.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it cannot be what it stands for.
+    pub fn asked<T: FromStr>(&mut self, name: &str) -> Result<Option<T>> {
+        let Some(text) = self.query.0.remove(name) else {
+            return Ok(None);
+        };
+        let value = text.parse().map(Some);
+        value.map_err(|_| Error::usage(format!("{name}={text} makes no sense")))
+    }
+
+    /// Whether a word stands in the query by itself, as in `?wait`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it has a value.
+    pub fn flag(&mut self, name: &str) -> Result<bool> {
+        match self.query.0.remove(name).as_deref() {
+            None => Ok(false),
+            Some("") => Ok(true),
+            Some(value) => Err(Error::usage(format!("?{name} takes no value: {value:?}"))),
+        }
+    }
+}
+
+/// The names and values of a query.
+#[derive(Debug, Default)]
+struct Query(BTreeMap<String, String>);
+
+impl Query {
+    fn parse(text: &str) -> Result<Self> {
+        let mut query = BTreeMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text: &str| {
+                let decoded = percent_decode_str(text).decode_utf8();
+                let decoded = decoded.map(std::borrow::Cow::into_owned);
+                decoded.map_err(|_| Error::usage(format!("?{pair} is not UTF-8")))
+            };
+            if query.insert(decode(name)?, decode(value)?).is_some() {
+                return Err(Error::usage(format!("?{name} is there twice")));
+            }
+        }
+        Ok(Self(query))
+    }
+
+    fn check_empty(&self) -> Result<()> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Error::usage(format!("?{name} has no meaning here"))),
+        }
+    }
+}

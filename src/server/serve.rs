@@ -1,0 +1,175 @@
+//! Serving: connections are taken in, bounded in number and in time, and let go of in order at the end.
+//!
+//! # Invariants
+//!
+//! - A connection that sends no request in time is closed; one that is idle, too.
+//! - At the end no new connection is taken in, and those that are being answered are answered.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+
+use super::app::App;
+use super::dispatch;
+use crate::base::{Error, Result};
+use crate::store::Store;
+
+/// Connections at a time; more wait until one is closed.
+pub const CONNECTIONS_MAX: usize = 16 * 1024;
+/// How long a connection may take to say what it wants, and be idle between two requests.
+pub const HEAD_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Lines in a request's head.
+pub const HEADERS_MAX: usize = 100;
+/// How long those that are being answered have when the server ends.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
+/// How long to wait when no connection can be taken in, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 is any free one.
+    pub listen: SocketAddr,
+}
+
+/// Serves a store until the process is asked to end by SIGINT or SIGTERM. `ready` is told the address.
+///
+/// # Errors
+///
+/// [`Error::Unreachable`] if it cannot listen there; [`Error::Io`] if the system gives no threads.
+pub fn serve(store: Store, options: &ServeOptions, ready: &dyn Fn(SocketAddr)) -> Result<()> {
+    let failed = Error::io("start", "the threads of the server".as_ref());
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(failed)?;
+    let outcome = runtime.block_on(async {
+        let server = Server::bind(App::new(store), options.listen).await?;
+        let end = asked_to_end()?;
+        ready(server.address()?);
+        server.run(end).await;
+        Ok(())
+    });
+    // What is still being read is read in vain; what is being written is finished.
+    runtime.shutdown_timeout(DRAIN_WAIT);
+    outcome
+}
+
+/// Ends when the process is asked to.
+fn asked_to_end() -> Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).map_err(Error::io("listen for", "signals".as_ref()));
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Listens at an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreachable`] if that cannot be listened at.
+    pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| unusable(address, &error))?;
+        Ok(Self { app, listener })
+    }
+
+    /// The address that it listens at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreachable`] if the system does not say.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let address = self.listener.local_addr();
+        address.map_err(|error| unusable(([0, 0, 0, 0], 0).into(), &error))
+    }
+
+    /// Answers requests until `end` says that it is enough.
+    pub async fn run(self, end: impl Future<Output = ()>) {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let graceful = GracefulShutdown::new();
+        let mut end = std::pin::pin!(end);
+        loop {
+            let next = async {
+                let place = Arc::clone(&connections).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                next = next => next,
+                () = &mut end => break,
+            };
+            let (Ok(place), Ok((stream, _peer))) = (place, accepted) else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            // Small answers go at once. A connection that this fails on fails anyway.
+            stream.set_nodelay(true).ok();
+            let app = Arc::clone(&self.app);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let app = Arc::clone(&app);
+                async move {
+                    let answer = dispatch::answer(app, request.map(Body::new)).await;
+                    Ok::<_, Infallible>(answer)
+                }
+            });
+            let connection = builder().serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                // Whoever breaks off has gone: nobody is left to be told.
+                connection.await.ok();
+                drop(place);
+            });
+        }
+        drop(self.listener);
+        tokio::select! {
+            () = graceful.shutdown() => {}
+            () = tokio::time::sleep(DRAIN_WAIT) => {}
+        }
+    }
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    builder
+}
+
+fn unusable(address: SocketAddr, error: &io::Error) -> Error {
+    Error::Unreachable {
+        place: address.to_string(),
+        reason: error.to_string(),
+    }
+}
