@@ -92,16 +92,11 @@ pub fn publish(
     options: &PublishOptions,
     time: Time,
 ) -> Result<PublishAnswer> {
-    let row = store.reader()?.build(build)?;
-    let (target, tested) = if row.state == BuildState::Publishing {
-        pending(&row, options)?
-    } else {
-        let target = target_of(&row, options)?;
-        (
-            target.clone(),
-            import(store, &row, &target, options, time)?.tested,
-        )
-    };
+    let Merged {
+        row,
+        target,
+        tested,
+    } = merge(store, build, options, time)?;
     let answer = make_visible(store, &row, &target, time);
     if let Err(error) = &answer {
         // That publishing failed says more than that this cannot be written down.
@@ -110,6 +105,39 @@ pub fn publish(
             .ok();
     }
     Ok(PublishAnswer { tested, ..answer? })
+}
+
+/// A build that was merged into the pending tree of a ref.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The build, as it was before.
+    pub row: BuildRow,
+    /// The ref.
+    pub target: RefName,
+    /// Whether the tree of the build is the one that was tested.
+    pub tested: bool,
+}
+
+/// The first step of [`publish`]: merges a committed build into the pending tree of its ref, unless that was done before.
+/// Whoever takes the second step makes it visible.
+///
+/// # Errors
+///
+/// As [`publish`].
+pub fn merge(store: &Store, build: u64, options: &PublishOptions, time: Time) -> Result<Merged> {
+    let row = store.reader()?.build(build)?;
+    let (target, tested) = if row.state == BuildState::Publishing {
+        pending(&row, options)?
+    } else {
+        let target = target_of(&row, options)?;
+        let import = import(store, &row, &target, options, time)?;
+        (target, import.tested)
+    };
+    Ok(Merged {
+        row,
+        target,
+        tested,
+    })
 }
 
 /// Makes a pending build visible, unless somebody else does so at this moment.
@@ -132,7 +160,11 @@ fn make_visible(
 }
 
 /// The release that carries a build, if one does.
-fn carried(store: &Store, build: u64) -> Result<Option<PublishAnswer>> {
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if there is no such build.
+pub fn carried(store: &Store, build: u64) -> Result<Option<PublishAnswer>> {
     let reader = store.reader()?;
     let row = reader.build(build)?;
     let Some(published) = row.published.filter(|_| row.state == BuildState::Published) else {

@@ -25,6 +25,7 @@ pub mod parcel;
 pub mod parts;
 mod plan;
 pub mod prepare;
+pub mod receive;
 mod retell;
 mod schedule;
 mod scripting;

@@ -263,7 +263,7 @@ fn take<B: AsRef<[u8]>>(
 }
 
 /// Puts one object into a frame: blobs apart from the rest.
-fn put(
+pub(super) fn put(
     intake: &mut Intake<'_>,
     blobs: &mut FrameBuilder,
     (kind, id): (ObjectKind, Hash),

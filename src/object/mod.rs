@@ -28,6 +28,7 @@ pub(crate) mod memory;
 pub mod pack;
 pub mod pack_check;
 pub mod pack_reader;
+pub mod pack_stream;
 pub mod pack_writer;
 pub mod patch;
 pub mod patch_frame;

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use super::wire::builds::StageMode;
 use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
@@ -56,7 +57,7 @@ pub trait Builds {
     ///
     /// As [`create`](Self::create); [`Error::Damaged`](crate::base::Error::Damaged) if something of it is missing or it
     /// is not canonical.
-    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef) -> Result<()>;
+    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()>;
 
     /// Commits the build.
     ///

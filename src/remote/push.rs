@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::builds::{Builds, MISSING_OBJECTS_MAX};
+use super::wire::builds::StageMode;
 use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
@@ -103,7 +104,7 @@ pub fn push(
     };
     let lacking = sender.ask(tree)?;
     sender.send(&lacking, progress)?;
-    to.stage(build, &options.at, tree)?;
+    to.stage(build, &options.at, tree, StageMode::Merge)?;
     let mut answer = PushAnswer {
         build,
         sent_objects: sender.sent_objects,

@@ -1,8 +1,10 @@
 //! The builds of a store on this machine, as those who push to it see them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use super::builds::{Builds, MISSING_OBJECTS_MAX};
+use super::wire::builds::StageMode;
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
 use crate::base::id::Hash;
@@ -14,6 +16,7 @@ use crate::build::commit::commit;
 use crate::build::create::{CreateOptions, create};
 use crate::build::publish::{PublishAnswer, PublishOptions, publish};
 use crate::build::verify::verify_staged;
+use crate::delta::receive::{Announced, receive};
 use crate::delta::unpack::take_in;
 use crate::disk::files::Mapping;
 use crate::object::directory::TreeSource;
@@ -38,6 +41,42 @@ impl<'s> StoreBuilds<'s> {
     #[must_use]
     pub const fn new(store: &'s Store, repo: RepoName, time: Time) -> Self {
         Self { store, repo, time }
+    }
+}
+
+impl StoreBuilds<'_> {
+    /// Takes a pack of objects in while it arrives; says what was stored of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builds::receive`].
+    pub fn receive_from(
+        &self,
+        build: u64,
+        input: impl Read,
+        announced: Announced,
+    ) -> Result<Staged> {
+        let view = self.store.view(&self.repo, &[build])?;
+        let mut intake = self.store.intake();
+        receive(input, announced, &view, &mut intake)?;
+        self.land(build, intake.finish()?)
+    }
+
+    /// Gives packs that arrived to the build.
+    fn land(&self, build: u64, landing: Landing) -> Result<Staged> {
+        let sums = Staged {
+            new_objects: landing.objects,
+            new_bytes: landing.expanded_bytes,
+            stored_bytes: landing.stored_bytes,
+            ..Staged::default()
+        };
+        let staging = Staging {
+            sums,
+            landing,
+            operations: Vec::new(),
+        };
+        self.store.record_staging(build, staging, self.time)?;
+        Ok(sums)
     }
 }
 
@@ -68,29 +107,17 @@ impl Builds for StoreBuilds<'_> {
         let view = self.store.view(&self.repo, &[build])?;
         let mut intake = self.store.intake();
         take_in(&PackReader::open(pack)?, &view, &mut intake, &Silent)?;
-        let landing = intake.finish()?;
-        let stored_bytes = landing.stored_bytes;
-        let staging = Staging {
-            sums: Staged {
-                new_objects: landing.objects,
-                new_bytes: landing.expanded_bytes,
-                stored_bytes,
-                ..Staged::default()
-            },
-            landing,
-            operations: Vec::new(),
-        };
-        self.store.record_staging(build, staging, self.time)?;
-        Ok(stored_bytes)
+        Ok(self.land(build, intake.finish()?)?.stored_bytes)
     }
 
-    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef) -> Result<()> {
+    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()> {
         let view = self.store.view(&self.repo, &[build])?;
         verify_staged(&view, tree, &Silent)?;
         let totals = view.node(tree)?.totals();
-        let operation = Operation::Merge {
-            at: at.clone(),
-            tree: tree.into(),
+        let (at, tree) = (at.clone(), tree.into());
+        let operation = match mode {
+            StageMode::Merge => Operation::Merge { at, tree },
+            StageMode::Replace => Operation::Replace { at, tree },
         };
         let staging = Staging {
             landing: Landing::default(),

@@ -11,6 +11,8 @@ use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
 
 use super::answer::{Answer, Failure};
+use super::api::upload::upload;
+use super::api::{builds, publishing, refs};
 use super::app::App;
 use super::content::Wish;
 use super::packs::pack;
@@ -42,7 +44,7 @@ fn refuse(no_route: NoRoute, target: &str) -> Failure {
 }
 
 async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<Answer, Failure> {
-    let (head, _body) = request.into_parts();
+    let (head, body) = request.into_parts();
     let wish = Wish::new(head.method, head.headers);
     let answer = match asked.route {
         Route::Heads(base) => document(app, &wish, base, Document::Heads).await?,
@@ -53,6 +55,28 @@ async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<
         Route::Object(base, id) => document(app, &wish, base, Document::Object(id)).await?,
         Route::Pin(base) => document(app, &wish, base, Document::Pin).await?,
         Route::Pack(base, name) => pack(app, &wish, base, name).await?,
+        Route::Repos => refs::repos(app).await?,
+        Route::Refs(repo) => refs::refs(app, repo).await?,
+        Route::Log(repo, target) => refs::log(app, repo, target).await?,
+        Route::Rollback(repo, target) => refs::roll_back(app, repo, target, body).await?,
+        Route::Hold(repo, target) => {
+            refs::hold(app, repo, target, refs::reason(body).await?).await?
+        }
+        Route::Release(repo, target) => refs::hold(app, repo, target, None).await?,
+        Route::CreateBuild(repo) => builds::make(app, repo, body).await?,
+        Route::Builds(asked) => builds::list(app, asked).await?,
+        Route::Build(build) => builds::show(app, build).await?,
+        Route::BuildLog(build) => builds::log(app, build).await?,
+        Route::Missing(build, kind) => builds::missing(app, build, kind, body).await?,
+        Route::Upload(build, announced) => upload(app, build, announced, body).await?,
+        Route::Stage(build) => builds::stage(app, build, body).await?,
+        Route::Commit(build) => builds::freeze(app, build, body).await?,
+        Route::Publish(build, is_waited_for) => {
+            publishing::start(app, build, is_waited_for, body).await?
+        }
+        Route::Withdraw(build) => publishing::take_out(app, build).await?,
+        Route::Purge(build, is_dry) => builds::purge(app, build, is_dry).await?,
+        Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),
         _ => return Err(Error::not_found("page", "here yet").into()),
     };

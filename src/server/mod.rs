@@ -12,8 +12,10 @@
 //! What the texts on the wire look like (`remote::wire`), the client (`remote::http`).
 
 pub mod answer;
+pub mod api;
 pub mod app;
 pub mod blobs;
+pub mod body;
 pub mod content;
 pub mod dispatch;
 pub mod packs;

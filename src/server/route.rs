@@ -20,6 +20,7 @@ use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{EntryName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
+use crate::delta::receive::Announced;
 use crate::store::rows::BuildState;
 
 /// Bytes of a path and its query: a path of a tree of the longest kind, with every byte encoded.
@@ -92,7 +93,7 @@ pub enum Route {
     Build(u64),
     BuildLog(u64),
     Missing(u64, ObjectsAsked),
-    Upload(u64, PackId),
+    Upload(u64, Announced),
     Stage(u64),
     Commit(u64),
     Publish(u64, bool),
@@ -224,6 +225,18 @@ impl Given {
         let path = self.asked("path")?.unwrap_or_else(TreePath::root);
         let to = self.part("to")?;
         Ok(PackName { to, from, path })
+    }
+
+    /// A pack that is sent: its hash, and in the query how many frames it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if one of them is missing.
+    pub fn announced(&mut self) -> Result<Announced> {
+        let id: PackId = self.part("pack")?;
+        let frames = self.asked("frames")?;
+        let frames = frames.ok_or_else(|| Error::usage("say with ?frames= how many there are"))?;
+        Ok(Announced { id, frames })
     }
 
     /// The names of a path below `files`.

@@ -123,7 +123,7 @@ pub const ROUTES: &[Row] = &[
     row("GET", "/api/v1/builds/{build}", READ, "One build.", |g| Ok(Route::Build(g.part("build")?))),
     row("GET", "/api/v1/builds/{build}/log", READ, "What happened to a build.", |g| Ok(Route::BuildLog(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/missing", STAGE, "Which of some objects must be sent: ids of 32 bytes in, a set of bits out.", |g| Ok(Route::Missing(g.part("build")?, objects(g)?))),
-    row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash.", |g| Ok(Route::Upload(g.part("build")?, g.part("pack")?))),
+    row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash; ?frames= says how many it has.", |g| Ok(Route::Upload(g.part("build")?, g.announced()?))),
     row("POST", "/api/v1/builds/{build}/stage", STAGE, "Stage a directory that was sent, or remove a path.", |g| Ok(Route::Stage(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/commit", COMMIT, "Freeze a build.", |g| Ok(Route::Commit(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", |g| Ok(Route::Publish(g.part("build")?, g.flag("wait")?))),

@@ -131,6 +131,25 @@ impl Reader<'_> {
         self.rows(BUILDS)
     }
 
+    /// The newest builds that are `wanted`, newest first: at most `most` of them, with ids below `below`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`].
+    pub fn newest_builds(
+        &self,
+        below: Option<u64>,
+        most: usize,
+        wanted: &dyn Fn(&BuildRow) -> bool,
+    ) -> Result<Vec<BuildRow>> {
+        let table = self.table(BUILDS)?;
+        let rows = table.range(..below.unwrap_or(u64::MAX));
+        let rows = rows.map_err(failed("read"))?.rev();
+        let rows = rows.map(|row| parse_row(row.map_err(failed("read"))?.1.value()));
+        let is_wanted = |row: &Result<BuildRow>| row.as_ref().map_or(true, wanted);
+        rows.filter(is_wanted).take(most).collect()
+    }
+
     /// What happened to a build, oldest first.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ use crate::base::id::{Hash, SnapshotId, TreeId};
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::object::tree::TreeRef;
-use crate::store::rows::{Base, BuildRow, BuildState, Committed, Published, Receipt, Staged};
+use crate::store::rows::{
+    Base, BuildRow, BuildState, Committed, EventRow, Published, Receipt, Staged,
+};
 
 /// A build to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -247,6 +249,23 @@ pub struct StagedSaid {
     pub stored_bytes: u64,
 }
 
+/// What happened to a build.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventsSaid {
+    /// Oldest first.
+    pub events: Vec<EventSaid>,
+}
+
+/// Something that happened to a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventSaid {
+    /// When.
+    #[schemars(with = "String")]
+    pub time: Time,
+    /// What, in words.
+    pub what: String,
+}
+
 /// What commit froze.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CommittedSaid {
@@ -326,6 +345,15 @@ impl From<Receipt> for ReceiptSaid {
             objects: receipt.objects,
             packs: receipt.packs,
             bytes: receipt.bytes,
+        }
+    }
+}
+
+impl From<EventRow> for EventSaid {
+    fn from(row: EventRow) -> Self {
+        Self {
+            time: row.time,
+            what: row.what,
         }
     }
 }

@@ -12,3 +12,4 @@
 pub mod builds;
 pub mod problem;
 pub mod refs;
+pub mod stats;

@@ -1,0 +1,210 @@
+//! Builds: made, listed, filled, frozen, ended.
+//!
+//! # Not here
+//!
+//! Packs on their way into a build (`server::api::upload`), publishing (`server::api::publishing`).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use bytes::Bytes;
+
+use crate::base::clock::Time;
+use crate::base::id::{HASH_BYTES, Hash};
+use crate::base::name::RepoName;
+use crate::base::{Error, Result};
+use crate::build::create::{CreateOptions, create};
+use crate::build::stage::remove;
+use crate::object::kind::ObjectKind;
+use crate::remote::builds::{Builds, MISSING_OBJECTS_MAX};
+use crate::remote::store_builds::StoreBuilds;
+use crate::remote::wire::builds::{
+    BaseSaid, BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventSaid, EventsSaid,
+    ReceiptSaid, Stage, StageMode,
+};
+use crate::server::answer::{Answer, Failure, Keep, bytes, json};
+use crate::server::app::App;
+use crate::server::body;
+use crate::server::route::{BuildsAsked, ObjectsAsked};
+use crate::store::Store;
+use crate::store::rows::BuildRow;
+
+/// Builds on one page.
+pub const PAGE_BUILDS_MAX: usize = 100;
+/// The content type of ids and bits.
+const BYTES: &str = "application/octet-stream";
+
+/// Makes a build.
+///
+/// # Errors
+///
+/// As [`create`]; so for the others, what the verbs of builds answer.
+pub async fn make(app: &Arc<App>, repo: RepoName, body: Body) -> Result<Answer, Failure> {
+    let asked: CreateBuild = body::document(body).await?;
+    let options = CreateOptions {
+        repo,
+        target: asked.target,
+        labels: asked.labels,
+        from: asked.from,
+    };
+    let row = app.write(move |store, time| create(store, options, time));
+    let row = row.await?;
+    json(
+        StatusCode::CREATED,
+        &CreatedBuild {
+            build: row.id,
+            base: row.base.map(BaseSaid::from),
+            token: None,
+        },
+    )
+}
+
+/// Lists builds.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn list(app: &Arc<App>, asked: BuildsAsked) -> Result<Answer, Failure> {
+    let page = app.work(move |app| {
+        let wanted = |row: &BuildRow| {
+            let is_in = asked.repo.as_ref().is_none_or(|repo| *repo == row.repo);
+            let is_for = asked.target.is_none() || asked.target == row.target;
+            is_in && is_for && asked.state.is_none_or(|state| state == row.state)
+        };
+        let reader = app.store.reader()?;
+        reader.newest_builds(asked.cursor, PAGE_BUILDS_MAX, &wanted)
+    });
+    let rows = page.await?;
+    let last = rows.last().map(|row| row.id);
+    let next = last.filter(|_| rows.len() == PAGE_BUILDS_MAX);
+    let builds = rows.into_iter().map(BuildSaid::from).collect();
+    json(StatusCode::OK, &BuildsPage { builds, next })
+}
+
+/// Shows a build.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn show(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
+    let row = app.work(move |app| app.store.reader()?.build(build));
+    json(StatusCode::OK, &BuildSaid::from(row.await?))
+}
+
+/// Says what happened to a build.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn log(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
+    let events = app.work(move |app| {
+        let reader = app.store.reader()?;
+        reader.build(build)?;
+        reader.events(build)
+    });
+    let events = events.await?.into_iter().map(EventSaid::from).collect();
+    json(StatusCode::OK, &EventsSaid { events })
+}
+
+/// Says which of some objects must be sent: for each id a bit, set if it must; the first is the lowest of the first byte.
+///
+/// # Errors
+///
+/// As [`make`]; [`Error::Usage`] if the body is no list of ids.
+pub async fn missing(
+    app: &Arc<App>,
+    build: u64,
+    kind: ObjectsAsked,
+    body: Body,
+) -> Result<Answer, Failure> {
+    let bytes_max = (MISSING_OBJECTS_MAX * HASH_BYTES) as u64;
+    let ids = body::small(body, "a question about objects, in bytes,", bytes_max).await?;
+    let (ids, rest) = ids.as_chunks::<HASH_BYTES>();
+    if !rest.is_empty() {
+        return Err(Error::usage("each id has 32 bytes, and nothing else is in the body").into());
+    }
+    let ids: Vec<Hash> = ids.iter().map(|id| Hash::from_bytes(*id)).collect();
+    let bits = app.work(move |app| missing_bits(&app.store, build, kind, &ids));
+    Ok(bytes(
+        StatusCode::OK,
+        BYTES,
+        Keep::Never,
+        Bytes::from(bits.await?),
+    ))
+}
+
+fn missing_bits(store: &Store, build: u64, kind: ObjectsAsked, ids: &[Hash]) -> Result<Vec<u8>> {
+    let row = store.reader()?.build(build)?;
+    let view = store.view(&row.repo, &[build])?;
+    let kinds = match kind {
+        ObjectsAsked::Trees => &[ObjectKind::Tree][..],
+        // The length of a blob says which of the two it is, and an id stands for one length.
+        ObjectsAsked::Blobs => &[ObjectKind::Blob, ObjectKind::Recipe],
+    };
+    let mut bits = vec![0; ids.len().div_ceil(8)];
+    for (at, id) in ids.iter().enumerate() {
+        let mut is_there = false;
+        for kind in kinds {
+            is_there |= view.find(*kind, *id)?.is_some();
+        }
+        bits[at / 8] |= u8::from(!is_there) << (at % 8);
+    }
+    Ok(bits)
+}
+
+/// Stages a directory, or removes a path.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn stage(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Failure> {
+    let asked: Stage = body::document(body).await?;
+    let row = app.write(move |store, time| {
+        stage_one(store, build, asked, time)?;
+        store.reader()?.build(build)
+    });
+    json(StatusCode::OK, &BuildSaid::from(row.await?))
+}
+
+fn stage_one(store: &Store, build: u64, asked: Stage, time: Time) -> Result<()> {
+    match (asked.tree, asked.mode, asked.remove) {
+        (Some(tree), mode, false) => {
+            let repo = store.reader()?.build(build)?.repo;
+            let mode = mode.unwrap_or(StageMode::Merge);
+            StoreBuilds::new(store, repo, time).stage(build, &asked.at, tree.into(), mode)
+        }
+        (None, None, true) => remove(store, build, &[asked.at], time),
+        _ => Err(Error::usage(
+            "say which tree is staged, or \"remove\": true and neither tree nor mode",
+        )),
+    }
+}
+
+/// Freezes a build.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn freeze(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Failure> {
+    let asked: Commit = body::document(body).await?;
+    let row = app
+        .write(move |store, time| crate::build::commit::commit(store, build, &asked.message, time));
+    json(StatusCode::OK, &BuildSaid::from(row.await?))
+}
+
+/// Ends a build, or says what that would free.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn purge(app: &Arc<App>, build: u64, is_dry: bool) -> Result<Answer, Failure> {
+    let receipt = app.write(move |store, time| {
+        if is_dry {
+            store.rehearse_purge(build, time)
+        } else {
+            store.purge_build(build, time)
+        }
+    });
+    json(StatusCode::OK, &ReceiptSaid::from(receipt.await?))
+}

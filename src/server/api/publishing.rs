@@ -1,0 +1,170 @@
+//! Publishing: builds are merged one by one, and become visible together.
+//!
+//! Whoever publishes first merges its build, which is cheap and durable, and then waits for its turn to make visible what is
+//! pending on the ref. Builds that were merged meanwhile are carried by the same statement, so their turn finds nothing left
+//! to do: many publishes share one switch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use tokio::sync::Mutex;
+
+use crate::base::clock::Time;
+use crate::base::name::{RefName, RepoName};
+use crate::base::{Error, Result};
+use crate::build::publish::{PublishAnswer, PublishOptions, Tested, carried, merge, publish};
+use crate::build::withdraw::{Withdrawn, withdraw};
+use crate::remote::wire::builds::{OnConflictSaid, Publish, Publishing, SnapshotSaid, Withdrawal};
+use crate::server::answer::{Answer, Failure, json};
+use crate::server::app::App;
+use crate::server::body;
+use crate::store::Store;
+use crate::store::rows::Published;
+use crate::store::settings::OnConflict;
+
+/// Whose turn it is to make visible what is pending, for each ref that somebody waits for.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<HashMap<(RepoName, RefName), Turn>>);
+
+type Turn = Arc<Mutex<()>>;
+
+impl Turns {
+    async fn of(&self, repo: &RepoName, target: &RefName) -> Turn {
+        let mut turns = self.0.lock().await;
+        // Nobody waits for a turn that only this table knows.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        let key = (repo.clone(), target.clone());
+        Arc::clone(turns.entry(key).or_default())
+    }
+}
+
+/// Publishes a build.
+///
+/// # Errors
+///
+/// As [`publish`].
+pub async fn start(
+    app: &Arc<App>,
+    build: u64,
+    is_waited_for: bool,
+    body: Body,
+) -> Result<Answer, Failure> {
+    let asked: Publish = body::document(body).await?;
+    let options = PublishOptions {
+        target: asked.target,
+        on_conflict: asked.on_conflict.map(OnConflict::from),
+        tested: if asked.require_tested {
+            Tested::Required
+        } else {
+            Tested::Any
+        },
+    };
+    let merging = options.clone();
+    let merged = app.write(move |store, time| {
+        let merged = merge(store, build, &merging, time)?;
+        let published = store.reader()?.build(build)?.published;
+        let published = published.ok_or_else(|| Error::internal("a merged build has a ref"))?;
+        Ok((merged.row.repo, published))
+    });
+    let (repo, published) = merged.await?;
+    let target = published.target.clone();
+    let making = Arc::clone(app);
+    // It goes on also if whoever asked has gone.
+    let visible =
+        tokio::spawn(async move { make_visible(&making, &repo, &target, build, options).await });
+    if !is_waited_for {
+        return json(StatusCode::ACCEPTED, &waiting(&published));
+    }
+    let visible = visible.await;
+    let visible =
+        visible.map_err(|error| Error::internal(format!("publishing ended early: {error}")))?;
+    json(StatusCode::OK, &visible?)
+}
+
+async fn make_visible(
+    app: &Arc<App>,
+    repo: &RepoName,
+    target: &RefName,
+    build: u64,
+    options: PublishOptions,
+) -> Result<Publishing> {
+    let turn = app.turns.of(repo, target).await;
+    let held = turn.lock().await;
+    let outcome = app
+        .write(move |store, time| switch(store, build, &options, time))
+        .await;
+    drop(held);
+    outcome
+}
+
+/// Makes what is pending visible, unless somebody else did.
+fn switch(store: &Store, build: u64, options: &PublishOptions, time: Time) -> Result<Publishing> {
+    let answer = match carried(store, build)? {
+        Some(answer) => answer,
+        None => publish(store, build, options, time)?,
+    };
+    Ok(visible(answer))
+}
+
+fn waiting(published: &Published) -> Publishing {
+    Publishing {
+        target: published.target.clone(),
+        epoch: published.epoch,
+        seq: published.seq,
+        visible: false,
+        tested: published.tested,
+        snapshot: None,
+        builds: Vec::new(),
+    }
+}
+
+/// What a release says that is visible.
+pub(super) fn visible(answer: PublishAnswer) -> Publishing {
+    Publishing {
+        target: answer.target,
+        epoch: answer.epoch,
+        seq: answer.seq,
+        visible: true,
+        tested: answer.tested,
+        snapshot: Some(SnapshotSaid {
+            id: answer.snapshot.id,
+            size: answer.snapshot.size,
+            root: answer.root.into(),
+        }),
+        builds: answer.builds,
+    }
+}
+
+/// Takes a build out of its ref.
+///
+/// # Errors
+///
+/// As [`withdraw`].
+pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
+    let withdrawn = app.write(move |store, time| withdraw(store, build, time));
+    let said = match withdrawn.await? {
+        Withdrawn::Pending { target, builds } => Withdrawal {
+            target,
+            builds,
+            seq: None,
+        },
+        Withdrawn::Released(answer) => Withdrawal {
+            target: answer.target,
+            builds: Vec::new(),
+            seq: Some(answer.seq),
+        },
+    };
+    json(StatusCode::OK, &said)
+}
+
+impl From<OnConflictSaid> for OnConflict {
+    fn from(said: OnConflictSaid) -> Self {
+        match said {
+            OnConflictSaid::Refuse => Self::Refuse,
+            OnConflictSaid::Build => Self::Build,
+            OnConflictSaid::Ref => Self::Ref,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Repos and refs: listed, held, rolled back.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+
+use super::publishing::visible;
+use crate::base::name::{RefName, RepoName};
+use crate::base::{Error, Result};
+use crate::build::rollback::rollback;
+use crate::remote::wire::refs::{
+    Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
+};
+use crate::remote::wire::stats::StatsSaid;
+use crate::server::answer::{Answer, Failure, json};
+use crate::server::app::App;
+use crate::server::body;
+use crate::store::Store;
+
+/// Releases that a log shows.
+pub const LOG_RELEASES_MAX: usize = 1000;
+
+/// Lists the repos.
+///
+/// # Errors
+///
+/// What the store answers; so for the others.
+pub async fn repos(app: &Arc<App>) -> Result<Answer, Failure> {
+    let rows = app.work(|app| app.store.reader()?.repos()).await?;
+    let repos = rows.into_iter().map(RepoSaid::from).collect();
+    json(StatusCode::OK, &Repos { repos })
+}
+
+/// Lists the refs of a repo.
+///
+/// # Errors
+///
+/// As [`repos`].
+pub async fn refs(app: &Arc<App>, repo: RepoName) -> Result<Answer, Failure> {
+    let name = repo.clone();
+    let rows = app.work(move |app| {
+        let reader = app.store.reader()?;
+        reader.refs(&reader.repo(&name)?)
+    });
+    let refs = rows.await?.into_iter().map(RefSaid::from).collect();
+    json(StatusCode::OK, &Refs { repo, refs })
+}
+
+/// Lists the newest releases of a ref.
+///
+/// # Errors
+///
+/// As [`repos`].
+pub async fn log(app: &Arc<App>, repo: RepoName, target: RefName) -> Result<Answer, Failure> {
+    let name = target.clone();
+    let rows = app.work(move |app| {
+        let reader = app.store.reader()?;
+        let repo = reader.repo(&repo)?;
+        check_there(&app.store, &repo.name, &name)?;
+        reader.releases(&repo, &name)
+    });
+    let newest_first = rows.await?.into_iter().rev().take(LOG_RELEASES_MAX);
+    let releases = newest_first.map(ReleaseSaid::from).collect();
+    json(StatusCode::OK, &Releases { target, releases })
+}
+
+/// Shows an older release of a ref again.
+///
+/// # Errors
+///
+/// As [`rollback`].
+pub async fn roll_back(
+    app: &Arc<App>,
+    repo: RepoName,
+    target: RefName,
+    body: Body,
+) -> Result<Answer, Failure> {
+    let asked: Rollback = body::document(body).await?;
+    let answer =
+        app.write(move |store, time| rollback(store, &repo, &target, asked.to, asked.hold, time));
+    json(StatusCode::OK, &visible(answer.await?))
+}
+
+/// Holds a ref back, or lets it go.
+///
+/// # Errors
+///
+/// As [`repos`].
+pub async fn hold(
+    app: &Arc<App>,
+    repo: RepoName,
+    target: RefName,
+    reason: Option<String>,
+) -> Result<Answer, Failure> {
+    let said = app.write(move |store, _| {
+        let reader = store.reader()?;
+        let row = reader.repo(&repo)?;
+        check_there(store, &repo, &target)?;
+        store.record_hold(&row, &target, reason)?;
+        let shown = store.reader()?.find_ref(&row, &target)?;
+        shown.ok_or_else(|| Error::not_found("ref", &target))
+    });
+    json(StatusCode::OK, &RefSaid::from(said.await?))
+}
+
+/// Reads why a ref is held.
+///
+/// # Errors
+///
+/// A [`Failure`] if the body does not say so.
+pub async fn reason(body: Body) -> Result<Option<String>, Failure> {
+    let asked: Hold = body::document(body).await?;
+    Ok(Some(asked.reason))
+}
+
+fn check_there(store: &Store, repo: &RepoName, target: &RefName) -> Result<()> {
+    let reader = store.reader()?;
+    let row = reader.find_ref(&reader.repo(repo)?, target)?;
+    row.map(drop).ok_or_else(|| Error::not_found("ref", target))
+}
+
+/// Sums over the store.
+///
+/// # Errors
+///
+/// As [`repos`].
+pub async fn stats(app: &Arc<App>) -> Result<Answer, Failure> {
+    let totals = app.work(|app| app.store.reader()?.totals()).await?;
+    json(StatusCode::OK, &StatsSaid::from(totals))
+}

@@ -1,0 +1,63 @@
+//! Uploads: packs on their way into a build.
+//!
+//! # Invariants
+//!
+//! - What arrives is verified object by object before it is kept, and belongs to one build until that is published.
+//! - A pack that broke off leaves nothing behind; sent again, it brings what is still missing.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+
+use crate::base::limits::PACK_BYTES_MAX;
+use crate::base::{Error, Result};
+use crate::delta::receive::Announced;
+use crate::remote::store_builds::StoreBuilds;
+use crate::remote::wire::builds::Received;
+use crate::server::answer::{Answer, Failure, json};
+use crate::server::app::App;
+use crate::server::body::{Arriving, streamed};
+
+/// Packs that arrive at a time: each may hold one frame in memory, as it came and expanded, which is 32 MiB at most and
+/// 1 MiB as a rule.
+pub const UPLOADS_MAX: usize = 32;
+
+/// Takes a pack in.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] or [`Error::Limit`] if it is none; [`Error::State`] if the build is not open.
+pub async fn upload(
+    app: &Arc<App>,
+    build: u64,
+    announced: Announced,
+    body: Body,
+) -> Result<Answer, Failure> {
+    let place = app.uploads.try_acquire();
+    let place = place.map_err(|_| Error::TooMany {
+        what: "packs that arrive",
+        max: UPLOADS_MAX as u64,
+    })?;
+    let app = Arc::clone(app);
+    let received = streamed(body, PACK_BYTES_MAX, |arriving| async move {
+        let work = tokio::task::spawn_blocking(move || take(&app, build, announced, arriving));
+        let taken = work.await;
+        taken.map_err(|error| Error::internal(format!("an upload ended early: {error}")))?
+    });
+    let received = received.await?;
+    drop(place);
+    json(StatusCode::OK, &received)
+}
+
+fn take(app: &App, build: u64, announced: Announced, arriving: Arriving) -> Result<Received> {
+    let store = &app.store;
+    let repo = store.reader()?.build(build)?.repo;
+    let sums =
+        StoreBuilds::new(store, repo, app.now()?).receive_from(build, arriving, announced)?;
+    Ok(Received {
+        pack: announced.id.hash(),
+        new_objects: sums.new_objects,
+        stored_bytes: sums.stored_bytes,
+    })
+}
