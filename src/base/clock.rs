@@ -65,6 +65,12 @@ impl Time {
         }
     }
 
+    /// The first moment there is.
+    #[must_use]
+    pub const fn beginning() -> Self {
+        Self(0)
+    }
+
     /// Seconds since 1970 began.
     #[must_use]
     pub const fn seconds(self) -> u64 {

@@ -8,10 +8,13 @@ use tokio::sync::{Semaphore, watch};
 use super::api::publishing::Turns;
 use super::api::upload::UPLOADS_MAX;
 use super::blobs::ObjectCache;
+use super::events::{Events, Happened};
+use super::idempotency::Done;
 use super::packs::PackCache;
 use super::pool::Pool;
 use crate::base::Result;
 use crate::base::clock::Time;
+use crate::base::name::RepoName;
 use crate::store::Store;
 
 /// What every request has at hand.
@@ -29,6 +32,12 @@ pub struct App {
     pub uploads: Semaphore,
     /// Whose turn it is to make visible what is pending.
     pub turns: Turns,
+    /// What happened lately.
+    pub events: Events,
+    /// Requests that were done lately.
+    pub done: Done,
+    /// Whether the server ends.
+    pub ending: watch::Sender<bool>,
     /// Counts changes of the store: whoever waits for one looks again.
     pub changes: watch::Sender<u64>,
     /// When the server started.
@@ -37,18 +46,25 @@ pub struct App {
 
 impl App {
     /// Makes it of a store.
-    #[must_use]
-    pub fn new(store: Store) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Time`](crate::base::Error::Time) if the clock cannot be read.
+    pub fn new(store: Store) -> Result<Arc<Self>> {
+        let run = Time::now()?.seconds();
+        Ok(Arc::new(Self {
             store,
             pool: Pool::new(),
             objects: ObjectCache::new(),
             packs: PackCache::new(),
             uploads: Semaphore::new(UPLOADS_MAX),
             turns: Turns::default(),
+            events: Events::new(run),
+            done: Done::default(),
+            ending: watch::Sender::new(false),
             changes: watch::Sender::new(0),
             started: Instant::now(),
-        })
+        }))
     }
 
     /// The time it is.
@@ -72,6 +88,21 @@ impl App {
         let done = self.work(move |app| work(&app.store, app.now()?)).await;
         self.changed();
         done
+    }
+
+    /// Tells what happened in a repo, which is durable.
+    pub fn tell(&self, repo: &RepoName, happened: Happened) {
+        // Without a clock the event is told late rather than not at all.
+        let time = self.now().unwrap_or_else(|_| Time::beginning());
+        self.events.tell(repo, happened, time);
+        self.changed();
+    }
+
+    /// Waits until the server ends.
+    pub async fn ended(&self) {
+        let mut ending = self.ending.subscribe();
+        // Whoever ends it holds the other side, so it cannot go before.
+        ending.wait_for(|is_ending| *is_ending).await.map(drop).ok();
     }
 
     /// Tells those who wait for a change of the store that there may have been one.

@@ -72,6 +72,12 @@ impl Wish {
         Self { method, headers }
     }
 
+    /// The headers of the request.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     fn header(&self, name: axum::http::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

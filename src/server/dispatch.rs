@@ -10,15 +10,23 @@ use axum::body::Body;
 use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
 
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, json};
 use super::api::upload::upload;
 use super::api::{builds, publishing, refs};
 use super::app::App;
+use super::body::small;
 use super::content::Wish;
+use super::idempotency::Named;
 use super::packs::pack;
 use super::reading::{Document, document, healthy};
 use super::route::{Asked, NoRoute, Route, parse};
+use super::{events, openapi};
 use crate::base::Error;
+use crate::base::id::HASH_BYTES;
+use crate::remote::builds::MISSING_OBJECTS_MAX;
+
+/// Bytes of the largest body of a POST: ids of objects.
+const POST_BYTES_MAX: u64 = (MISSING_OBJECTS_MAX * HASH_BYTES) as u64;
 
 /// Answers a request.
 pub async fn answer(app: Arc<App>, request: Request<Body>) -> Answer {
@@ -45,16 +53,34 @@ fn refuse(no_route: NoRoute, target: &str) -> Failure {
 
 async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
+    let target = head.uri.to_string();
     let wish = Wish::new(head.method, head.headers);
-    let answer = match asked.route {
-        Route::Heads(base) => document(app, &wish, base, Document::Heads).await?,
+    if asked.row.method != "POST" {
+        return route(app, &wish, asked.route, body).await;
+    }
+    let Some(named) = Named::of(wish.headers(), "", &target)? else {
+        return route(app, &wish, asked.route, body).await;
+    };
+    let body = small(
+        body,
+        "a body with an Idempotency-Key, in bytes,",
+        POST_BYTES_MAX,
+    )
+    .await?;
+    let work = |body| route(app, &wish, asked.route, body);
+    app.done.once(named, body, work).await
+}
+
+async fn route(app: &Arc<App>, wish: &Wish, route: Route, body: Body) -> Result<Answer, Failure> {
+    let answer = match route {
+        Route::Heads(base) => document(app, wish, base, Document::Heads).await?,
         Route::Keyset(base, version) => {
-            document(app, &wish, base, Document::Keyset(version)).await?
+            document(app, wish, base, Document::Keyset(version)).await?
         }
-        Route::Statement(base, id) => document(app, &wish, base, Document::Statement(id)).await?,
-        Route::Object(base, id) => document(app, &wish, base, Document::Object(id)).await?,
-        Route::Pin(base) => document(app, &wish, base, Document::Pin).await?,
-        Route::Pack(base, name) => pack(app, &wish, base, name).await?,
+        Route::Statement(base, id) => document(app, wish, base, Document::Statement(id)).await?,
+        Route::Object(base, id) => document(app, wish, base, Document::Object(id)).await?,
+        Route::Pin(base) => document(app, wish, base, Document::Pin).await?,
+        Route::Pack(base, name) => pack(app, wish, base, name).await?,
         Route::Repos => refs::repos(app).await?,
         Route::Refs(repo) => refs::refs(app, repo).await?,
         Route::Log(repo, target) => refs::log(app, repo, target).await?,
@@ -76,6 +102,9 @@ async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<
         }
         Route::Withdraw(build) => publishing::take_out(app, build).await?,
         Route::Purge(build, is_dry) => builds::purge(app, build, is_dry).await?,
+        Route::BuildEvents(build) => events::of_build(app, build, wish.headers()).await?,
+        Route::RepoEvents(repo) => events::of_repo(app, repo, wish.headers()).await?,
+        Route::OpenApi => json(StatusCode::OK, &openapi::document())?,
         Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),
         _ => return Err(Error::not_found("page", "here yet").into()),

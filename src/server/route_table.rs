@@ -6,8 +6,17 @@
 //!
 //! - No two rows match the same request.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::packs::PACK_TYPE;
 use super::route::{Base, BuildsAsked, Given, ObjectsAsked, Route};
 use crate::base::{Error, Result};
+use crate::remote::wire::builds::{
+    BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
+    ReceiptSaid, Received, Stage, Withdrawal,
+};
+use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
+use crate::remote::wire::stats::StatsSaid;
 use crate::store::rows::BuildState;
 
 /// What a caller must be allowed to do.
@@ -32,8 +41,33 @@ pub struct Row {
     pub needs: Needs,
     /// What it is, in words.
     pub summary: &'static str,
+    /// What may stand in its query.
+    pub query: &'static [&'static str],
+    /// What its body is.
+    pub takes: Form,
+    /// What it is answered with.
+    pub gives: Form,
     /// Makes the route.
     pub route: fn(&mut Given) -> Result<Route>,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// There is none.
+    Nothing,
+    /// A document of the API, which is described by this.
+    Document(Describe),
+    /// Bytes of this type.
+    Bytes(&'static str),
+}
+
+/// Describes a document, and what it is made of.
+pub type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+/// A document of the API.
+const fn document<T: JsonSchema>() -> Form {
+    Form::Document(SchemaGenerator::subschema_for::<T>)
 }
 
 impl Row {
@@ -49,16 +83,40 @@ const fn row(
     template: &'static str,
     needs: Needs,
     summary: &'static str,
+    forms: (Form, Form),
     route: fn(&mut Given) -> Result<Route>,
 ) -> Row {
+    let (takes, gives) = forms;
     Row {
         method,
         template,
         needs,
         summary,
+        query: &[],
+        takes,
+        gives,
         route,
     }
 }
+
+/// A row with names that may stand in the query.
+const fn with(query: &'static [&'static str], row: Row) -> Row {
+    Row { query, ..row }
+}
+
+const fn both<A: JsonSchema, B: JsonSchema>() -> (Form, Form) {
+    (document::<A>(), document::<B>())
+}
+
+const fn gives<T: JsonSchema>() -> (Form, Form) {
+    (Form::Nothing, document::<T>())
+}
+
+const OCTETS: &str = "application/octet-stream";
+const TEXT: (Form, Form) = (Form::Nothing, Form::Bytes("text/plain"));
+const BYTES: (Form, Form) = (Form::Nothing, Form::Bytes(OCTETS));
+const PACK: (Form, Form) = (Form::Nothing, Form::Bytes(PACK_TYPE));
+const EVENTS: (Form, Form) = (Form::Nothing, Form::Bytes("text/event-stream"));
 
 const NOTHING: Needs = Needs::Nothing;
 const READ: Needs = Needs::Read;
@@ -99,41 +157,41 @@ fn objects(given: &mut Given) -> Result<ObjectsAsked> {
 /// Every kind of request that has an answer.
 #[rustfmt::skip]
 pub const ROUTES: &[Row] = &[
-    row("GET", "/r/{repo+}/trust/heads", READ, "The heads note: the only thing that changes under its URL.", |g| Ok(Route::Heads(in_repo(g)?))),
-    row("GET", "/r/{repo+}/trust/keyset/{version}", READ, "A version of the keyset, or 404 if there is none yet.", |g| Ok(Route::Keyset(in_repo(g)?, g.part("version")?))),
-    row("GET", "/r/{repo+}/statements/{id}", READ, "The note of a statement.", |g| Ok(Route::Statement(in_repo(g)?, g.part("id")?))),
-    row("GET", "/r/{repo+}/objects/{id}", READ, "The bytes of an object, if it is published in the repo.", |g| Ok(Route::Object(in_repo(g)?, g.part("id")?))),
-    row("GET", "/r/{repo+}/packs/{to}/{pack}", READ, "What a snapshot has, or what it has and another has not.", |g| Ok(Route::Pack(in_repo(g)?, g.pack()?))),
-    row("GET", "/r/{repo+}/pin", READ, "The pin file for first contact.", |g| Ok(Route::Pin(in_repo(g)?))),
-    row("GET", "/r/{repo+}/files/{path+}", READ, "A file of a ref, or a list of a directory.", |g| Ok(Route::Files(in_repo(g)?, g.files()?))),
-    row("GET", "/b/{build}/objects/{id}", READ, "The bytes of an object of a build's test repository.", |g| Ok(Route::Object(in_build(g)?, g.part("id")?))),
-    row("GET", "/b/{build}/packs/{to}/{pack}", READ, "What the snapshot of a build has, or what it has and another has not.", |g| Ok(Route::Pack(in_build(g)?, g.pack()?))),
-    row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", |g| Ok(Route::Files(in_build(g)?, g.files()?))),
+    row("GET", "/r/{repo+}/trust/heads", READ, "The heads note: the only thing that changes under its URL.", TEXT, |g| Ok(Route::Heads(in_repo(g)?))),
+    row("GET", "/r/{repo+}/trust/keyset/{version}", READ, "A version of the keyset, or 404 if there is none yet.", TEXT, |g| Ok(Route::Keyset(in_repo(g)?, g.part("version")?))),
+    row("GET", "/r/{repo+}/statements/{id}", READ, "The note of a statement.", TEXT, |g| Ok(Route::Statement(in_repo(g)?, g.part("id")?))),
+    row("GET", "/r/{repo+}/objects/{id}", READ, "The bytes of an object, if it is published in the repo.", BYTES, |g| Ok(Route::Object(in_repo(g)?, g.part("id")?))),
+    with(&["path"], row("GET", "/r/{repo+}/packs/{to}/{pack}", READ, "What a snapshot has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_repo(g)?, g.pack()?)))),
+    row("GET", "/r/{repo+}/pin", READ, "The pin file for first contact.", TEXT, |g| Ok(Route::Pin(in_repo(g)?))),
+    row("GET", "/r/{repo+}/files/{path+}", READ, "A file of a ref, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_repo(g)?, g.files()?))),
+    row("GET", "/b/{build}/objects/{id}", READ, "The bytes of an object of a build's test repository.", BYTES, |g| Ok(Route::Object(in_build(g)?, g.part("id")?))),
+    with(&["path"], row("GET", "/b/{build}/packs/{to}/{pack}", READ, "What the snapshot of a build has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_build(g)?, g.pack()?)))),
+    row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_build(g)?, g.files()?))),
 
-    row("GET", "/api/v1/repos", READ, "The repos that the caller may see.", |_| Ok(Route::Repos)),
-    row("POST", "/api/v1/repos/{repo+}/builds", STAGE, "Make a build.", |g| Ok(Route::CreateBuild(g.part("repo")?))),
-    row("GET", "/api/v1/repos/{repo+}/events", READ, "What happens in a repo, as it happens.", |g| Ok(Route::RepoEvents(g.part("repo")?))),
-    row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo.", |g| Ok(Route::Refs(g.part("repo")?))),
-    row("GET", "/api/v1/repos/{repo+}/refs/{ref+}/log", READ, "The releases of a ref, newest first.", |g| Ok(Route::Log(g.part("repo")?, g.part("ref")?))),
-    row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/rollback", PUBLISH, "Show an older release again.", |g| Ok(Route::Rollback(g.part("repo")?, g.part("ref")?))),
-    row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/hold", PUBLISH, "Hold publishing to a ref back.", |g| Ok(Route::Hold(g.part("repo")?, g.part("ref")?))),
-    row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/release", PUBLISH, "Let a ref that was held go.", |g| Ok(Route::Release(g.part("repo")?, g.part("ref")?))),
+    row("GET", "/api/v1/repos", READ, "The repos that the caller may see.", gives::<Repos>(), |_| Ok(Route::Repos)),
+    row("POST", "/api/v1/repos/{repo+}/builds", STAGE, "Make a build.", both::<CreateBuild, CreatedBuild>(), |g| Ok(Route::CreateBuild(g.part("repo")?))),
+    row("GET", "/api/v1/repos/{repo+}/events", READ, "What happens in a repo, as it happens.", EVENTS, |g| Ok(Route::RepoEvents(g.part("repo")?))),
+    row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo.", gives::<Refs>(), |g| Ok(Route::Refs(g.part("repo")?))),
+    row("GET", "/api/v1/repos/{repo+}/refs/{ref+}/log", READ, "The releases of a ref, newest first.", gives::<Releases>(), |g| Ok(Route::Log(g.part("repo")?, g.part("ref")?))),
+    row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/rollback", PUBLISH, "Show an older release again.", both::<Rollback, Publishing>(), |g| Ok(Route::Rollback(g.part("repo")?, g.part("ref")?))),
+    row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/hold", PUBLISH, "Hold publishing to a ref back.", both::<Hold, RefSaid>(), |g| Ok(Route::Hold(g.part("repo")?, g.part("ref")?))),
+    row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/release", PUBLISH, "Let a ref that was held go.", gives::<RefSaid>(), |g| Ok(Route::Release(g.part("repo")?, g.part("ref")?))),
 
-    row("GET", "/api/v1/builds", READ, "Builds in pages, newest first.", |g| Ok(Route::Builds(BuildsAsked { repo: g.asked("repo")?, target: g.asked("ref")?, state: state(g)?, cursor: g.asked("cursor")? }))),
-    row("GET", "/api/v1/builds/{build}", READ, "One build.", |g| Ok(Route::Build(g.part("build")?))),
-    row("GET", "/api/v1/builds/{build}/log", READ, "What happened to a build.", |g| Ok(Route::BuildLog(g.part("build")?))),
-    row("POST", "/api/v1/builds/{build}/missing", STAGE, "Which of some objects must be sent: ids of 32 bytes in, a set of bits out.", |g| Ok(Route::Missing(g.part("build")?, objects(g)?))),
-    row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash; ?frames= says how many it has.", |g| Ok(Route::Upload(g.part("build")?, g.announced()?))),
-    row("POST", "/api/v1/builds/{build}/stage", STAGE, "Stage a directory that was sent, or remove a path.", |g| Ok(Route::Stage(g.part("build")?))),
-    row("POST", "/api/v1/builds/{build}/commit", COMMIT, "Freeze a build.", |g| Ok(Route::Commit(g.part("build")?))),
-    row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", |g| Ok(Route::Publish(g.part("build")?, g.flag("wait")?))),
-    row("POST", "/api/v1/builds/{build}/withdraw", WITHDRAW, "Take a build's changes out of its ref.", |g| Ok(Route::Withdraw(g.part("build")?))),
-    row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", |g| Ok(Route::Purge(g.part("build")?, g.flag("dry_run")?))),
-    row("GET", "/api/v1/builds/{build}/events", READ, "What happens to a build, as it happens.", |g| Ok(Route::BuildEvents(g.part("build")?))),
+    with(&["repo", "ref", "state", "cursor"], row("GET", "/api/v1/builds", READ, "Builds in pages, newest first.", gives::<BuildsPage>(), |g| Ok(Route::Builds(BuildsAsked { repo: g.asked("repo")?, target: g.asked("ref")?, state: state(g)?, cursor: g.asked("cursor")? })))),
+    row("GET", "/api/v1/builds/{build}", READ, "One build.", gives::<BuildSaid>(), |g| Ok(Route::Build(g.part("build")?))),
+    row("GET", "/api/v1/builds/{build}/log", READ, "What happened to a build.", gives::<EventsSaid>(), |g| Ok(Route::BuildLog(g.part("build")?))),
+    with(&["kind"], row("POST", "/api/v1/builds/{build}/missing", STAGE, "Which of some objects must be sent: ids of 32 bytes in, a set of bits out.", (Form::Bytes(OCTETS), Form::Bytes(OCTETS)), |g| Ok(Route::Missing(g.part("build")?, objects(g)?)))),
+    with(&["frames"], row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash; ?frames= says how many it has.", (Form::Bytes(PACK_TYPE), document::<Received>()), |g| Ok(Route::Upload(g.part("build")?, g.announced()?)))),
+    row("POST", "/api/v1/builds/{build}/stage", STAGE, "Stage a directory that was sent, or remove a path.", both::<Stage, BuildSaid>(), |g| Ok(Route::Stage(g.part("build")?))),
+    row("POST", "/api/v1/builds/{build}/commit", COMMIT, "Freeze a build.", both::<Commit, BuildSaid>(), |g| Ok(Route::Commit(g.part("build")?))),
+    with(&["wait"], row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", both::<Publish, Publishing>(), |g| Ok(Route::Publish(g.part("build")?, g.flag("wait")?)))),
+    row("POST", "/api/v1/builds/{build}/withdraw", WITHDRAW, "Take a build's changes out of its ref.", gives::<Withdrawal>(), |g| Ok(Route::Withdraw(g.part("build")?))),
+    with(&["dry_run"], row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", gives::<ReceiptSaid>(), |g| Ok(Route::Purge(g.part("build")?, g.flag("dry_run")?)))),
+    row("GET", "/api/v1/builds/{build}/events", READ, "What happens to a build, as it happens.", EVENTS, |g| Ok(Route::BuildEvents(g.part("build")?))),
 
-    row("GET", "/api/v1/stats", ADMIN, "Sums over the store.", |_| Ok(Route::Stats)),
-    row("GET", "/api/v1/openapi.json", NOTHING, "This description.", |_| Ok(Route::OpenApi)),
-    row("GET", "/healthz", NOTHING, "Whether the server runs.", |_| Ok(Route::Health)),
-    row("GET", "/readyz", NOTHING, "Whether it can answer from its store.", |_| Ok(Route::Ready)),
-    row("GET", "/metrics", NOTHING, "Figures for Prometheus.", |_| Ok(Route::Metrics)),
+    row("GET", "/api/v1/stats", ADMIN, "Sums over the store.", gives::<StatsSaid>(), |_| Ok(Route::Stats)),
+    row("GET", "/api/v1/openapi.json", NOTHING, "This description.", (Form::Nothing, Form::Bytes("application/json")), |_| Ok(Route::OpenApi)),
+    row("GET", "/healthz", NOTHING, "Whether the server runs.", TEXT, |_| Ok(Route::Health)),
+    row("GET", "/readyz", NOTHING, "Whether it can answer from its store.", TEXT, |_| Ok(Route::Ready)),
+    row("GET", "/metrics", NOTHING, "Figures for Prometheus.", TEXT, |_| Ok(Route::Metrics)),
 ];

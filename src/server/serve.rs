@@ -58,7 +58,7 @@ pub fn serve(store: Store, options: &ServeOptions, ready: &dyn Fn(SocketAddr)) -
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(failed)?;
     let outcome = runtime.block_on(async {
-        let server = Server::bind(App::new(store), options.listen).await?;
+        let server = Server::bind(App::new(store)?, options.listen).await?;
         let end = asked_to_end()?;
         ready(server.address()?);
         server.run(end).await;
@@ -150,6 +150,8 @@ impl Server {
             });
         }
         drop(self.listener);
+        // Streams of events would never end by themselves.
+        self.app.ending.send_replace(true);
         tokio::select! {
             () = graceful.shutdown() => {}
             () = tokio::time::sleep(DRAIN_WAIT) => {}

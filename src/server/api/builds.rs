@@ -23,9 +23,11 @@ use crate::remote::wire::builds::{
     BaseSaid, BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventSaid, EventsSaid,
     ReceiptSaid, Stage, StageMode,
 };
+use crate::remote::wire::events::What;
 use crate::server::answer::{Answer, Failure, Keep, bytes, json};
 use crate::server::app::App;
 use crate::server::body;
+use crate::server::events::Happened;
 use crate::server::route::{BuildsAsked, ObjectsAsked};
 use crate::store::Store;
 use crate::store::rows::BuildRow;
@@ -50,6 +52,7 @@ pub async fn make(app: &Arc<App>, repo: RepoName, body: Body) -> Result<Answer, 
     };
     let row = app.write(move |store, time| create(store, options, time));
     let row = row.await?;
+    app.tell(&row.repo, Happened::to_build(What::Created, row.id));
     json(
         StatusCode::CREATED,
         &CreatedBuild {
@@ -200,11 +203,17 @@ pub async fn freeze(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Fa
 /// As [`make`].
 pub async fn purge(app: &Arc<App>, build: u64, is_dry: bool) -> Result<Answer, Failure> {
     let receipt = app.write(move |store, time| {
-        if is_dry {
+        let repo = store.reader()?.build(build)?.repo;
+        let receipt = if is_dry {
             store.rehearse_purge(build, time)
         } else {
             store.purge_build(build, time)
-        }
+        };
+        Ok((repo, receipt?))
     });
-    json(StatusCode::OK, &ReceiptSaid::from(receipt.await?))
+    let (repo, receipt) = receipt.await?;
+    if !is_dry {
+        app.tell(&repo, Happened::to_build(What::Purged, build));
+    }
+    json(StatusCode::OK, &ReceiptSaid::from(receipt))
 }

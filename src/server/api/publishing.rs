@@ -17,9 +17,11 @@ use crate::base::{Error, Result};
 use crate::build::publish::{PublishAnswer, PublishOptions, Tested, carried, merge, publish};
 use crate::build::withdraw::{Withdrawn, withdraw};
 use crate::remote::wire::builds::{OnConflictSaid, Publish, Publishing, SnapshotSaid, Withdrawal};
+use crate::remote::wire::events::What;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
+use crate::server::events::Happened;
 use crate::store::Store;
 use crate::store::rows::Published;
 use crate::store::settings::OnConflict;
@@ -70,6 +72,7 @@ pub async fn start(
     });
     let (repo, published) = merged.await?;
     let target = published.target.clone();
+    app.tell(&repo, Happened::to_build(What::Merged, build));
     let making = Arc::clone(app);
     // It goes on also if whoever asked has gone.
     let visible =
@@ -92,20 +95,28 @@ async fn make_visible(
 ) -> Result<Publishing> {
     let turn = app.turns.of(repo, target).await;
     let held = turn.lock().await;
-    let outcome = app
-        .write(move |store, time| switch(store, build, &options, time))
-        .await;
+    let switching = app.write(move |store, time| switch(store, build, &options, time));
+    let switched = switching.await;
     drop(held);
-    outcome
+    let (publishing, is_new) = switched?;
+    if is_new {
+        let seq = Some(publishing.seq);
+        app.tell(repo, Happened::to_ref(What::Published, target.clone(), seq));
+    }
+    Ok(publishing)
 }
 
-/// Makes what is pending visible, unless somebody else did.
-fn switch(store: &Store, build: u64, options: &PublishOptions, time: Time) -> Result<Publishing> {
-    let answer = match carried(store, build)? {
-        Some(answer) => answer,
-        None => publish(store, build, options, time)?,
-    };
-    Ok(visible(answer))
+/// Makes what is pending visible, unless somebody else did; says also whether that made a release.
+fn switch(
+    store: &Store,
+    build: u64,
+    options: &PublishOptions,
+    time: Time,
+) -> Result<(Publishing, bool)> {
+    match carried(store, build)? {
+        Some(answer) => Ok((visible(answer), false)),
+        None => Ok((visible(publish(store, build, options, time)?), true)),
+    }
 }
 
 fn waiting(published: &Published) -> Publishing {
@@ -143,8 +154,12 @@ pub(super) fn visible(answer: PublishAnswer) -> Publishing {
 ///
 /// As [`withdraw`].
 pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
-    let withdrawn = app.write(move |store, time| withdraw(store, build, time));
-    let said = match withdrawn.await? {
+    let withdrawn = app.write(move |store, time| {
+        let repo = store.reader()?.build(build)?.repo;
+        Ok((repo, withdraw(store, build, time)?))
+    });
+    let (repo, withdrawn) = withdrawn.await?;
+    let said = match withdrawn {
         Withdrawn::Pending { target, builds } => Withdrawal {
             target,
             builds,
@@ -156,6 +171,11 @@ pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
             seq: Some(answer.seq),
         },
     };
+    app.tell(&repo, Happened::to_build(What::Withdrawn, build));
+    if said.seq.is_some() {
+        let target = said.target.clone();
+        app.tell(&repo, Happened::to_ref(What::Published, target, said.seq));
+    }
     json(StatusCode::OK, &said)
 }
 

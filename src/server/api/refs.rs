@@ -9,6 +9,7 @@ use super::publishing::visible;
 use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::build::rollback::rollback;
+use crate::remote::wire::events::What;
 use crate::remote::wire::refs::{
     Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
 };
@@ -16,6 +17,7 @@ use crate::remote::wire::stats::StatsSaid;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
+use crate::server::events::Happened;
 use crate::store::Store;
 
 /// Releases that a log shows.
@@ -93,15 +95,23 @@ pub async fn hold(
     target: RefName,
     reason: Option<String>,
 ) -> Result<Answer, Failure> {
+    let what = if reason.is_some() {
+        What::Held
+    } else {
+        What::Released
+    };
+    let name = repo.clone();
     let said = app.write(move |store, _| {
         let reader = store.reader()?;
-        let row = reader.repo(&repo)?;
-        check_there(store, &repo, &target)?;
+        let row = reader.repo(&name)?;
+        check_there(store, &name, &target)?;
         store.record_hold(&row, &target, reason)?;
         let shown = store.reader()?.find_ref(&row, &target)?;
         shown.ok_or_else(|| Error::not_found("ref", &target))
     });
-    json(StatusCode::OK, &RefSaid::from(said.await?))
+    let row = said.await?;
+    app.tell(&repo, Happened::to_ref(what, row.name.clone(), None));
+    json(StatusCode::OK, &RefSaid::from(row))
 }
 
 /// Reads why a ref is held.

@@ -39,14 +39,15 @@ pub async fn upload(
         what: "packs that arrive",
         max: UPLOADS_MAX as u64,
     })?;
-    let app = Arc::clone(app);
+    let taking = Arc::clone(app);
     let received = streamed(body, PACK_BYTES_MAX, |arriving| async move {
-        let work = tokio::task::spawn_blocking(move || take(&app, build, announced, arriving));
+        let work = tokio::task::spawn_blocking(move || take(&taking, build, announced, arriving));
         let taken = work.await;
         taken.map_err(|error| Error::internal(format!("an upload ended early: {error}")))?
     });
     let received = received.await?;
     drop(place);
+    app.changed();
     json(StatusCode::OK, &received)
 }
 

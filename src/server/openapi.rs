@@ -1,0 +1,139 @@
+//! The description of the API, as an OpenAPI document made from the table of routes.
+//!
+//! # Not here
+//!
+//! Which routes there are (`server::route_table`), what documents say (`remote::wire`).
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::route_table::{Form, Needs, ROUTES, Row};
+use crate::remote::wire::problem::{PROBLEM_TYPE, Problem};
+
+/// The version of OpenAPI that the document follows.
+const OPENAPI: &str = "3.1.0";
+/// Where OpenAPI keeps descriptions that several requests use.
+const DEFINITIONS: &str = "/components/schemas";
+
+/// The whole document.
+#[must_use]
+pub fn document() -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = DEFINITIONS.into();
+    let mut generator = settings.into_generator();
+    let problem = generator.subschema_for::<Problem>();
+    let mut paths: Map<String, Value> = Map::new();
+    for row in ROUTES {
+        let path = row.template.replace('+', "");
+        let operations = paths.entry(path).or_insert_with(|| json!({}));
+        let described = operation(row, &mut generator, &problem);
+        if let Some(operations) = operations.as_object_mut() {
+            operations.insert(row.method.to_lowercase(), described);
+        }
+    }
+    json!({
+        "openapi": OPENAPI,
+        "info": {
+            "title": "Bindery",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Builds are filled, frozen, tested and published; what is published is read, and verified by whoever reads it.",
+            "license": { "name": "MIT OR Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+fn operation(row: &Row, generator: &mut SchemaGenerator, problem: &schemars::Schema) -> Value {
+    let mut operation = json!({
+        "summary": row.summary,
+        "operationId": operation_id(row),
+        "parameters": parameters(row),
+        "responses": {
+            "2XX": { "description": "Done.", "content": content(row.gives, generator) },
+            "default": {
+                "description": "It could not be done.",
+                "content": { PROBLEM_TYPE: { "schema": problem } },
+            },
+        },
+    });
+    if !matches!(row.takes, Form::Nothing) {
+        operation["requestBody"] = json!({ "content": content(row.takes, generator) });
+    }
+    match row.needs {
+        Needs::Nothing => operation["security"] = json!([]),
+        Needs::Read => operation["security"] = json!([{}, { "token": ["read"] }]),
+        Needs::Capability(capability) => operation["security"] = json!([{ "token": [capability] }]),
+    }
+    operation
+}
+
+fn content(form: Form, generator: &mut SchemaGenerator) -> Value {
+    match form {
+        Form::Nothing => json!({}),
+        Form::Document(describe) => {
+            json!({ "application/json": { "schema": describe(generator) } })
+        }
+        Form::Bytes(content_type) => json!({ content_type: {} }),
+    }
+}
+
+/// The names in braces, and what may stand in the query.
+fn parameters(row: &Row) -> Vec<Value> {
+    let names = row.template.split('/').filter_map(|part| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        Some(name.trim_end_matches('+'))
+    });
+    let in_path = names.map(|name| {
+        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+    });
+    let in_query = row
+        .query
+        .iter()
+        .map(|name| json!({ "name": name, "in": "query", "schema": { "type": "string" } }));
+    in_path.chain(in_query).collect()
+}
+
+/// A name for the operation, made of its method and path: `post_repos_repo_builds`.
+fn operation_id(row: &Row) -> String {
+    let path = row.template.trim_start_matches("/api/v1");
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    format!("{}_{}", row.method.to_lowercase(), words.join("_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_once() {
+        let document = document();
+        let ids: BTreeSet<String> = ROUTES.iter().map(operation_id).collect();
+        assert_eq!(ids.len(), ROUTES.len(), "two routes have the same name");
+        for row in ROUTES {
+            let path = row.template.replace('+', "");
+            let operation = &document["paths"][&path][row.method.to_lowercase()];
+            assert_eq!(operation["summary"], row.summary, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_description() {
+        let document = document();
+        let text = document.to_string();
+        let references = text.split("\"$ref\":\"#").skip(1);
+        let mut count = 0;
+        for reference in references.filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+            count += 1;
+        }
+        assert!(count > 20);
+    }
+}
