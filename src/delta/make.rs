@@ -12,6 +12,7 @@
 use std::io::Write;
 
 use super::bases::find_by_content;
+use super::frames::write_frames;
 use super::group::{Group, Made, groups};
 use super::inventory::{Inventory, Item, stored};
 use super::memo::Memo;
@@ -109,6 +110,9 @@ struct Counts {
     remembered: u64,
 }
 
+/// Writes objects into a pack.
+type WriteObjects = fn(&View<'_>, &[Item], u64, &mut Packing<'_>, &dyn Progress) -> Result<()>;
+
 /// A delta on its way into a pack.
 struct Making<'m, 's> {
     view: &'m View<'s>,
@@ -121,7 +125,7 @@ impl Making<'_, '_> {
     /// Packs all objects of a tree.
     fn everything(&self, tree: TreeRef, packing: &mut Packing<'_>) -> Result<Counts> {
         let inventory = Inventory::of(self.view, None, tree)?;
-        self.whole(&inventory, packing)?;
+        self.whole(&inventory, write_frames, packing)?;
         Ok(Counts {
             patched: 0,
             whole: inventory.blobs.len() as u64,
@@ -131,7 +135,12 @@ impl Making<'_, '_> {
     }
 
     /// Packs the snapshot, and objects that come whole.
-    fn whole(&self, inventory: &Inventory, packing: &mut Packing<'_>) -> Result<()> {
+    fn whole(
+        &self,
+        inventory: &Inventory,
+        write: WriteObjects,
+        packing: &mut Packing<'_>,
+    ) -> Result<()> {
         // What says how to read the rest comes first, for those who read a stream.
         let mut texts = vec![Item {
             kind: ObjectKind::Snapshot,
@@ -146,7 +155,7 @@ impl Making<'_, '_> {
         let budget_bytes = self.options.memory_bytes_max;
         lists
             .into_iter()
-            .try_for_each(|list| write_whole(self.view, list, budget_bytes, packing, self.progress))
+            .try_for_each(|list| write(self.view, list, budget_bytes, packing, self.progress))
     }
 
     /// Packs how the tree `b` follows from the tree `a`.
@@ -155,7 +164,9 @@ impl Making<'_, '_> {
         find_by_content(self.view, &mut plan)?;
         let mut script = Scripting::new(&plan);
         let whole: Vec<_> = script.whole().collect();
-        self.whole(&stored(self.view, &plan.old, &whole)?, packing)?;
+        let whole = stored(self.view, &plan.old, &whole)?;
+        // A delta has the same bytes wherever it is made.
+        self.whole(&whole, write_whole, packing)?;
         let groups = groups(&plan);
         self.progress
             .expect(groups.iter().map(|group| group.bytes).sum());

@@ -15,6 +15,7 @@ mod bases;
 pub mod changes;
 pub mod complete;
 mod follow;
+mod frames;
 mod group;
 pub mod inventory;
 mod large;

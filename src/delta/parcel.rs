@@ -6,11 +6,11 @@
 
 use std::io::Write;
 
+use super::frames::write_frames;
 use super::inventory::Item;
-
 use super::packing::Packing;
 use super::schedule::DELTA_MEMORY_BYTES_MAX;
-use super::whole::write_whole;
+
 use crate::base::Result;
 use crate::base::progress::Progress;
 use crate::object::pack::PackSummary;
@@ -28,6 +28,6 @@ pub fn pack_objects(
     progress: &dyn Progress,
 ) -> Result<PackSummary> {
     let mut packing = Packing::start(out, None)?;
-    write_whole(view, items, DELTA_MEMORY_BYTES_MAX, &mut packing, progress)?;
+    write_frames(view, items, DELTA_MEMORY_BYTES_MAX, &mut packing, progress)?;
     packing.finish()
 }

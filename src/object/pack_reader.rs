@@ -140,6 +140,17 @@ impl<B: AsRef<[u8]>> PackReader<B> {
         }
     }
 
+    /// How many objects a frame holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::stored_frame`].
+    pub fn frame_objects(&self, number: u32) -> Result<u32> {
+        let header = self.stored_frame(number)?.first_chunk();
+        let header = header.ok_or_else(|| disagreement(number))?;
+        Ok(FrameHeader::decode(header)?.objects())
+    }
+
     /// The bytes that the frame table names, and what it says of them; the caller compares the frame's own header.
     pub(super) fn located_frame(&self, number: u32) -> Result<(FrameEntry, &[u8])> {
         let entry = self.frame_entry(number)?;

@@ -16,6 +16,7 @@ use crate::base::id::Hash;
 use crate::base::name::RefName;
 use crate::base::path::TreePath;
 use crate::build::publish::PublishAnswer;
+use crate::delta::receive::Announced;
 use crate::disk::files::Mapping;
 use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
@@ -24,8 +25,17 @@ use crate::store::rows::BuildRow;
 /// Objects in one question about what is missing: the question stays below 2.2 MB, and its answer below 8 KiB.
 pub const MISSING_OBJECTS_MAX: usize = 65_536;
 
-/// The builds of one repo, where they are published.
-pub trait Builds {
+/// A pack of objects to be handed in.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// Its hash, and how many frames it has.
+    pub announced: Announced,
+    /// Its bytes.
+    pub bytes: Mapping,
+}
+
+/// The builds of one repo, where they are published. Several threads may ask at once.
+pub trait Builds: Sync {
     /// Where they are, in words for messages.
     fn place(&self) -> String;
 
@@ -49,7 +59,7 @@ pub trait Builds {
     ///
     /// As [`create`](Self::create); [`Error::Malformed`](crate::base::Error::Malformed) or
     /// [`Error::Damaged`](crate::base::Error::Damaged) if it is not what it says, and nothing of it is kept then.
-    fn receive(&self, build: u64, pack: Mapping) -> Result<u64>;
+    fn receive(&self, build: u64, parcel: &Parcel) -> Result<u64>;
 
     /// Stages a directory, all of which was sent or is there.
     ///

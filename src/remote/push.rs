@@ -10,18 +10,21 @@
 //!
 //! How files become a tree (`build::stage`), what the other side checks (`remote::store_builds`).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use super::builds::{Builds, MISSING_OBJECTS_MAX};
+use super::builds::{Builds, MISSING_OBJECTS_MAX, Parcel};
 use super::wire::builds::StageMode;
-use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
+use crate::base::{Error, Result};
 use crate::build::publish::PublishAnswer;
 use crate::delta::inventory::Item;
 use crate::delta::parcel::pack_objects;
+use crate::delta::receive::Announced;
 use crate::object::edges::{Edge, edges_of};
 use crate::object::kind::ObjectKind;
 use crate::object::pack::{PACK_BYTES_TARGET, PACK_OBJECTS_TARGET};
@@ -30,6 +33,9 @@ use crate::store::download::Download;
 use crate::store::reach::tree_edge;
 use crate::store::rows::BuildRow;
 use crate::store::view::View;
+
+/// Packs that are sent at a time.
+const CONNECTIONS: usize = 3;
 
 /// Where a directory goes, and how far.
 #[derive(Clone, Debug)]
@@ -134,28 +140,64 @@ struct Sender<'a, 's> {
 }
 
 impl Sender<'_, '_> {
-    /// What the other side lacks of a directory: texts first, then blobs in the order in which trees name them.
-    fn ask(&mut self, tree: TreeRef) -> Result<Vec<Item>> {
-        let (mut texts, mut blobs) = (Vec::new(), Vec::new());
-        let mut asked = HashSet::new();
-        let mut level = vec![tree_edge(tree)];
-        // Each level lies deeper in the tree, so there are no more of them than paths may have names.
-        while !level.is_empty() {
-            level.retain(|edge| asked.insert((edge.kind, edge.id)));
-            let lacking = self.lacking(&level)?;
-            level = Vec::new();
-            for edge in lacking {
+    /// What the other side lacks of a directory: trees and recipes, and blobs in the order in which trees name them.
+    fn ask(&mut self, tree: TreeRef) -> Result<Lacking> {
+        let mut lacking = Lacking::default();
+        let mut contents = self.ask_trees(tree, &mut lacking)?;
+        // Recipes name pieces, which may be recipes: each round lies deeper, and there are no more than levels of those.
+        while !contents.is_empty() {
+            let asked = self.lacking(&contents)?;
+            contents = Vec::new();
+            for edge in asked {
                 if edge.kind == ObjectKind::Blob {
-                    blobs.push(item(edge, edge.size));
+                    lacking.blobs.push(item(edge, edge.size));
                     continue;
                 }
                 let text = self.view.read(edge.kind, edge.id)?;
-                texts.push(item(edge, text.as_slice()?.len() as u64));
-                level.extend(edges_of(edge.kind, text.as_slice()?)?);
+                let text = text.as_slice()?;
+                lacking.texts.push(item(edge, text.len() as u64));
+                let pieces = edges_of(edge.kind, text)?.into_iter();
+                contents.extend(pieces.filter(|edge| lacking.is_new(edge)));
             }
         }
-        texts.extend(blobs);
-        Ok(texts)
+        Ok(lacking)
+    }
+
+    /// Asks about trees from the top down, as many at once as one question may hold; what a tree that is there holds is
+    /// there, too. Returns the contents that the lacking ones name.
+    fn ask_trees(&mut self, root: TreeRef, lacking: &mut Lacking) -> Result<Vec<Edge>> {
+        let mut contents = Vec::new();
+        let mut waiting = VecDeque::from([tree_edge(root)]);
+        lacking.asked.insert((ObjectKind::Tree, root.id.hash()));
+        while !waiting.is_empty() {
+            let mut question: Vec<Tree> = Vec::new();
+            while question.len() < MISSING_OBJECTS_MAX
+                && let Some(edge) = waiting.pop_front()
+            {
+                let text = self.view.read(edge.kind, edge.id)?;
+                let text = text.as_slice()?;
+                let (trees, others): (Vec<Edge>, Vec<Edge>) = edges_of(edge.kind, text)?
+                    .into_iter()
+                    .filter(|edge| lacking.is_new(edge))
+                    .partition(|edge| edge.kind == ObjectKind::Tree);
+                waiting.extend(trees);
+                question.push(Tree {
+                    edge,
+                    bytes: text.len() as u64,
+                    others,
+                });
+            }
+            let edges: Vec<Edge> = question.iter().map(|tree| tree.edge).collect();
+            let answered: HashSet<Hash> =
+                self.lacking(&edges)?.iter().map(|edge| edge.id).collect();
+            for tree in question {
+                if answered.contains(&tree.edge.id) {
+                    lacking.texts.push(item(tree.edge, tree.bytes));
+                    contents.extend(tree.others);
+                }
+            }
+        }
+        Ok(contents)
     }
 
     fn lacking(&mut self, edges: &[Edge]) -> Result<Vec<Edge>> {
@@ -171,20 +213,89 @@ impl Sender<'_, '_> {
         Ok(lacking)
     }
 
-    /// Sends objects in packs of the usual size.
-    fn send(&mut self, items: &[Item], progress: &dyn Progress) -> Result<()> {
-        progress.expect(items.iter().map(|item| item.bytes).sum());
-        for items in parcels(items) {
-            let mut file = Download::create(self.view.store())?;
-            pack_objects(self.view, items, &mut file, progress)?;
-            let pack = file.finish()?;
-            self.requests += 1;
-            self.sent_objects += items.len() as u64;
-            self.sent_bytes += pack.len() as u64;
-            self.to.receive(self.build, pack)?;
+    /// Sends objects in packs of the usual size, several at a time.
+    fn send(&mut self, lacking: &Lacking, progress: &dyn Progress) -> Result<()> {
+        progress.expect(lacking.items().map(|item| item.bytes).sum());
+        let parcels = Mutex::new(parcels(&lacking.texts).chain(parcels(&lacking.blobs)));
+        let (view, to, build) = (self.view, self.to, self.build);
+        let send_some = || -> Result<Sent> {
+            let mut sent = Sent::default();
+            loop {
+                let next = parcels
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .next();
+                let Some(items) = next else {
+                    return Ok(sent);
+                };
+                let parcel = make_parcel(view, items, progress)?;
+                to.receive(build, &parcel)?;
+                sent.packs += 1;
+                sent.objects += items.len() as u64;
+                sent.bytes += parcel.bytes.len() as u64;
+            }
+        };
+        let outcomes: Vec<Result<Sent>> = thread::scope(|scope| {
+            let senders = [(); CONNECTIONS].map(|()| scope.spawn(send_some));
+            let ended = || Err(Error::internal("a thread that sends ended early"));
+            let senders = senders.into_iter();
+            senders
+                .map(|sender| sender.join().unwrap_or_else(|_| ended()))
+                .collect()
+        });
+        for outcome in outcomes {
+            let sent = outcome?;
+            self.requests += sent.packs;
+            self.sent_objects += sent.objects;
+            self.sent_bytes += sent.bytes;
         }
         Ok(())
     }
+}
+
+/// A tree that is asked about.
+struct Tree {
+    edge: Edge,
+    bytes: u64,
+    /// What it names beside trees.
+    others: Vec<Edge>,
+}
+
+/// What the other side lacks.
+#[derive(Default)]
+struct Lacking {
+    texts: Vec<Item>,
+    blobs: Vec<Item>,
+    asked: HashSet<(ObjectKind, Hash)>,
+}
+
+impl Lacking {
+    /// Whether an object comes up for the first time.
+    fn is_new(&mut self, edge: &Edge) -> bool {
+        self.asked.insert((edge.kind, edge.id))
+    }
+
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        self.texts.iter().chain(&self.blobs)
+    }
+}
+
+/// What one connection sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    packs: u64,
+    objects: u64,
+    bytes: u64,
+}
+
+fn make_parcel(view: &View<'_>, items: &[Item], progress: &dyn Progress) -> Result<Parcel> {
+    let mut file = Download::create(view.store())?;
+    let pack = pack_objects(view, items, &mut file, progress)?;
+    let (id, frames) = (pack.id, pack.frames);
+    Ok(Parcel {
+        announced: Announced { id, frames },
+        bytes: file.finish()?,
+    })
 }
 
 fn item(edge: Edge, bytes: u64) -> Item {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::builds::{Builds, MISSING_OBJECTS_MAX};
+use super::builds::{Builds, MISSING_OBJECTS_MAX, Parcel};
 use super::wire::builds::StageMode;
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
@@ -18,7 +18,6 @@ use crate::build::publish::{PublishAnswer, PublishOptions, publish};
 use crate::build::verify::verify_staged;
 use crate::delta::receive::{Announced, receive};
 use crate::delta::unpack::take_in;
-use crate::disk::files::Mapping;
 use crate::object::directory::TreeSource;
 use crate::object::kind::ObjectKind;
 use crate::object::pack_reader::PackReader;
@@ -103,10 +102,15 @@ impl Builds for StoreBuilds<'_> {
         objects.iter().map(is_missing).collect()
     }
 
-    fn receive(&self, build: u64, pack: Mapping) -> Result<u64> {
+    fn receive(&self, build: u64, parcel: &Parcel) -> Result<u64> {
         let view = self.store.view(&self.repo, &[build])?;
         let mut intake = self.store.intake();
-        take_in(&PackReader::open(pack)?, &view, &mut intake, &Silent)?;
+        take_in(
+            &PackReader::open(parcel.bytes.clone())?,
+            &view,
+            &mut intake,
+            &Silent,
+        )?;
         Ok(self.land(build, intake.finish()?)?.stored_bytes)
     }
 

@@ -1,7 +1,7 @@
 //! Packs: what a snapshot has and another has not, as one file whose URL never means anything else.
 //!
 //! A delta that lies ready is sent as it is. Any other pack is made when somebody asks for it, into a file without a name,
-//! and kept for those who ask next or go on where they broke off: the same two snapshots always give the same bytes.
+//! and kept for those who ask next or go on where they broke off.
 //!
 //! # Invariants
 //!
@@ -24,6 +24,7 @@ use super::ranges::Span;
 use super::route::{Base, PackName};
 use super::sight::{Sight, sized};
 use crate::base::cache::Cache;
+use crate::base::id::{HASH_BYTES, Hash};
 use crate::base::progress::Silent;
 use crate::base::{Error, Result};
 use crate::delta::make::{MakeOptions, make};
@@ -130,17 +131,13 @@ pub async fn pack(app: &Arc<App>, wish: &Wish, base: Base, name: PackName) -> Re
         Ok((sight, ready))
     });
     let (sight, ready) = found.await?;
-    let (pack, etag) = match ready {
-        // Deltas that are prepared may take more time to be smaller than those made on demand.
-        Some(delta) => (delta, "ready"),
-        None => (app.packs.find(app, (sight, name.clone())).await?, "made"),
+    let pack = match ready {
+        Some(delta) => delta,
+        None => app.packs.find(app, (sight, name)).await?,
     };
-    let from = name
-        .from
-        .map_or_else(|| "full".into(), |from| from.to_string());
     let facts = Facts {
         content_type: PACK_TYPE.into(),
-        etag: format!("{}-{from}-{}-{etag}", name.to, pack.len()),
+        etag: etag(&pack),
         modified: None,
         keep: Keep::Forever,
     };
@@ -149,6 +146,13 @@ pub async fn pack(app: &Arc<App>, wish: &Wish, base: Base, name: PackName) -> Re
         bytes: pack,
     };
     Ok(answer(wish, Arc::new(content), &facts))
+}
+
+/// A name for the bytes of a pack: the hash at its end. Two packs of the same snapshots may differ, such as a delta that was
+/// made at once and one that was made with more time.
+fn etag(pack: &Mapping) -> String {
+    let hash = pack.last_chunk::<HASH_BYTES>();
+    hash.map_or_else(String::new, |hash| Hash::from_bytes(*hash).to_string())
 }
 
 /// A file of the store.

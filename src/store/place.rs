@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::disk::files::Mapping;
+use crate::object::pack::Location;
 use crate::object::pack_reader::PackReader;
 
 /// A pack opened to read.
@@ -30,6 +31,16 @@ impl Place {
     #[must_use]
     pub const fn length(self) -> u32 {
         self.length
+    }
+
+    /// Where it lies within its pack.
+    #[must_use]
+    pub const fn location(self) -> Location {
+        Location {
+            frame: self.frame,
+            start: self.start,
+            length: self.length,
+        }
     }
 
     /// The frame in which it lies, by the pack's number and its own: what is read together.

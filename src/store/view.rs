@@ -305,7 +305,12 @@ impl<'s> View<'s> {
         self.read_at(kind, id, found.place())
     }
 
-    fn find_or_fail(&self, kind: ObjectKind, id: Hash) -> Result<Found> {
+    /// Finds an object that must be there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the view does not show it.
+    pub fn find_or_fail(&self, kind: ObjectKind, id: Hash) -> Result<Found> {
         let found = self.find(kind, id)?;
         found.ok_or_else(|| Error::not_found(kind.name(), id))
     }
@@ -332,6 +337,19 @@ impl<'s> View<'s> {
             )));
         }
         Ok(bytes)
+    }
+
+    /// Opens the pack in which an object lies that was found here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if it cannot be opened.
+    pub fn pack_at(&self, place: Place) -> Result<OpenPack> {
+        let mut own = self.own.iter();
+        match own.find(|own| own.number == place.pack) {
+            Some(own) => Ok(Arc::clone(&own.pack)),
+            None => self.published_pack(place.pack),
+        }
     }
 
     fn published_pack(&self, number: u64) -> Result<OpenPack> {
