@@ -1,10 +1,12 @@
 //! The application: what every request has at hand.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::access::Anonymous;
 use super::api::publishing::Turns;
 use super::api::upload::UPLOADS_MAX;
 use super::blobs::ObjectCache;
@@ -12,16 +14,19 @@ use super::events::{Events, Happened};
 use super::idempotency::Done;
 use super::packs::PackCache;
 use super::pool::Pool;
-use crate::base::Result;
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
+use crate::base::{Error, Result};
 use crate::store::Store;
+use crate::trust::token::TokenKey;
 
 /// What every request has at hand.
 #[derive(Debug)]
 pub struct App {
     /// The store.
     pub store: Store,
+    /// What is read without a token.
+    pub anonymous: Anonymous,
     /// Where its work is done.
     pub pool: Pool,
     /// Objects that were read lately.
@@ -42,6 +47,10 @@ pub struct App {
     pub changes: watch::Sender<u64>,
     /// When the server started.
     pub started: Instant,
+    /// The key of tokens, once one was shown.
+    key: OnceLock<TokenKey>,
+    /// Bytes that were brought with each token since the server started.
+    brought: Mutex<HashMap<String, u64>>,
 }
 
 impl App {
@@ -50,10 +59,13 @@ impl App {
     /// # Errors
     ///
     /// [`Error::Time`](crate::base::Error::Time) if the clock cannot be read.
-    pub fn new(store: Store) -> Result<Arc<Self>> {
+    pub fn new(store: Store, anonymous: Anonymous) -> Result<Arc<Self>> {
         let run = Time::now()?.seconds();
         Ok(Arc::new(Self {
+            key: OnceLock::new(),
+            brought: Mutex::default(),
             store,
+            anonymous,
             pool: Pool::new(),
             objects: ObjectCache::new(),
             packs: PackCache::new(),
@@ -65,6 +77,30 @@ impl App {
             changes: watch::Sender::new(0),
             started: Instant::now(),
         }))
+    }
+
+    /// The key that makes and checks tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAllowed`] if no token was ever made; what the store answers.
+    pub fn token_key(&self) -> Result<&TokenKey> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let key = self.store.tokens().key()?;
+        let key = key.ok_or_else(|| Error::NotAllowed {
+            reason: "this server has made no token yet".into(),
+        })?;
+        Ok(self.key.get_or_init(|| key))
+    }
+
+    /// Counts bytes that a caller brings; returns how many that makes.
+    pub fn bring(&self, caller: &str, bytes: u64) -> u64 {
+        let mut brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = brought.entry(caller.to_owned()).or_default();
+        *sum = sum.saturating_add(bytes);
+        *sum
     }
 
     /// The time it is.

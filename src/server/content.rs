@@ -78,6 +78,12 @@ impl Wish {
         &self.headers
     }
 
+    /// The bytes that the body of the request has, if it says so.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.header(CONTENT_LENGTH)?.parse().ok()
+    }
+
     fn header(&self, name: axum::http::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

@@ -10,12 +10,14 @@ use axum::body::Body;
 use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
 
+use super::access::{Caller, admit};
 use super::answer::{Answer, Failure, json};
 use super::api::upload::upload;
 use super::api::{builds, publishing, refs};
 use super::app::App;
 use super::body::small;
 use super::content::Wish;
+use super::context::Context;
 use super::idempotency::Named;
 use super::packs::pack;
 use super::reading::{Document, document, healthy};
@@ -53,13 +55,19 @@ fn refuse(no_route: NoRoute, target: &str) -> Failure {
 
 async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
-    let target = head.uri.to_string();
-    let wish = Wish::new(head.method, head.headers);
+    let caller = Caller::of(app, &head.headers).await?;
+    let context = Context {
+        act: format!("{} {}", head.method, head.uri.path()),
+        caller,
+        wish: Wish::new(head.method, head.headers),
+    };
+    admit(app, &context.caller, &asked, &context.act).await?;
     if asked.row.method != "POST" {
-        return route(app, &wish, asked.route, body).await;
+        return route(app, &context, asked.route, body).await;
     }
-    let Some(named) = Named::of(wish.headers(), "", &target)? else {
-        return route(app, &wish, asked.route, body).await;
+    let (headers, name) = (context.wish.headers(), context.caller.name());
+    let Some(named) = Named::of(headers, &name, &head.uri.to_string())? else {
+        return route(app, &context, asked.route, body).await;
     };
     let body = small(
         body,
@@ -67,11 +75,17 @@ async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<
         POST_BYTES_MAX,
     )
     .await?;
-    let work = |body| route(app, &wish, asked.route, body);
+    let work = |body| route(app, &context, asked.route, body);
     app.done.once(named, body, work).await
 }
 
-async fn route(app: &Arc<App>, wish: &Wish, route: Route, body: Body) -> Result<Answer, Failure> {
+async fn route(
+    app: &Arc<App>,
+    context: &Context,
+    route: Route,
+    body: Body,
+) -> Result<Answer, Failure> {
+    let (wish, caller) = (&context.wish, &context.caller);
     let answer = match route {
         Route::Heads(base) => document(app, wish, base, Document::Heads).await?,
         Route::Keyset(base, version) => {
@@ -81,7 +95,7 @@ async fn route(app: &Arc<App>, wish: &Wish, route: Route, body: Body) -> Result<
         Route::Object(base, id) => document(app, wish, base, Document::Object(id)).await?,
         Route::Pin(base) => document(app, wish, base, Document::Pin).await?,
         Route::Pack(base, name) => pack(app, wish, base, name).await?,
-        Route::Repos => refs::repos(app).await?,
+        Route::Repos => refs::repos(app, caller).await?,
         Route::Refs(repo) => refs::refs(app, repo).await?,
         Route::Log(repo, target) => refs::log(app, repo, target).await?,
         Route::Rollback(repo, target) => refs::roll_back(app, repo, target, body).await?,
@@ -89,16 +103,16 @@ async fn route(app: &Arc<App>, wish: &Wish, route: Route, body: Body) -> Result<
             refs::hold(app, repo, target, refs::reason(body).await?).await?
         }
         Route::Release(repo, target) => refs::hold(app, repo, target, None).await?,
-        Route::CreateBuild(repo) => builds::make(app, repo, body).await?,
-        Route::Builds(asked) => builds::list(app, asked).await?,
+        Route::CreateBuild(repo) => builds::make(app, context, repo, body).await?,
+        Route::Builds(asked) => builds::list(app, caller, asked).await?,
         Route::Build(build) => builds::show(app, build).await?,
         Route::BuildLog(build) => builds::log(app, build).await?,
         Route::Missing(build, kind) => builds::missing(app, build, kind, body).await?,
-        Route::Upload(build, announced) => upload(app, build, announced, body).await?,
-        Route::Stage(build) => builds::stage(app, build, body).await?,
+        Route::Upload(build, announced) => upload(app, context, build, announced, body).await?,
+        Route::Stage(build) => builds::stage(app, context, build, body).await?,
         Route::Commit(build) => builds::freeze(app, build, body).await?,
         Route::Publish(build, is_waited_for) => {
-            publishing::start(app, build, is_waited_for, body).await?
+            publishing::start(app, context, build, is_waited_for, body).await?
         }
         Route::Withdraw(build) => publishing::take_out(app, build).await?,
         Route::Purge(build, is_dry) => builds::purge(app, build, is_dry).await?,

@@ -11,12 +11,14 @@
 //!
 //! What the texts on the wire look like (`remote::wire`), the client (`remote::http`).
 
+pub mod access;
 pub mod answer;
 pub mod api;
 pub mod app;
 pub mod blobs;
 pub mod body;
 pub mod content;
+pub mod context;
 pub mod dispatch;
 pub mod events;
 pub mod idempotency;

@@ -67,7 +67,9 @@ fn operation(row: &Row, generator: &mut SchemaGenerator, problem: &schemars::Sch
     match row.needs {
         Needs::Nothing => operation["security"] = json!([]),
         Needs::Read => operation["security"] = json!([{}, { "token": ["read"] }]),
-        Needs::Capability(capability) => operation["security"] = json!([{ "token": [capability] }]),
+        Needs::Capability(capability) => {
+            operation["security"] = json!([{ "token": [capability.word()] }])
+        }
     }
     operation
 }

@@ -18,6 +18,7 @@ use crate::remote::wire::builds::{
 use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
 use crate::remote::wire::stats::StatsSaid;
 use crate::store::rows::BuildState;
+use crate::trust::token::capability::Capability;
 
 /// What a caller must be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub enum Needs {
     /// To read what is published, or a build's test repository; the settings say what needs a token.
     Read,
     /// This.
-    Capability(&'static str),
+    Capability(Capability),
 }
 
 /// One kind of request.
@@ -120,12 +121,12 @@ const EVENTS: (Form, Form) = (Form::Nothing, Form::Bytes("text/event-stream"));
 
 const NOTHING: Needs = Needs::Nothing;
 const READ: Needs = Needs::Read;
-const STAGE: Needs = Needs::Capability("stage");
-const COMMIT: Needs = Needs::Capability("commit");
-const PUBLISH: Needs = Needs::Capability("publish");
-const WITHDRAW: Needs = Needs::Capability("withdraw");
-const PURGE: Needs = Needs::Capability("purge");
-const ADMIN: Needs = Needs::Capability("admin");
+const STAGE: Needs = Needs::Capability(Capability::Stage);
+const COMMIT: Needs = Needs::Capability(Capability::Commit);
+const PUBLISH: Needs = Needs::Capability(Capability::Publish);
+const WITHDRAW: Needs = Needs::Capability(Capability::Withdraw);
+const PURGE: Needs = Needs::Capability(Capability::Purge);
+const ADMIN: Needs = Needs::Capability(Capability::Admin);
 
 fn in_repo(given: &Given) -> Result<Base> {
     given.part("repo").map(Base::Repo)

@@ -23,6 +23,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
+use super::access::Anonymous;
 use super::app::App;
 use super::dispatch;
 use crate::base::{Error, Result};
@@ -46,6 +47,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ServeOptions {
     /// Where to listen; port 0 is any free one.
     pub listen: SocketAddr,
+    /// What is read without a token.
+    pub anonymous: Anonymous,
 }
 
 /// Serves a store until the process is asked to end by SIGINT or SIGTERM. `ready` is told the address.
@@ -58,7 +61,7 @@ pub fn serve(store: Store, options: &ServeOptions, ready: &dyn Fn(SocketAddr)) -
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(failed)?;
     let outcome = runtime.block_on(async {
-        let server = Server::bind(App::new(store)?, options.listen).await?;
+        let server = Server::bind(App::new(store, options.anonymous)?, options.listen).await?;
         let end = asked_to_end()?;
         ready(server.address()?);
         server.run(end).await;

@@ -24,14 +24,20 @@ use crate::remote::wire::builds::{
     ReceiptSaid, Stage, StageMode,
 };
 use crate::remote::wire::events::What;
+use crate::server::access::{Anonymous, Caller, Scope};
 use crate::server::answer::{Answer, Failure, Keep, bytes, json};
 use crate::server::app::App;
 use crate::server::body;
+use crate::server::context::Context;
 use crate::server::events::Happened;
 use crate::server::route::{BuildsAsked, ObjectsAsked};
 use crate::store::Store;
 use crate::store::rows::BuildRow;
+use crate::trust::token::capability::Capability;
+use crate::trust::token::{self, Block};
 
+/// The label that says with which token a build was made.
+pub const TOKEN_LABEL: &str = "token";
 /// Builds on one page.
 pub const PAGE_BUILDS_MAX: usize = 100;
 /// The content type of ids and bits.
@@ -42,23 +48,45 @@ const BYTES: &str = "application/octet-stream";
 /// # Errors
 ///
 /// As [`create`]; so for the others, what the verbs of builds answer.
-pub async fn make(app: &Arc<App>, repo: RepoName, body: Body) -> Result<Answer, Failure> {
+pub async fn make(
+    app: &Arc<App>,
+    context: &Context,
+    repo: RepoName,
+    body: Body,
+) -> Result<Answer, Failure> {
     let asked: CreateBuild = body::document(body).await?;
+    let scope = Scope::in_repo(repo.clone(), asked.target.clone());
+    context.admit(app, Capability::Stage, scope).await?;
+    if let Some(from) = asked.from {
+        let row = app.work(move |app| app.store.reader()?.build(from)).await?;
+        context
+            .admit(app, Capability::Stage, Scope::of_build(&row))
+            .await?;
+    }
+    let mut labels = asked.labels;
+    labels.insert(TOKEN_LABEL.into(), context.caller.name());
     let options = CreateOptions {
         repo,
         target: asked.target,
-        labels: asked.labels,
+        labels,
         from: asked.from,
     };
     let row = app.write(move |store, time| create(store, options, time));
     let row = row.await?;
     app.tell(&row.repo, Happened::to_build(What::Created, row.id));
+    let block = Block {
+        builds: Some(token::scope::Scope::one(row.id)),
+        ..Block::default()
+    };
+    let narrowed = context.caller.holder()?.token.narrow(block);
+    // A token that cannot be narrowed any more is as narrow as it gets.
+    let token = narrowed.ok().map(|token| token.to_text().to_string());
     json(
         StatusCode::CREATED,
         &CreatedBuild {
             build: row.id,
             base: row.base.map(BaseSaid::from),
-            token: None,
+            token,
         },
     )
 }
@@ -68,12 +96,15 @@ pub async fn make(app: &Arc<App>, repo: RepoName, body: Body) -> Result<Answer, 
 /// # Errors
 ///
 /// As [`make`].
-pub async fn list(app: &Arc<App>, asked: BuildsAsked) -> Result<Answer, Failure> {
+pub async fn list(app: &Arc<App>, caller: &Caller, asked: BuildsAsked) -> Result<Answer, Failure> {
+    let caller = caller.clone();
     let page = app.work(move |app| {
         let wanted = |row: &BuildRow| {
+            let may_read = caller.may_read(app, Anonymous::Builds, &Scope::of_build(row));
             let is_in = asked.repo.as_ref().is_none_or(|repo| *repo == row.repo);
             let is_for = asked.target.is_none() || asked.target == row.target;
-            is_in && is_for && asked.state.is_none_or(|state| state == row.state)
+            let is_as = asked.state.is_none_or(|state| state == row.state);
+            is_in && is_for && is_as && may_read.unwrap_or(false)
         };
         let reader = app.store.reader()?;
         reader.newest_builds(asked.cursor, PAGE_BUILDS_MAX, &wanted)
@@ -161,8 +192,21 @@ fn missing_bits(store: &Store, build: u64, kind: ObjectsAsked, ids: &[Hash]) -> 
 /// # Errors
 ///
 /// As [`make`].
-pub async fn stage(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Failure> {
+pub async fn stage(
+    app: &Arc<App>,
+    context: &Context,
+    build: u64,
+    body: Body,
+) -> Result<Answer, Failure> {
     let asked: Stage = body::document(body).await?;
+    let row = app
+        .work(move |app| app.store.reader()?.build(build))
+        .await?;
+    let scope = Scope {
+        path: Some(asked.at.clone()),
+        ..Scope::of_build(&row)
+    };
+    context.admit(app, Capability::Stage, scope).await?;
     let row = app.write(move |store, time| {
         stage_one(store, build, asked, time)?;
         store.reader()?.build(build)

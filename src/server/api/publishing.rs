@@ -18,13 +18,16 @@ use crate::build::publish::{PublishAnswer, PublishOptions, Tested, carried, merg
 use crate::build::withdraw::{Withdrawn, withdraw};
 use crate::remote::wire::builds::{OnConflictSaid, Publish, Publishing, SnapshotSaid, Withdrawal};
 use crate::remote::wire::events::What;
+use crate::server::access::Scope;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
+use crate::server::context::Context;
 use crate::server::events::Happened;
 use crate::store::Store;
 use crate::store::rows::Published;
 use crate::store::settings::OnConflict;
+use crate::trust::token::capability::Capability;
 
 /// Whose turn it is to make visible what is pending, for each ref that somebody waits for.
 #[derive(Debug, Default)]
@@ -49,11 +52,21 @@ impl Turns {
 /// As [`publish`].
 pub async fn start(
     app: &Arc<App>,
+    context: &Context,
     build: u64,
     is_waited_for: bool,
     body: Body,
 ) -> Result<Answer, Failure> {
     let asked: Publish = body::document(body).await?;
+    let row = app
+        .work(move |app| app.store.reader()?.build(build))
+        .await?;
+    let scope = Scope::of_build(&row);
+    let scope = Scope {
+        target: asked.target.clone().or(scope.target),
+        ..scope
+    };
+    context.admit(app, Capability::Publish, scope).await?;
     let options = PublishOptions {
         target: asked.target,
         on_conflict: asked.on_conflict.map(OnConflict::from),

@@ -14,6 +14,7 @@ use crate::remote::wire::refs::{
     Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
 };
 use crate::remote::wire::stats::StatsSaid;
+use crate::server::access::{Anonymous, Caller, Scope};
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
@@ -28,8 +29,13 @@ pub const LOG_RELEASES_MAX: usize = 1000;
 /// # Errors
 ///
 /// What the store answers; so for the others.
-pub async fn repos(app: &Arc<App>) -> Result<Answer, Failure> {
-    let rows = app.work(|app| app.store.reader()?.repos()).await?;
+pub async fn repos(app: &Arc<App>, caller: &Caller) -> Result<Answer, Failure> {
+    let mut rows = app.work(|app| app.store.reader()?.repos()).await?;
+    rows.retain(|row| {
+        let scope = Scope::in_repo(row.name.clone(), None);
+        let may_read = caller.may_read(app, Anonymous::Published, &scope);
+        may_read.unwrap_or(false)
+    });
     let repos = rows.into_iter().map(RepoSaid::from).collect();
     json(StatusCode::OK, &Repos { repos })
 }

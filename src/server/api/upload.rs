@@ -15,9 +15,12 @@ use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
 use crate::remote::store_builds::StoreBuilds;
 use crate::remote::wire::builds::Received;
+use crate::server::access::Scope;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body::{Arriving, streamed};
+use crate::server::context::Context;
+use crate::trust::token::capability::Capability;
 
 /// Packs that arrive at a time: each may hold one frame in memory, as it came and expanded, which is 32 MiB at most and
 /// 1 MiB as a rule.
@@ -30,10 +33,21 @@ pub const UPLOADS_MAX: usize = 32;
 /// [`Error::Malformed`] or [`Error::Limit`] if it is none; [`Error::State`] if the build is not open.
 pub async fn upload(
     app: &Arc<App>,
+    context: &Context,
     build: u64,
     announced: Announced,
     body: Body,
 ) -> Result<Answer, Failure> {
+    let row = app
+        .work(move |app| app.store.reader()?.build(build))
+        .await?;
+    // What does not say how long it is may be as long as anything may.
+    let bytes = context.wish.length().unwrap_or(PACK_BYTES_MAX);
+    let scope = Scope {
+        bytes: Some(app.bring(&context.caller.name(), bytes)),
+        ..Scope::of_build(&row)
+    };
+    context.admit(app, Capability::Stage, scope).await?;
     let place = app.uploads.try_acquire();
     let place = place.map_err(|_| Error::TooMany {
         what: "packs that arrive",
