@@ -15,10 +15,12 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
+use super::anonymous::Anonymous;
 use super::answer::Failure;
 use super::app::App;
-use super::route::{Asked, Base, Route};
+use super::route::{Base, Route};
 use super::route_table::Needs;
+use super::router::Asked;
 use crate::base::clock::Time;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
@@ -29,18 +31,6 @@ use crate::store::rows::BuildRow;
 use crate::trust::token::basic::password_of;
 use crate::trust::token::capability::Capability;
 use crate::trust::token::{Denied, Request, Token, Verified};
-
-/// What is read without a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Anonymous {
-    /// Nothing.
-    Nothing,
-    /// What is published.
-    #[default]
-    Published,
-    /// What is published, and builds with their test repositories.
-    Builds,
-}
 
 /// Who asks.
 #[derive(Clone, Debug)]

@@ -6,19 +6,23 @@ use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::access::Anonymous;
-use super::api::publishing::Turns;
-use super::api::upload::UPLOADS_MAX;
-use super::blobs::ObjectCache;
+use super::anonymous::Anonymous;
+
 use super::events::{Events, Happened};
 use super::idempotency::Done;
-use super::packs::PackCache;
+use super::object_cache::ObjectCache;
+use super::pack_cache::PackCache;
 use super::pool::Pool;
+use super::turns::Turns;
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::store::Store;
 use crate::trust::token::TokenKey;
+
+/// Packs that arrive at a time: each may hold one frame in memory, as it came and expanded, which is 32 MiB at most and
+/// 1 MiB as a rule.
+pub const UPLOADS_MAX: usize = 32;
 
 /// What every request has at hand.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Blobs: files as contents, whole or put together from pieces, and the objects that were read lately.
+//! Blobs: files as contents, whole or put together from pieces.
 //!
 //! # Not here
 //!
@@ -12,7 +12,6 @@ use super::app::App;
 use super::content::{CHUNK_BYTES, Content, Reading};
 use super::ranges::Span;
 use super::sight::Sight;
-use crate::base::cache::Cache;
 use crate::base::error::check_limit;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::RECIPE_LEVELS_MAX;
@@ -22,42 +21,8 @@ use crate::object::kind::ObjectKind;
 use crate::object::recipe::Recipe;
 use crate::store::view::View;
 
-/// Bytes of objects that are kept in memory.
-pub const OBJECT_CACHE_BYTES: usize = 128 * 1024 * 1024;
 /// Pieces of one file: at their usual size, those of 4 TiB.
 pub const PIECES_MAX: u64 = 4 * 1024 * 1024;
-
-/// Objects that were read lately.
-#[derive(Debug)]
-pub struct ObjectCache(Cache<(Sight, ObjectKind, Hash), Bytes>);
-
-impl ObjectCache {
-    /// Makes an empty one.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Cache::new(OBJECT_CACHE_BYTES))
-    }
-
-    fn find(&self, sight: &Sight, kind: ObjectKind, id: Hash) -> Option<Bytes> {
-        let key = (sight.clone(), kind, id);
-        self.0.find(&key).map(|bytes| (*bytes).clone())
-    }
-
-    fn read(&self, view: &View<'_>, sight: &Sight, kind: ObjectKind, id: Hash) -> Result<Bytes> {
-        let bytes = view.read(kind, id)?;
-        let bytes = Bytes::copy_from_slice(bytes.as_slice()?);
-        let length = bytes.len();
-        self.0
-            .keep((sight.clone(), kind, id), bytes.clone(), length);
-        Ok(bytes)
-    }
-}
-
-impl Default for ObjectCache {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A piece of a file.
 #[derive(Clone, Copy, Debug)]

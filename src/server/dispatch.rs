@@ -21,8 +21,9 @@ use super::context::Context;
 use super::idempotency::Named;
 use super::packs::pack;
 use super::reading::{Document, document, healthy};
-use super::route::{Asked, NoRoute, Route, parse};
-use super::{events, openapi};
+use super::route::Route;
+use super::router::{Asked, NoRoute, parse};
+use super::{event_streams, openapi};
 use crate::base::Error;
 use crate::base::id::HASH_BYTES;
 use crate::remote::builds::MISSING_OBJECTS_MAX;
@@ -111,13 +112,11 @@ async fn route(
         Route::Upload(build, announced) => upload(app, context, build, announced, body).await?,
         Route::Stage(build) => builds::stage(app, context, build, body).await?,
         Route::Commit(build) => builds::freeze(app, build, body).await?,
-        Route::Publish(build, is_waited_for) => {
-            publishing::start(app, context, build, is_waited_for, body).await?
-        }
+        Route::Publish(build, wait) => publishing::start(app, context, build, wait, body).await?,
         Route::Withdraw(build) => publishing::take_out(app, build).await?,
-        Route::Purge(build, is_dry) => builds::purge(app, build, is_dry).await?,
-        Route::BuildEvents(build) => events::of_build(app, build, wish.headers()).await?,
-        Route::RepoEvents(repo) => events::of_repo(app, repo, wish.headers()).await?,
+        Route::Purge(build, mode) => builds::purge(app, build, mode).await?,
+        Route::BuildEvents(build) => event_streams::of_build(app, build, wish.headers()).await?,
+        Route::RepoEvents(repo) => event_streams::of_repo(app, repo, wish.headers()).await?,
         Route::OpenApi => json(StatusCode::OK, &openapi::document())?,
         Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),

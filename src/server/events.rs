@@ -1,48 +1,36 @@
-//! Events: what happens, told to those who listen, as server-sent events that can be resumed.
-//!
-//! What happened to a build is in the store, so a stream of it can be resumed at any time. What happens in a repo is kept
-//! here for a while; whoever resumes later, or after the server was started anew, is told that there is a gap.
+//! Events: what happened lately in the repos, kept for a while for those who listen.
 //!
 //! # Invariants
 //!
-//! - An event is never told before it is durable.
-//! - So many listen at a time, and all of them are let go of when the server ends.
+//! - An event is told only once it is durable.
+//! - So many listen at a time.
+//!
+//! # Not here
+//!
+//! How events reach those who listen (`server::event_streams`).
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::response::IntoResponse;
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::stream::{self, Stream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::answer::{Answer, Failure};
-use super::app::App;
 use crate::base::clock::Time;
 use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
-use crate::remote::wire::builds::EventSaid;
-use crate::remote::wire::events::{GAP_EVENT, RepoEvent, What};
+use crate::remote::wire::events::{RepoEvent, What};
 
 /// Streams of events at a time.
 pub const LISTENERS_MAX: usize = 1024;
 /// Events of all repos that are kept for those who resume.
 pub const KEPT_EVENTS_MAX: usize = 8192;
 /// Events that are told in one go.
-const TOLD_EVENTS_MAX: usize = 256;
-/// How long changes are waited for before the store is looked at: many come at once.
-const SETTLE: Duration = Duration::from_millis(50);
-/// How often a stream says that it is alive, so that nobody in between takes it for dead.
-const ALIVE: Duration = Duration::from_secs(15);
+pub const TOLD_EVENTS_MAX: usize = 256;
 
 /// What happened lately.
 #[derive(Debug)]
 pub struct Events {
     /// Tells this run of the server from others.
-    run: u64,
+    pub(super) run: u64,
     kept: Mutex<Kept>,
     listeners: Arc<Semaphore>,
 }
@@ -130,7 +118,7 @@ impl Events {
     }
 
     /// Where a stream goes on that ended with the event `last`, and whether some were lost in between.
-    fn resume(&self, last: Option<&str>) -> (u64, bool) {
+    pub(super) fn resume(&self, last: Option<&str>) -> (u64, bool) {
         let Some(last) = last else {
             return (self.next(), false);
         };
@@ -148,7 +136,7 @@ impl Events {
     }
 
     /// Events of a repo from a number on, each with its number, and the number after the last that was looked at.
-    fn since(&self, repo: &RepoName, from: u64) -> (Vec<(u64, RepoEvent)>, u64) {
+    pub(super) fn since(&self, repo: &RepoName, from: u64) -> (Vec<(u64, RepoEvent)>, u64) {
         let kept = self.lock();
         let from = from.max(kept.first);
         let skipped = usize::try_from(from - kept.first).unwrap_or(usize::MAX);
@@ -166,138 +154,13 @@ impl Events {
         (found, next)
     }
 
-    fn listen(&self) -> Result<OwnedSemaphorePermit> {
+    pub(super) fn listen(&self) -> Result<OwnedSemaphorePermit> {
         let place = Arc::clone(&self.listeners).try_acquire_owned();
         place.map_err(|_| Error::TooMany {
             what: "streams of events",
             max: LISTENERS_MAX as u64,
         })
     }
-}
-
-/// A stream that is told about changes.
-struct Listener {
-    app: Arc<App>,
-    changes: watch::Receiver<u64>,
-    /// The number of the event that is told next.
-    next: u64,
-    told: VecDeque<Event>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Listener {
-    fn new(app: &Arc<App>, next: u64) -> Result<Self> {
-        Ok(Self {
-            app: Arc::clone(app),
-            changes: app.changes.subscribe(),
-            next,
-            told: VecDeque::new(),
-            _place: app.events.listen()?,
-        })
-    }
-
-    /// Waits for a change; says whether the server goes on.
-    async fn changed(&mut self) -> bool {
-        let app = Arc::clone(&self.app);
-        tokio::select! {
-            () = app.ended() => false,
-            changed = self.changes.changed() => {
-                tokio::time::sleep(SETTLE).await;
-                self.changes.mark_unchanged();
-                changed.is_ok()
-            }
-        }
-    }
-}
-
-/// Tells what happens to a build, from its beginning, or from where a stream ended.
-///
-/// # Errors
-///
-/// [`Error::NotFound`] if there is no such build; [`Error::TooMany`] if too many listen.
-pub async fn of_build(app: &Arc<App>, build: u64, head: &HeaderMap) -> Result<Answer, Failure> {
-    app.work(move |app| app.store.reader()?.build(build))
-        .await?;
-    let last = last_event(head).and_then(|last| last.parse::<u64>().ok());
-    let listener = Listener::new(app, last.map_or(0, |last| last + 1))?;
-    let events = stream::unfold(listener, move |mut listener| async move {
-        loop {
-            if let Some(event) = listener.told.pop_front() {
-                return Some((event, listener));
-            }
-            let from = listener.next;
-            let read = listener.app.work(move |app| {
-                let events = app.store.reader()?.events(build)?;
-                let skipped = usize::try_from(from).unwrap_or(usize::MAX);
-                let events = events.into_iter().skip(skipped).take(TOLD_EVENTS_MAX);
-                Ok(events.map(EventSaid::from).collect::<Vec<_>>())
-            });
-            // A stream that cannot be read ends, and is resumed.
-            for event in read.await.ok()? {
-                let number = listener.next;
-                listener.next += 1;
-                listener
-                    .told
-                    .push_back(told("event", number.to_string(), &event));
-            }
-            if listener.told.is_empty() && !listener.changed().await {
-                return None;
-            }
-        }
-    });
-    Ok(answer(events))
-}
-
-/// Tells what happens in a repo, from now on, or from where a stream ended.
-///
-/// # Errors
-///
-/// [`Error::NotFound`] if there is no such repo; [`Error::TooMany`] if too many listen.
-pub async fn of_repo(app: &Arc<App>, repo: RepoName, head: &HeaderMap) -> Result<Answer, Failure> {
-    let name = repo.clone();
-    app.work(move |app| app.store.reader()?.repo(&name)).await?;
-    let (next, is_gap) = app.events.resume(last_event(head));
-    let mut listener = Listener::new(app, next)?;
-    if is_gap {
-        listener
-            .told
-            .push_back(Event::default().event(GAP_EVENT).data("{}"));
-    }
-    let events = stream::unfold((listener, repo), |(mut listener, repo)| async move {
-        loop {
-            if let Some(event) = listener.told.pop_front() {
-                return Some((event, (listener, repo)));
-            }
-            let events = &listener.app.events;
-            let (found, next) = events.since(&repo, listener.next);
-            let run = events.run;
-            for (number, event) in found {
-                let id = format!("{run}-{number}");
-                listener.told.push_back(told(event.what.name(), id, &event));
-            }
-            listener.next = next;
-            if listener.told.is_empty() && !listener.changed().await {
-                return None;
-            }
-        }
-    });
-    Ok(answer(events))
-}
-
-fn last_event(head: &HeaderMap) -> Option<&str> {
-    head.get("last-event-id").and_then(|id| id.to_str().ok())
-}
-
-fn told(name: &'static str, id: String, event: &impl serde::Serialize) -> Event {
-    let said = Event::default().event(name).id(id);
-    let document = serde_json::to_string(event).unwrap_or_default();
-    said.data(document)
-}
-
-fn answer(events: impl Stream<Item = Event> + Send + 'static) -> Answer {
-    let events = events.map(Ok::<_, Infallible>);
-    let alive = KeepAlive::new().interval(ALIVE).text("alive");
-    Sse::new(events).keep_alive(alive).into_response()
 }
 
 #[cfg(test)]

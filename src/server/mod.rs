@@ -12,6 +12,7 @@
 //! What the texts on the wire look like (`remote::wire`), the client (`remote::http`).
 
 pub mod access;
+pub mod anonymous;
 pub mod answer;
 pub mod api;
 pub mod app;
@@ -20,15 +21,20 @@ pub mod body;
 pub mod content;
 pub mod context;
 pub mod dispatch;
+pub mod event_streams;
 pub mod events;
 pub mod idempotency;
+pub mod object_cache;
 pub mod openapi;
+pub mod pack_cache;
 pub mod packs;
 pub mod pool;
 pub mod ranges;
 pub mod reading;
 pub mod route;
 pub mod route_table;
+pub mod router;
 pub mod serve;
 pub mod sight;
 pub mod template;
+pub mod turns;

@@ -3,95 +3,28 @@
 //! A delta that lies ready is sent as it is. Any other pack is made when somebody asks for it, into a file without a name,
 //! and kept for those who ask next or go on where they broke off.
 //!
-//! # Invariants
-//!
-//! - Who asks for a pack that is being made waits for it; it is not made twice.
-//!
 //! # Not here
 //!
 //! How a pack is made (`delta::make`), which deltas lie ready (`delta::prepare`).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
 
 use super::answer::{Answer, Keep};
 use super::app::App;
 use super::content::{CHUNK_BYTES, Content, Facts, Reading, Wish, answer};
+use super::pack_cache::Key;
 use super::ranges::Span;
 use super::route::{Base, PackName};
 use super::sight::{Sight, sized};
-use crate::base::cache::Cache;
 use crate::base::id::{HASH_BYTES, Hash};
 use crate::base::progress::Silent;
 use crate::base::{Error, Result};
 use crate::delta::make::{MakeOptions, make};
 use crate::disk::files::Mapping;
+use crate::remote::wire::PACK_TYPE;
 use crate::store::download::Download;
-
-/// Bytes of packs that are kept for those who ask next. They take room on the disk.
-pub const PACK_CACHE_BYTES: usize = 4 * 1024 * 1024 * 1024;
-/// Packs that are made at a time: each may take as much memory as a delta may.
-pub const PACKS_MADE_MAX: usize = 2;
-/// The content type of a pack.
-pub const PACK_TYPE: &str = "application/vnd.bindery.pack";
-
-type Key = (Sight, PackName);
-
-/// Packs that were made lately.
-#[derive(Debug)]
-pub struct PackCache {
-    packs: Cache<Key, Mapping>,
-    /// Whoever makes a pack holds its lock.
-    making: Mutex<HashMap<Key, Arc<Mutex<()>>>>,
-    makers: tokio::sync::Semaphore,
-}
-
-impl PackCache {
-    /// Makes an empty one.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            packs: Cache::new(PACK_CACHE_BYTES),
-            making: Mutex::default(),
-            makers: tokio::sync::Semaphore::new(PACKS_MADE_MAX),
-        }
-    }
-
-    async fn find(&self, app: &Arc<App>, key: Key) -> Result<Mapping> {
-        if let Some(pack) = self.packs.find(&key) {
-            return Ok((*pack).clone());
-        }
-        let lock = Arc::clone(self.making.lock().await.entry(key.clone()).or_default());
-        let held = lock.lock().await;
-        let made = match self.packs.find(&key) {
-            Some(pack) => Ok((*pack).clone()),
-            None => self.make(app, &key).await,
-        };
-        drop(held);
-        self.making.lock().await.remove(&key);
-        made
-    }
-
-    async fn make(&self, app: &Arc<App>, key: &Key) -> Result<Mapping> {
-        let maker = self.makers.acquire().await;
-        let maker = maker.map_err(|_| Error::internal("the makers are never closed"))?;
-        let wanted = key.clone();
-        let pack = app.work(move |app| app.make_pack(&wanted)).await?;
-        drop(maker);
-        let bytes = pack.len();
-        self.packs.keep(key.clone(), pack.clone(), bytes);
-        Ok(pack)
-    }
-}
-
-impl Default for PackCache {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 impl App {
     fn make_pack(&self, (sight, name): &Key) -> Result<Mapping> {
@@ -133,7 +66,10 @@ pub async fn pack(app: &Arc<App>, wish: &Wish, base: Base, name: PackName) -> Re
     let (sight, ready) = found.await?;
     let pack = match ready {
         Some(delta) => delta,
-        None => app.packs.find(app, (sight, name)).await?,
+        None => {
+            let make = |key| app.work(move |app| app.make_pack(&key));
+            app.packs.find((sight, name), make).await?
+        }
     };
     let facts = Facts {
         content_type: PACK_TYPE.into(),

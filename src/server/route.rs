@@ -6,25 +6,21 @@
 //!
 //! # Not here
 //!
-//! Which paths there are (`server::route_table`), what is done about them (`server::dispatch`).
+//! How a URL becomes one (`server::router`), which there are (`server::route_table`).
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use super::route_table::{ROUTES, Row};
-use super::template::{Captures, PARTS_MAX, matched};
-use crate::base::error::check_limit;
+use super::template::Captures;
 use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{EntryName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
+use crate::store::retire::Mode;
 use crate::store::rows::BuildState;
-
-/// Bytes of a path and its query: a path of a tree of the longest kind, with every byte encoded.
-pub const TARGET_BYTES_MAX: usize = 16 * 1024;
 
 /// Where something is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +64,15 @@ pub enum ObjectsAsked {
     Blobs,
 }
 
+/// Whether an answer waits until what was asked for is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+}
+
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the table says in words what each of them is")]
@@ -96,9 +101,9 @@ pub enum Route {
     Upload(u64, Announced),
     Stage(u64),
     Commit(u64),
-    Publish(u64, bool),
+    Publish(u64, Wait),
     Withdraw(u64),
-    Purge(u64, bool),
+    Purge(u64, Mode),
     BuildEvents(u64),
 
     Stats,
@@ -117,81 +122,6 @@ pub struct FilesAsked {
     pub is_directory: bool,
 }
 
-/// What a request asks for, and the row of the table that says so.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// What.
-    pub route: Route,
-    /// Its row.
-    pub row: &'static Row,
-}
-
-/// Why a request asks for nothing that there is.
-#[derive(Debug)]
-pub enum NoRoute {
-    /// There is no such path, or a part of it cannot be what it stands for.
-    NotFound,
-    /// There is, with other methods: these.
-    Method(Vec<&'static str>),
-    /// The path or its query makes no sense.
-    Wrong(Error),
-}
-
-/// Reads what a request asks for.
-///
-/// # Errors
-///
-/// [`NoRoute`] says why nothing is asked for.
-pub fn parse(method: &str, target: &str) -> Result<Asked, NoRoute> {
-    let bytes = target.len() as u64;
-    check_limit("a URL, in bytes,", bytes, TARGET_BYTES_MAX as u64).map_err(NoRoute::Wrong)?;
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let parts = parts(path)?;
-    let query = Query::parse(query).map_err(NoRoute::Wrong)?;
-    let mut methods = Vec::new();
-    for row in ROUTES {
-        let Some(captures) = matched(row.template, &parts) else {
-            continue;
-        };
-        // Whoever may read a thing may also ask about it.
-        if row.method == method || (row.method == "GET" && method == "HEAD") {
-            let mut given = Given { captures, query };
-            let route = (row.route)(&mut given).map_err(|error| no_route(row, error))?;
-            given.query.check_empty().map_err(NoRoute::Wrong)?;
-            return Ok(Asked { route, row });
-        }
-        methods.push(row.method);
-    }
-    if methods.is_empty() {
-        return Err(NoRoute::NotFound);
-    }
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
-    }
-    Err(NoRoute::Method(methods))
-}
-
-/// What stands in a path and cannot be a name of its kind is not there; elsewhere, it is wrong.
-fn no_route(row: &Row, error: Error) -> NoRoute {
-    match error {
-        Error::Name { .. } | Error::Path { .. } if row.is_reading() => NoRoute::NotFound,
-        Error::NotFound { .. } => NoRoute::NotFound,
-        error => NoRoute::Wrong(error),
-    }
-}
-
-/// The decoded parts of a path.
-fn parts(path: &str) -> Result<Vec<String>, NoRoute> {
-    let Some(path) = path.strip_prefix('/') else {
-        return Err(NoRoute::NotFound);
-    };
-    let decode = |part: &str| {
-        let decoded = percent_decode_str(part).decode_utf8();
-        decoded.map_or(Err(NoRoute::NotFound), |part| Ok(part.into_owned()))
-    };
-    path.split('/').take(PARTS_MAX + 1).map(decode).collect()
-}
-
 /// What a request gives to make a route of.
 #[derive(Debug)]
 pub struct Given {
@@ -200,6 +130,18 @@ pub struct Given {
 }
 
 impl Given {
+    pub(super) const fn new(captures: Captures, query: Query) -> Self {
+        Self { captures, query }
+    }
+
+    /// Checks that nothing of the query was left over.
+    pub(super) fn check_empty(&self) -> Result<()> {
+        match self.query.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Error::usage(format!("?{name} has no meaning here"))),
+        }
+    }
+
     /// A part of the path, as what it stands for.
     ///
     /// # Errors
@@ -291,10 +233,10 @@ impl Given {
 
 /// The names and values of a query.
 #[derive(Debug, Default)]
-struct Query(BTreeMap<String, String>);
+pub(super) struct Query(BTreeMap<String, String>);
 
 impl Query {
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut query = BTreeMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -308,12 +250,5 @@ impl Query {
             }
         }
         Ok(Self(query))
-    }
-
-    fn check_empty(&self) -> Result<()> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(Error::usage(format!("?{name} has no meaning here"))),
-        }
     }
 }

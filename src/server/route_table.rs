@@ -8,15 +8,16 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::packs::PACK_TYPE;
-use super::route::{Base, BuildsAsked, Given, ObjectsAsked, Route};
+use super::route::{Base, BuildsAsked, Given, ObjectsAsked, Route, Wait};
 use crate::base::{Error, Result};
+use crate::remote::wire::PACK_TYPE;
 use crate::remote::wire::builds::{
     BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
     ReceiptSaid, Received, Stage, Withdrawal,
 };
 use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
 use crate::remote::wire::stats::StatsSaid;
+use crate::store::retire::Mode;
 use crate::store::rows::BuildState;
 use crate::trust::token::capability::Capability;
 
@@ -147,6 +148,16 @@ fn state(given: &mut Given) -> Result<Option<BuildState>> {
     state.map(Some).ok_or_else(unknown)
 }
 
+fn wait(given: &mut Given) -> Result<Wait> {
+    let is_asked = given.flag("wait")?;
+    Ok(if is_asked { Wait::Yes } else { Wait::No })
+}
+
+fn mode(given: &mut Given) -> Result<Mode> {
+    let is_asked = given.flag("dry_run")?;
+    Ok(if is_asked { Mode::DryRun } else { Mode::Apply })
+}
+
 fn objects(given: &mut Given) -> Result<ObjectsAsked> {
     match given.asked::<String>("kind")?.as_deref() {
         Some("tree") => Ok(ObjectsAsked::Trees),
@@ -185,9 +196,9 @@ pub const ROUTES: &[Row] = &[
     with(&["frames"], row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash; ?frames= says how many it has.", (Form::Bytes(PACK_TYPE), document::<Received>()), |g| Ok(Route::Upload(g.part("build")?, g.announced()?)))),
     row("POST", "/api/v1/builds/{build}/stage", STAGE, "Stage a directory that was sent, or remove a path.", both::<Stage, BuildSaid>(), |g| Ok(Route::Stage(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/commit", COMMIT, "Freeze a build.", both::<Commit, BuildSaid>(), |g| Ok(Route::Commit(g.part("build")?))),
-    with(&["wait"], row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", both::<Publish, Publishing>(), |g| Ok(Route::Publish(g.part("build")?, g.flag("wait")?)))),
+    with(&["wait"], row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", both::<Publish, Publishing>(), |g| Ok(Route::Publish(g.part("build")?, wait(g)?)))),
     row("POST", "/api/v1/builds/{build}/withdraw", WITHDRAW, "Take a build's changes out of its ref.", gives::<Withdrawal>(), |g| Ok(Route::Withdraw(g.part("build")?))),
-    with(&["dry_run"], row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", gives::<ReceiptSaid>(), |g| Ok(Route::Purge(g.part("build")?, g.flag("dry_run")?)))),
+    with(&["dry_run"], row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", gives::<ReceiptSaid>(), |g| Ok(Route::Purge(g.part("build")?, mode(g)?)))),
     row("GET", "/api/v1/builds/{build}/events", READ, "What happens to a build, as it happens.", EVENTS, |g| Ok(Route::BuildEvents(g.part("build")?))),
 
     row("GET", "/api/v1/stats", ADMIN, "Sums over the store.", gives::<StatsSaid>(), |_| Ok(Route::Stats)),

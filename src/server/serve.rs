@@ -23,7 +23,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
-use super::access::Anonymous;
+use super::anonymous::Anonymous;
 use super::app::App;
 use super::dispatch;
 use crate::base::{Error, Result};

@@ -14,3 +14,6 @@ pub mod events;
 pub mod problem;
 pub mod refs;
 pub mod stats;
+
+/// The content type of a pack.
+pub const PACK_TYPE: &str = "application/vnd.bindery.pack";

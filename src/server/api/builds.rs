@@ -24,7 +24,8 @@ use crate::remote::wire::builds::{
     ReceiptSaid, Stage, StageMode,
 };
 use crate::remote::wire::events::What;
-use crate::server::access::{Anonymous, Caller, Scope};
+use crate::server::access::{Caller, Scope};
+use crate::server::anonymous::Anonymous;
 use crate::server::answer::{Answer, Failure, Keep, bytes, json};
 use crate::server::app::App;
 use crate::server::body;
@@ -32,6 +33,7 @@ use crate::server::context::Context;
 use crate::server::events::Happened;
 use crate::server::route::{BuildsAsked, ObjectsAsked};
 use crate::store::Store;
+use crate::store::retire::Mode;
 use crate::store::rows::BuildRow;
 use crate::trust::token::capability::Capability;
 use crate::trust::token::{self, Block};
@@ -245,18 +247,17 @@ pub async fn freeze(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Fa
 /// # Errors
 ///
 /// As [`make`].
-pub async fn purge(app: &Arc<App>, build: u64, is_dry: bool) -> Result<Answer, Failure> {
+pub async fn purge(app: &Arc<App>, build: u64, mode: Mode) -> Result<Answer, Failure> {
     let receipt = app.write(move |store, time| {
         let repo = store.reader()?.build(build)?.repo;
-        let receipt = if is_dry {
-            store.rehearse_purge(build, time)
-        } else {
-            store.purge_build(build, time)
+        let receipt = match mode {
+            Mode::DryRun => store.rehearse_purge(build, time),
+            Mode::Apply => store.purge_build(build, time),
         };
         Ok((repo, receipt?))
     });
     let (repo, receipt) = receipt.await?;
-    if !is_dry {
+    if mode == Mode::Apply {
         app.tell(&repo, Happened::to_build(What::Purged, build));
     }
     json(StatusCode::OK, &ReceiptSaid::from(receipt))

@@ -4,12 +4,7 @@
 //! pending on the ref. Builds that were merged meanwhile are carried by the same statement, so their turn finds nothing left
 //! to do: many publishes share one switch.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use axum::body::Body;
-use axum::http::StatusCode;
-use tokio::sync::Mutex;
 
 use crate::base::clock::Time;
 use crate::base::name::{RefName, RepoName};
@@ -24,26 +19,13 @@ use crate::server::app::App;
 use crate::server::body;
 use crate::server::context::Context;
 use crate::server::events::Happened;
+use crate::server::route::Wait;
 use crate::store::Store;
 use crate::store::rows::Published;
 use crate::store::settings::OnConflict;
 use crate::trust::token::capability::Capability;
-
-/// Whose turn it is to make visible what is pending, for each ref that somebody waits for.
-#[derive(Debug, Default)]
-pub struct Turns(Mutex<HashMap<(RepoName, RefName), Turn>>);
-
-type Turn = Arc<Mutex<()>>;
-
-impl Turns {
-    async fn of(&self, repo: &RepoName, target: &RefName) -> Turn {
-        let mut turns = self.0.lock().await;
-        // Nobody waits for a turn that only this table knows.
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        let key = (repo.clone(), target.clone());
-        Arc::clone(turns.entry(key).or_default())
-    }
-}
+use axum::body::Body;
+use axum::http::StatusCode;
 
 /// Publishes a build.
 ///
@@ -54,7 +36,7 @@ pub async fn start(
     app: &Arc<App>,
     context: &Context,
     build: u64,
-    is_waited_for: bool,
+    wait: Wait,
     body: Body,
 ) -> Result<Answer, Failure> {
     let asked: Publish = body::document(body).await?;
@@ -90,7 +72,7 @@ pub async fn start(
     // It goes on also if whoever asked has gone.
     let visible =
         tokio::spawn(async move { make_visible(&making, &repo, &target, build, options).await });
-    if !is_waited_for {
+    if wait == Wait::No {
         return json(StatusCode::ACCEPTED, &waiting(&published));
     }
     let visible = visible.await;

@@ -14,7 +14,8 @@ use crate::remote::wire::refs::{
     Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
 };
 use crate::remote::wire::stats::StatsSaid;
-use crate::server::access::{Anonymous, Caller, Scope};
+use crate::server::access::{Caller, Scope};
+use crate::server::anonymous::Anonymous;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;

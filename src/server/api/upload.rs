@@ -17,14 +17,10 @@ use crate::remote::store_builds::StoreBuilds;
 use crate::remote::wire::builds::Received;
 use crate::server::access::Scope;
 use crate::server::answer::{Answer, Failure, json};
-use crate::server::app::App;
+use crate::server::app::{App, UPLOADS_MAX};
 use crate::server::body::{Arriving, streamed};
 use crate::server::context::Context;
 use crate::trust::token::capability::Capability;
-
-/// Packs that arrive at a time: each may hold one frame in memory, as it came and expanded, which is 32 MiB at most and
-/// 1 MiB as a rule.
-pub const UPLOADS_MAX: usize = 32;
 
 /// Takes a pack in.
 ///

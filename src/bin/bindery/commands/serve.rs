@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bindery::base::Result;
-use bindery::server::access::Anonymous;
+use bindery::server::anonymous::Anonymous;
 use bindery::server::serve::{ServeOptions, serve};
 use clap::{Args, ValueEnum};
 

@@ -1,0 +1,161 @@
+//! Streams of events: what happens, told to those who listen as server-sent events that can be resumed.
+//!
+//! What happened to a build is in the store, so a stream of it can be resumed at any time. What happens in a repo is kept for
+//! a while; whoever resumes later, or after the server was started anew, is told that there is a gap.
+//!
+//! # Invariants
+//!
+//! - All streams end when the server does.
+//!
+//! # Not here
+//!
+//! What happened (`server::events`).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::answer::{Answer, Failure};
+use super::app::App;
+use super::events::TOLD_EVENTS_MAX;
+use crate::base::Result;
+use crate::base::name::RepoName;
+use crate::remote::wire::builds::EventSaid;
+use crate::remote::wire::events::GAP_EVENT;
+
+/// How long changes are waited for before the store is looked at: many come at once.
+const SETTLE: Duration = Duration::from_millis(50);
+/// How often a stream says that it is alive, so that nobody in between takes it for dead.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// A stream that is told about changes.
+struct Listener {
+    app: Arc<App>,
+    changes: watch::Receiver<u64>,
+    /// The number of the event that is told next.
+    next: u64,
+    told: VecDeque<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    fn new(app: &Arc<App>, next: u64) -> Result<Self> {
+        Ok(Self {
+            app: Arc::clone(app),
+            changes: app.changes.subscribe(),
+            next,
+            told: VecDeque::new(),
+            _place: app.events.listen()?,
+        })
+    }
+
+    /// Waits for a change; says whether the server goes on.
+    async fn changed(&mut self) -> bool {
+        let app = Arc::clone(&self.app);
+        tokio::select! {
+            () = app.ended() => false,
+            changed = self.changes.changed() => {
+                tokio::time::sleep(SETTLE).await;
+                self.changes.mark_unchanged();
+                changed.is_ok()
+            }
+        }
+    }
+}
+
+/// Tells what happens to a build, from its beginning, or from where a stream ended.
+///
+/// # Errors
+///
+/// [`Error::NotFound`](crate::base::Error::NotFound) if there is no such build; [`Error::TooMany`](crate::base::Error::TooMany) if too many listen.
+pub async fn of_build(app: &Arc<App>, build: u64, head: &HeaderMap) -> Result<Answer, Failure> {
+    app.work(move |app| app.store.reader()?.build(build))
+        .await?;
+    let last = last_event(head).and_then(|last| last.parse::<u64>().ok());
+    let listener = Listener::new(app, last.map_or(0, |last| last + 1))?;
+    let events = stream::unfold(listener, move |mut listener| async move {
+        loop {
+            if let Some(event) = listener.told.pop_front() {
+                return Some((event, listener));
+            }
+            let from = listener.next;
+            let read = listener.app.work(move |app| {
+                let events = app.store.reader()?.events(build)?;
+                let skipped = usize::try_from(from).unwrap_or(usize::MAX);
+                let events = events.into_iter().skip(skipped).take(TOLD_EVENTS_MAX);
+                Ok(events.map(EventSaid::from).collect::<Vec<_>>())
+            });
+            // A stream that cannot be read ends, and is resumed.
+            for event in read.await.ok()? {
+                let number = listener.next;
+                listener.next += 1;
+                listener
+                    .told
+                    .push_back(told("event", number.to_string(), &event));
+            }
+            if listener.told.is_empty() && !listener.changed().await {
+                return None;
+            }
+        }
+    });
+    Ok(answer(events))
+}
+
+/// Tells what happens in a repo, from now on, or from where a stream ended.
+///
+/// # Errors
+///
+/// [`Error::NotFound`](crate::base::Error::NotFound) if there is no such repo; [`Error::TooMany`](crate::base::Error::TooMany) if too many listen.
+pub async fn of_repo(app: &Arc<App>, repo: RepoName, head: &HeaderMap) -> Result<Answer, Failure> {
+    let name = repo.clone();
+    app.work(move |app| app.store.reader()?.repo(&name)).await?;
+    let (next, is_gap) = app.events.resume(last_event(head));
+    let mut listener = Listener::new(app, next)?;
+    if is_gap {
+        listener
+            .told
+            .push_back(Event::default().event(GAP_EVENT).data("{}"));
+    }
+    let events = stream::unfold((listener, repo), |(mut listener, repo)| async move {
+        loop {
+            if let Some(event) = listener.told.pop_front() {
+                return Some((event, (listener, repo)));
+            }
+            let events = &listener.app.events;
+            let (found, next) = events.since(&repo, listener.next);
+            let run = events.run;
+            for (number, event) in found {
+                let id = format!("{run}-{number}");
+                listener.told.push_back(told(event.what.name(), id, &event));
+            }
+            listener.next = next;
+            if listener.told.is_empty() && !listener.changed().await {
+                return None;
+            }
+        }
+    });
+    Ok(answer(events))
+}
+
+fn last_event(head: &HeaderMap) -> Option<&str> {
+    head.get("last-event-id").and_then(|id| id.to_str().ok())
+}
+
+fn told(name: &'static str, id: String, event: &impl serde::Serialize) -> Event {
+    let said = Event::default().event(name).id(id);
+    let document = serde_json::to_string(event).unwrap_or_default();
+    said.data(document)
+}
+
+fn answer(events: impl Stream<Item = Event> + Send + 'static) -> Answer {
+    let events = events.map(Ok::<_, Infallible>);
+    let alive = KeepAlive::new().interval(ALIVE).text("alive");
+    Sse::new(events).keep_alive(alive).into_response()
+}
