@@ -13,6 +13,7 @@
 //! | [`build`] | the verbs of a build: stage, commit, publish, purge, retire, verify |
 //! | [`delta`] | packs that turn one snapshot into another: planned, made, unpacked |
 //! | [`remote`] | exchange between stores: follow an origin, pull, push, bundles |
+//! | [`server`] | the store over HTTP: routes, access, uploads, publishing, events |
 //!
 //! The command line in `src/bin/bindery` is a separate target that sees only what is public here.
 

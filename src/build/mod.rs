@@ -5,6 +5,7 @@
 //! What changes together in the catalog (`store`); what the user sees of it (the command line).
 
 mod against;
+pub mod carried;
 pub(crate) mod check;
 pub mod checkout;
 mod closure;
@@ -23,6 +24,7 @@ mod open;
 mod overlay;
 mod overtaken;
 pub mod publish;
+pub mod publish_answer;
 #[cfg(test)]
 mod reindex_tests;
 #[cfg(test)]

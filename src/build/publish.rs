@@ -14,10 +14,12 @@
 //!
 //! The merge (`build::merge`), the signature (`build::sign`), the switch (`store::releases`).
 
+use super::carried::carried;
 use super::check::Checker;
 use super::conflict::{Clash, conflict};
 use super::merge::{Winner, three_way};
 use super::overtaken::overtaken;
+pub use super::publish_answer::PublishAnswer;
 use super::sign::Release;
 use crate::base::clock::Time;
 use crate::base::id::SnapshotId;
@@ -58,25 +60,6 @@ pub enum Tested {
     Any,
     /// Only the one that the test repository shows.
     Required,
-}
-
-/// What was published.
-#[derive(Clone, Debug)]
-pub struct PublishAnswer {
-    /// The ref.
-    pub target: RefName,
-    /// The epoch of its statement.
-    pub epoch: u64,
-    /// The seq of its statement.
-    pub seq: u64,
-    /// What it shows.
-    pub snapshot: SnapshotRef,
-    /// The tree of that.
-    pub root: TreeRef,
-    /// Whether the tree of the build that was asked for is the one that was tested.
-    pub tested: bool,
-    /// The builds that became visible.
-    pub builds: Vec<u64>,
 }
 
 /// Merges a committed build into its ref and makes it visible, with whatever else is pending there.
@@ -157,38 +140,6 @@ fn make_visible(
         }
     }
     update(store, &store.reader()?.repo(&row.repo)?, target, time)
-}
-
-/// The release that carries a build, if one does.
-///
-/// # Errors
-///
-/// [`Error::NotFound`] if there is no such build.
-pub fn carried(store: &Store, build: u64) -> Result<Option<PublishAnswer>> {
-    let reader = store.reader()?;
-    let row = reader.build(build)?;
-    let Some(published) = row.published.filter(|_| row.state == BuildState::Published) else {
-        return Ok(None);
-    };
-    let releases = reader.releases(&reader.repo(&row.repo)?, &published.target)?;
-    let Some(release) = releases
-        .into_iter()
-        .find(|release| (release.epoch, release.seq) == (published.epoch, published.seq))
-    else {
-        return Ok(None);
-    };
-    let Some(last) = release.imports.last() else {
-        return Ok(None);
-    };
-    Ok(Some(PublishAnswer {
-        target: published.target,
-        epoch: release.epoch,
-        seq: release.seq,
-        snapshot: release.snapshot,
-        root: last.root.into(),
-        tested: published.tested,
-        builds: release.imports.iter().map(|import| import.build).collect(),
-    }))
 }
 
 /// Where a build is pending, and whether as tested; refuses what it is not pending for.

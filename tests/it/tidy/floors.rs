@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::source::Source;
 
 /// The floors of the library, from below.
-const FLOORS: [&str; 8] = [
-    "base", "object", "trust", "disk", "store", "build", "delta", "remote",
+const FLOORS: [&str; 9] = [
+    "base", "object", "trust", "disk", "store", "build", "delta", "remote", "server",
 ];
 
 /// The folder of the command line: a crate of its own that imports the library as others do.
