@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::audit::log::AuditLog;
+use super::audit::log::{AuditLog, Mode};
 use super::catalog::Catalog;
 use super::landing::{Unlanded, leave_word};
 use super::layout;
@@ -188,12 +188,12 @@ impl Store {
     ) -> Result<Self> {
         let packs = PackStore::new(Arc::clone(&disk));
         let unlanded = Unlanded::new(Arc::clone(&disk));
-        let access = if catalog.is_writable() {
-            Access::Write
+        let mode = if catalog.is_writable() {
+            Mode::Append
         } else {
-            Access::Read
+            Mode::Read
         };
-        let audit = AuditLog::new(Arc::clone(&disk), access);
+        let audit = AuditLog::new(Arc::clone(&disk), mode);
         let store = Self {
             disk,
             catalog,

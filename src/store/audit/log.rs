@@ -8,19 +8,27 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::super::layout;
 use super::page::{self, AuditPage};
 use super::parts::{self, PART_BYTES_MAX, PARTS_MAX};
 use super::record::{AuditRecord, Decision, LINE_BYTES_MAX};
 use crate::base::{Error, Result};
 use crate::disk::files::{Disk, DiskFile};
-use crate::store::layout;
-use crate::store::open::Access;
+
+/// What the log is open for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To read alone.
+    Read,
+    /// To read and append.
+    Append,
+}
 
 /// The audit log of a store, open in this process. Threads may share it.
 #[derive(Debug)]
 pub struct AuditLog {
     disk: Arc<dyn Disk>,
-    access: Access,
+    mode: Mode,
     /// The newest part, once something was written.
     newest: Mutex<Option<Part>>,
 }
@@ -39,10 +47,12 @@ struct Part {
 }
 
 impl AuditLog {
-    pub(in crate::store) const fn new(disk: Arc<dyn Disk>, access: Access) -> Self {
+    /// The log of the store on `disk`. Nothing is looked at before the first line is read or written.
+    #[must_use]
+    pub const fn new(disk: Arc<dyn Disk>, mode: Mode) -> Self {
         Self {
             disk,
-            access,
+            mode,
             newest: Mutex::new(None),
         }
     }
@@ -54,7 +64,7 @@ impl AuditLog {
     /// [`Error::NotAllowed`] if the store is open to read only; [`Error::Io`] if the disk fails: the change is then not to be
     /// made.
     pub fn append(&self, record: &AuditRecord) -> Result<()> {
-        if self.access == Access::Read {
+        if self.mode == Mode::Read {
             return Err(Error::NotAllowed {
                 reason: "the store is open to read only".into(),
             });

@@ -1,5 +1,6 @@
 //! Reading the audit log, in pages.
 
+use super::super::layout;
 use super::parts::{self, PART_BYTES_MAX};
 use super::record::{AuditRecord, LINE_BYTES_MAX};
 use crate::base::{Error, Result};
@@ -129,7 +130,7 @@ fn check_cursor(disk: &dyn Disk, start: u64, cursor: u64) -> Result<()> {
 }
 
 fn part_bytes(disk: &dyn Disk, start: u64) -> Result<u64> {
-    let path = crate::store::layout::audit_part(start);
+    let path = layout::audit_part(start);
     let file = disk.open_read_only(&path)?;
     file.len().map_err(Error::io("read", &disk.place(&path)))
 }

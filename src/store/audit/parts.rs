@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
+use super::super::layout;
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
-use crate::store::layout;
 
 /// Bytes after which a new part is begun; a part ends with a whole line.
 pub const PART_BYTES_MAX: u64 = 4 * 1024 * 1024;

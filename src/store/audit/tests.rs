@@ -4,15 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use super::log::AuditLog;
+use super::super::layout;
+use super::log::{AuditLog, Mode};
 use super::page::{AuditPage, PAGE_LINES_MAX};
 use super::parts::{PART_BYTES_MAX, PARTS_MAX};
 use super::record::{Actor, AuditRecord, Decision, LINE_BYTES_MAX};
 use crate::base::clock::Time;
 use crate::base::{Kind, Result};
 use crate::disk::real::RealDisk;
-use crate::store::layout;
-use crate::store::open::Access;
 use crate::trust::token::capability::Capability;
 
 type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -26,7 +25,7 @@ struct Scratch {
 impl Scratch {
     fn new() -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
-        let log = open(&folder, Access::Write);
+        let log = open(&folder, Mode::Append);
         Ok(Self { folder, log })
     }
 
@@ -35,8 +34,8 @@ impl Scratch {
     }
 }
 
-fn open(folder: &tempfile::TempDir, access: Access) -> AuditLog {
-    AuditLog::new(Arc::new(RealDisk::new(folder.path())), access)
+fn open(folder: &tempfile::TempDir, mode: Mode) -> AuditLog {
+    AuditLog::new(Arc::new(RealDisk::new(folder.path())), mode)
 }
 
 fn record(act: &str, decision: Decision) -> Result<AuditRecord> {
@@ -126,11 +125,8 @@ fn what_callers_send_stays_on_one_line_of_bounded_length() -> Outcome {
         };
         let line = longest.to_line()?;
         assert!(line.len() <= LINE_BYTES_MAX, "{text:?}: {}", line.len());
-        assert_eq!(
-            line.iter().filter(|byte| **byte == b'\n').count(),
-            1,
-            "{text:?}"
-        );
+        let end = line.iter().position(|byte| *byte == b'\n');
+        assert_eq!(end, Some(line.len() - 1), "{text:?}");
     }
     Ok(())
 }
@@ -173,7 +169,7 @@ fn lines_are_read_by_cursor_and_from_the_end() -> Outcome {
 fn a_log_that_is_open_to_read_takes_no_line() -> Outcome {
     let scratch = Scratch::new()?;
     scratch.log.append(&refused("a")?)?;
-    let reading = open(&scratch.folder, Access::Read);
+    let reading = open(&scratch.folder, Mode::Read);
     assert_eq!(acts(&reading.read(0, 9)?), ["a"]);
     let outcome = reading.append(&refused("b")?).map_err(|error| error.kind());
     assert_eq!(outcome, Err(Kind::NotAllowed));
@@ -188,7 +184,7 @@ fn a_torn_line_is_not_read_and_is_cut_off_before_the_next() -> Outcome {
     let line = refused("torn")?.to_line()?;
     for length in 1..line.len() {
         fs::write(scratch.part(0), [&whole, &line[..length]].concat())?;
-        let log = open(&scratch.folder, Access::Write);
+        let log = open(&scratch.folder, Mode::Append);
         let before = log.read(0, 9)?;
         assert_eq!((acts(&before), before.is_last), (vec!["a"], true));
         log.append(&refused("b")?)?;
@@ -239,7 +235,7 @@ fn a_full_part_is_followed_by_another_and_the_oldest_goes() -> Outcome {
     let newest = (PARTS_MAX as u64 - 1) * bytes;
     let lines = usize::try_from(PART_BYTES_MAX / bytes)?;
     fs::write(scratch.part(newest), line.repeat(lines))?;
-    let log = open(&scratch.folder, Access::Write);
+    let log = open(&scratch.folder, Mode::Append);
     log.append(&refused("new")?)?;
     assert!(!scratch.part(0).exists(), "the oldest part is gone");
     let parts = fs::read_dir(scratch.folder.path().join(layout::AUDIT))?.count();
