@@ -15,12 +15,12 @@ use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
 use crate::base::path::TreePath;
-use crate::build::publish::PublishAnswer;
+use crate::build::publish_answer::PublishAnswer;
 use crate::delta::receive::Announced;
 use crate::disk::files::Mapping;
 use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
-use crate::store::rows::BuildRow;
+use crate::store::rows::SnapshotRef;
 
 /// Objects in one question about what is missing: the question stays below 2.2 MB, and its answer below 8 KiB.
 pub const MISSING_OBJECTS_MAX: usize = 65_536;
@@ -32,6 +32,15 @@ pub struct Parcel {
     pub announced: Announced,
     /// Its bytes.
     pub bytes: Mapping,
+}
+
+/// What a commit froze.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The snapshot.
+    pub snapshot: SnapshotRef,
+    /// Its tree.
+    pub root: TreeRef,
 }
 
 /// The builds of one repo, where they are published. Several threads may ask at once.
@@ -74,7 +83,7 @@ pub trait Builds: Sync {
     /// # Errors
     ///
     /// As [`create`](Self::create).
-    fn commit(&self, build: u64, message: &str) -> Result<BuildRow>;
+    fn commit(&self, build: u64, message: &str) -> Result<Committed>;
 
     /// Publishes the build.
     ///

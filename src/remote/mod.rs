@@ -12,6 +12,7 @@
 pub mod builds;
 pub mod bundle;
 pub mod follow;
+pub mod http;
 pub mod known;
 pub mod origin;
 pub mod pin;

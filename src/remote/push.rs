@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::builds::{Builds, MISSING_OBJECTS_MAX, Parcel};
+use super::builds::{Builds, Committed, MISSING_OBJECTS_MAX, Parcel};
 use super::wire::builds::StageMode;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
@@ -31,7 +31,6 @@ use crate::object::pack::{PACK_BYTES_TARGET, PACK_OBJECTS_TARGET};
 use crate::object::tree::TreeRef;
 use crate::store::download::Download;
 use crate::store::reach::tree_edge;
-use crate::store::rows::BuildRow;
 use crate::store::view::View;
 
 /// Packs that are sent at a time.
@@ -75,7 +74,7 @@ pub struct PushAnswer {
     /// How often the other side was asked, the packs included.
     pub requests: u64,
     /// The build after its commit.
-    pub committed: Option<BuildRow>,
+    pub committed: Option<Committed>,
     /// The release that it became part of.
     pub published: Option<PublishAnswer>,
 }

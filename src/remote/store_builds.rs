@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::builds::{Builds, MISSING_OBJECTS_MAX, Parcel};
+use super::builds::{Builds, Committed, MISSING_OBJECTS_MAX, Parcel};
 use super::wire::builds::StageMode;
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
@@ -25,7 +25,7 @@ use crate::object::tree::TreeRef;
 use crate::store::Store;
 use crate::store::builds::Staging;
 use crate::store::landing::Landing;
-use crate::store::rows::{BuildRow, Operation, Staged};
+use crate::store::rows::{Operation, Staged};
 
 /// The builds of one repo of a store.
 #[derive(Debug)]
@@ -136,8 +136,14 @@ impl Builds for StoreBuilds<'_> {
         Ok(())
     }
 
-    fn commit(&self, build: u64, message: &str) -> Result<BuildRow> {
-        commit(self.store, build, message, self.time)
+    fn commit(&self, build: u64, message: &str) -> Result<Committed> {
+        let row = commit(self.store, build, message, self.time)?;
+        let committed = row.committed;
+        let committed = committed.ok_or_else(|| Error::internal("a commit froze something"))?;
+        Ok(Committed {
+            snapshot: committed.snapshot,
+            root: committed.root.into(),
+        })
     }
 
     fn publish(&self, build: u64) -> Result<PublishAnswer> {

@@ -24,6 +24,7 @@ mod outcome;
 mod output;
 mod progress;
 mod quantity;
+mod server;
 mod session;
 mod store_place;
 mod table;

@@ -12,12 +12,15 @@ use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::name::RepoName;
 use bindery::build::spec::{Resolved, Spec, resolve};
+use bindery::remote::http::agent::Agent;
+use bindery::remote::http::url::ServerUrl;
 use bindery::store::{Access, Patience, Store};
 
 use crate::globals::Globals;
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::store_place::Surroundings;
+use crate::token_source::TokenSource;
 
 /// Characters of a command line that others are told while they wait for it.
 const COMMAND_CHARACTERS_MAX: usize = 200;
@@ -105,6 +108,17 @@ impl Session {
             wait: self.globals.lock_wait,
             holder,
         })
+    }
+
+    /// Talks to a server, with the token of this command line if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`](bindery::base::Error::Usage) if what should be a token is none; those of reading it.
+    pub fn agent(&self, server: ServerUrl) -> Result<Agent> {
+        let source = TokenSource::of_process(self.globals.token_file.as_deref())?;
+        let token = source.map(TokenSource::read).transpose()?;
+        Ok(Agent::new(server, token.map(|token| token.to_text())))
     }
 
     /// Finds what a SPEC names.

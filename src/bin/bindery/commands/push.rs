@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
@@ -15,6 +15,9 @@ use bindery::build::repo::create_repo;
 use bindery::build::spec::only_repo;
 use bindery::build::stage::{StageOptions, stage};
 use bindery::disk::scratch::Scratch;
+use bindery::remote::builds::Builds;
+use bindery::remote::http::builds::HttpBuilds;
+use bindery::remote::http::url::ServerUrl;
 use bindery::remote::push::{Goal, PushAnswer, PushOptions, push};
 use bindery::remote::store_builds::StoreBuilds;
 use bindery::store::rows::Operation;
@@ -26,6 +29,7 @@ use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
+use crate::server::{only_repo_of, parse_url};
 use crate::session::Session;
 use crate::values::{BuildId, Label};
 
@@ -33,7 +37,8 @@ use crate::values::{BuildId, Label};
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "bindery push dist --ref stable --publish"
-    "bindery push dist --ref stable --at x86_64 --remote /srv/store --commit"
+    "bindery push dist --ref stable --at x86_64 --remote https://builds.example.org --commit"
+    "bindery push dist --ref stable --remote /srv/store --publish"
 ))]
 pub struct Arguments {
     /// The directory
@@ -65,9 +70,9 @@ pub struct Arguments {
     /// What to say about the commit
     #[arg(short, long, default_value = "", hide_default_value = true)]
     message: String,
-    /// The store to push to: its folder on this machine; else the one that commands mean
-    #[arg(long, value_name = "STORE", env = "BINDERY_REMOTE")]
-    remote: Option<PathBuf>,
+    /// Where to push to: a server's URL, or a store's folder on this machine; else the store that commands mean
+    #[arg(long, value_name = "URL|STORE", env = "BINDERY_REMOTE")]
+    remote: Option<String>,
     /// The repo there; else the only one there is
     #[arg(long)]
     repo: Option<RepoName>,
@@ -93,12 +98,6 @@ struct Pushed {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let there = open_there(session, arguments)?;
-    let repo = only_repo(&there, arguments.repo.as_ref())?;
-    let time = Time::now()?;
-    let here = Here::make(session, time)?;
-    let (build, progress) = (here.build, session.progress("staging"));
-    let paths = [arguments.directory.clone()];
     if !arguments.directory.is_dir() {
         let reason = "is no directory: a push takes the contents of one";
         return Err(Error::usage(format!(
@@ -106,14 +105,42 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
             arguments.directory.display()
         )));
     }
-    stage(
-        &here.store,
-        build,
-        &paths,
-        &StageOptions::default(),
-        &progress,
-        time,
-    )?;
+    let time = Time::now()?;
+    let remote = arguments.remote.as_deref();
+    let answer = match remote.filter(|remote| ServerUrl::is_meant_by(remote)) {
+        Some(url) => {
+            let agent = session.agent(parse_url(url)?)?;
+            let repo = match &arguments.repo {
+                Some(repo) => repo.clone(),
+                None => only_repo_of(&agent)?,
+            };
+            push_to(session, arguments, &HttpBuilds::new(agent, repo), time)?
+        }
+        None => {
+            let there = open_there(session, remote)?;
+            let repo = only_repo(&there, arguments.repo.as_ref())?;
+            push_to(
+                session,
+                arguments,
+                &StoreBuilds::new(&there, repo.name, time),
+                time,
+            )?
+        }
+    };
+    tell(session, arguments, &answer)
+}
+
+fn push_to(
+    session: &Session,
+    arguments: &Arguments,
+    builds: &dyn Builds,
+    time: Time,
+) -> Result<PushAnswer> {
+    let here = Here::make(time)?;
+    let (build, progress) = (here.build, session.progress("staging"));
+    let paths = [arguments.directory.clone()];
+    let options = StageOptions::default();
+    stage(&here.store, build, &paths, &options, &progress, time)?;
     drop(progress);
     let staged = here.store.operations(build)?.pop();
     let Some(Operation::Merge { tree, .. }) = staged else {
@@ -122,24 +149,22 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         ));
     };
     let view = here.store.view(&here.repo, &[build])?;
-    let builds = StoreBuilds::new(&there, repo.name, time);
     let progress = session.progress("pushing");
-    let answer = push(&view, tree.into(), &builds, &options(arguments), &progress)?;
-    drop(progress);
-    tell(session, arguments, &answer)
+    let how = push_options(arguments);
+    push(&view, tree.into(), builds, &how, &progress)
 }
 
-fn open_there(session: &Session, arguments: &Arguments) -> Result<Store> {
-    match &arguments.remote {
+fn open_there(session: &Session, remote: Option<&str>) -> Result<Store> {
+    match remote {
         None => session.write(),
         Some(remote) => {
-            let place = session.surroundings.store_at(remote);
+            let place = session.surroundings.store_at(Path::new(remote));
             Store::open(&place, Access::Write, &session.patience()?)
         }
     }
 }
 
-fn options(arguments: &Arguments) -> PushOptions {
+fn push_options(arguments: &Arguments) -> PushOptions {
     let labels = arguments.labels.iter();
     let message = arguments.message.clone();
     PushOptions {
@@ -168,10 +193,10 @@ struct Here {
 }
 
 impl Here {
-    fn make(session: &Session, time: Time) -> Result<Self> {
+    fn make(time: Time) -> Result<Self> {
         let prefix = format!("bindery-push-{}", std::process::id());
         let folder = Scratch::create(&std::env::temp_dir(), &prefix)?;
-        let store = Store::create(&folder.root().join("store"), &session.patience()?)?;
+        let store = Store::create_passing(&folder.root().join("store"))?;
         let name: RepoName = "push"
             .parse()
             .map_err(|_| Error::internal("it is a name"))?;
@@ -193,7 +218,7 @@ impl Here {
 }
 
 fn tell(session: &Session, arguments: &Arguments, answer: &PushAnswer) -> Result<()> {
-    let committed = answer.committed.as_ref().and_then(|row| row.committed);
+    let committed = answer.committed;
     let published = answer.published.as_ref();
     let build = answer.build;
     let state = match (published, committed) {
@@ -211,7 +236,7 @@ fn tell(session: &Session, arguments: &Arguments, answer: &PushAnswer) -> Result
             .or(committed.map(|committed| committed.snapshot.id)),
         root: published
             .map(|release| release.root.id)
-            .or(committed.map(|committed| bindery::object::tree::TreeRef::from(committed.root).id)),
+            .or(committed.map(|committed| committed.root.id)),
         target: published.map(|release| release.target.clone()),
         seq: published.map(|release| release.seq),
         tested: published.map(|release| release.tested),

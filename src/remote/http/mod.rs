@@ -1,0 +1,5 @@
+//! The client: what is asked of a server, over HTTP. Plain blocking code, as everything below the server.
+
+pub mod agent;
+pub mod builds;
+pub mod url;

@@ -1,0 +1,91 @@
+//! URLs of servers.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Bytes of a URL: more than any server has.
+const URL_BYTES_MAX: usize = 1024;
+
+/// Why a text is no URL of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a server's URL is http:// or https://, a host, perhaps a port and a path, and neither query nor fragment nor user"
+)]
+pub struct UrlError;
+
+/// The URL of a server, or of a place on it; without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerUrl(String);
+
+impl ServerUrl {
+    /// Whether a text is meant to be a URL at all, not a path on this machine.
+    #[must_use]
+    pub fn is_meant_by(text: &str) -> bool {
+        text.starts_with("http://") || text.starts_with("https://")
+    }
+
+    /// Shows the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A place below it.
+    #[must_use]
+    pub fn join(&self, path: &str) -> String {
+        format!("{}/{path}", self.0)
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ServerUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let rest = text.strip_prefix("http://");
+        let rest = rest
+            .or_else(|| text.strip_prefix("https://"))
+            .ok_or(UrlError)?;
+        let host = rest.split('/').next().unwrap_or_default();
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_server = !host.is_empty() && !host.contains('@') && !text.contains(['?', '#', '\\']);
+        // What leads upwards would lead out of what was meant.
+        let climbs = rest.split('/').any(|part| part == ".." || part == ".");
+        if text.len() > URL_BYTES_MAX || !is_plain || !is_server || climbs {
+            return Err(UrlError);
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_urls_of_servers_are_taken() {
+        for (text, expected) in [
+            ("http://host", Some("http://host")),
+            ("https://host:8417/", Some("https://host:8417")),
+            ("https://host/a/b//", Some("https://host/a/b")),
+            ("http://[::1]:80", Some("http://[::1]:80")),
+            ("ftp://host", None),
+            ("http://", None),
+            ("http:///a", None),
+            ("http://user@host", None),
+            ("http://host?a", None),
+            ("http://host#a", None),
+            ("http://host/../a", None),
+            ("http://host/a b", None),
+            ("host", None),
+        ] {
+            let parsed = text.parse::<ServerUrl>().ok();
+            assert_eq!(parsed.as_ref().map(ServerUrl::as_str), expected, "{text}");
+        }
+    }
+}
