@@ -180,6 +180,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Signers made two statements where there can be only one: both notes are kept as evidence.
+    #[error("cannot trust {what}: {reason}")]
+    Contradiction {
+        /// The document, such as `heads 4 of os`.
+        what: String,
+        /// What contradicts what.
+        reason: String,
+    },
     /// A file or directory cannot be staged.
     #[error("cannot stage {}: {reason}", path.display())]
     Source {
@@ -305,9 +313,10 @@ impl Error {
             | Self::Missing { .. }
             | Self::Refused { .. } => Kind::Conflict,
             Self::Busy { .. } | Self::TooMany { .. } => Kind::Busy,
-            Self::Malformed { .. } | Self::Damaged { .. } | Self::Untrusted { .. } => {
-                Kind::Integrity
-            }
+            Self::Malformed { .. }
+            | Self::Damaged { .. }
+            | Self::Untrusted { .. }
+            | Self::Contradiction { .. } => Kind::Integrity,
             Self::NewerFormat { .. } | Self::Unreachable { .. } => Kind::Unavailable,
             Self::Jobs { .. } => Kind::Check,
             Self::Catalog { kind, .. } | Self::Remote { kind, .. } => *kind,

@@ -194,7 +194,7 @@ impl Follower<'_> {
             if heads.version == known.version && id != known.id {
                 let reason = format!("another one was seen before: {} and {id}", known.id);
                 self.evidence.insert(id.hash(), note);
-                return Err(self.untrusted(&what, reason));
+                return Err(self.contradiction(&what, reason));
             }
             if self.time.plus_seconds(CLOCK_SKEW_SECONDS_MAX) < known.time {
                 return Err(Error::refused(format!(
@@ -250,7 +250,12 @@ impl Follower<'_> {
                     "seq {} is {id}, and was {}: two statements have one number",
                     entry.seq, current.statement
                 );
-                return Err(self.untrusted(&what, reason));
+                // Without a signature it is the origin that lies, and not the signer.
+                return Err(if self.evidence.contains_key(&id.hash()) {
+                    self.contradiction(&what, reason)
+                } else {
+                    self.untrusted(&what, reason)
+                });
             }
         }
         Ok(())
@@ -374,6 +379,14 @@ impl Follower<'_> {
         }
         let reason = format!("it is more than {STATEMENT_CHAIN_MAX} statements after the one seen");
         Err(self.untrusted("the chain of statements", reason))
+    }
+
+    /// That signers of the repo made two statements where there can be one.
+    fn contradiction(&self, what: &str, reason: String) -> Error {
+        Error::Contradiction {
+            what: format!("{what} from {}", self.origin.place()),
+            reason,
+        }
     }
 
     fn untrusted(&self, what: &str, reason: impl Into<String>) -> Error {

@@ -14,6 +14,8 @@ pub mod bundle;
 pub mod follow;
 pub mod http;
 pub mod known;
+pub mod mirrors;
+mod objects;
 pub mod origin;
 pub mod pin;
 pub mod pull;

@@ -9,8 +9,8 @@
 use std::cell::Cell;
 use std::io::Write;
 
-use crate::base::Result;
-use crate::base::id::StatementId;
+use crate::base::id::{Hash, StatementId};
+use crate::base::{Error, Result};
 use crate::store::rows::SnapshotRef;
 use crate::trust::heads::RefsObject;
 
@@ -46,6 +46,16 @@ pub trait Origin {
     ///
     /// As [`refs_list`](Self::refs_list).
     fn statement(&self, id: StatementId) -> Result<Vec<u8>>;
+
+    /// The bytes of an object that is published. Where an id stands for several, such as a large blob and the recipe of it,
+    /// it is the one that is stored. An origin may have packs alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`refs_list`](Self::refs_list).
+    fn object(&self, id: Hash) -> Result<Vec<u8>> {
+        Err(Error::not_found("object", id))
+    }
 
     /// Writes the pack of a snapshot: what it has and another has not, or all of it. Returns what that other one is, which
     /// should be `wanted.from`.
@@ -126,6 +136,10 @@ impl Origin for Metered<'_> {
 
     fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
         self.count(self.origin.statement(id))
+    }
+
+    fn object(&self, id: Hash) -> Result<Vec<u8>> {
+        self.count(self.origin.object(id))
     }
 
     fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {

@@ -14,6 +14,7 @@
 
 use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
 use super::known::{Known, Root};
+use super::objects::fetch_objects;
 use super::origin::{Metered, Origin, Wanted};
 use crate::base::clock::Time;
 use crate::base::id::Hash;
@@ -216,17 +217,7 @@ fn fetch(
             to: moved.snapshot,
             from: contact.nearest(moved),
         };
-        let mut download = Download::create(store)?;
-        let from = origin.pack(wanted, &mut download)?;
-        check_start(&view, from, origin)?;
-        let pack = open_delta(download.finish()?)?;
-        let mut intake = store.intake();
-        let unpacked = unpack(&pack, from, &view, &mut intake, progress).map_err(incomplete)?;
-        if unpacked.snapshot != moved.snapshot {
-            let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
-            return Err(Error::malformed("delta", reason));
-        }
-        let arrived = intake.finish()?;
+        let (arrived, from) = arrive(store, origin, wanted, &view, progress)?;
         view = view.with(&arrived)?;
         landing.join(arrived);
         starts.push(from);
@@ -249,6 +240,33 @@ fn fetch(
     let new_objects = landing.objects;
     store.record_copy(&copy, &graft, landing)?;
     Ok((copy, new_objects))
+}
+
+/// Fetches one snapshot: as a pack, or else object by object. Says also what the pack started from.
+fn arrive(
+    store: &Store,
+    origin: &dyn Origin,
+    wanted: Wanted,
+    view: &View<'_>,
+    progress: &dyn Progress,
+) -> Result<(Landing, Option<SnapshotRef>)> {
+    let mut download = Download::create(store)?;
+    let mut intake = store.intake();
+    let from = match origin.pack(wanted, &mut download) {
+        Err(Error::NotFound { .. }) => {
+            fetch_objects(origin, wanted.to, view, &mut intake, progress)?;
+            return Ok((intake.finish()?, None));
+        }
+        from => from?,
+    };
+    check_start(view, from, origin)?;
+    let pack = open_delta(download.finish()?)?;
+    let unpacked = unpack(&pack, from, view, &mut intake, progress).map_err(incomplete)?;
+    if unpacked.snapshot != wanted.to {
+        let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
+        return Err(Error::malformed("delta", reason));
+    }
+    Ok((intake.finish()?, from))
 }
 
 fn copy(

@@ -63,6 +63,11 @@ impl Origin for StoreOrigin<'_> {
         note.ok_or_else(|| missing("statement", id.hash()))
     }
 
+    fn object(&self, id: Hash) -> Result<Vec<u8>> {
+        let view = self.store.view(&self.repo.name, &[])?;
+        view.read_any(id)
+    }
+
     fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
         let view = self.store.view(&self.repo.name, &[])?;
         // What it does not have, it cannot leave out.

@@ -13,7 +13,6 @@ use super::route::Base;
 use super::sight::Sight;
 use crate::base::id::{Hash, StatementId};
 use crate::base::{Error, Result};
-use crate::object::kind::ObjectKind;
 use crate::remote::pin::Pin;
 use crate::store::Store;
 use crate::store::note_files::NoteFiles;
@@ -61,10 +60,10 @@ impl Document {
             Self::Object(id) => {
                 // The list of refs is no object of the store, and yet it is one by its id.
                 let found = match notes.refs_list(id)? {
-                    Some(list) if matches!(base, Base::Repo(_)) => Some(list),
-                    _ => object(store, &sight, id)?,
+                    Some(list) if matches!(base, Base::Repo(_)) => list,
+                    _ => sight.view(store)?.read_any(id)?,
                 };
-                (found, "object", id.to_string())
+                (Some(found), "object", id.to_string())
             }
             Self::Pin => {
                 let row = store.reader()?.repo(&sight.repo)?;
@@ -74,16 +73,6 @@ impl Document {
         };
         found.ok_or_else(|| Error::not_found(what, name))
     }
-}
-
-fn object(store: &Store, sight: &Sight, id: Hash) -> Result<Option<Vec<u8>>> {
-    let view = sight.view(store)?;
-    for kind in ObjectKind::ALL {
-        if view.find(kind, id)?.is_some() {
-            return Ok(Some(view.read(kind, id)?.as_slice()?.to_vec()));
-        }
-    }
-    Ok(None)
 }
 
 /// Answers a request for a document.

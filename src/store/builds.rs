@@ -303,7 +303,7 @@ impl Transaction<'_> {
             u64::from(row.staged.operations),
             OPERATIONS_MAX as u64,
         )?;
-        let mut what = String::new();
+        let mut what = format!("received {} objects", staging.landing.objects);
         for (number, operation) in (first..).zip(&staging.operations) {
             self.put(OPERATIONS, (row.id, number), operation)?;
             what = match operation {

@@ -16,6 +16,13 @@ use crate::disk::whole::read_small;
 use crate::trust::note::note_bytes_max;
 use crate::trust::refs_list::REFS_LIST_BYTES_MAX;
 
+/// Bytes of the note of a keyset.
+pub const KEYSET_NOTE_BYTES_MAX: u64 = note_bytes_max(KEYSET_BYTES_MAX);
+/// Bytes of the note of a heads statement.
+pub const HEADS_NOTE_BYTES_MAX: u64 = note_bytes_max(HEADS_BYTES_MAX);
+/// Bytes of the note of a ref statement.
+pub const STATEMENT_NOTE_BYTES_MAX: u64 = note_bytes_max(REF_STATEMENT_BYTES_MAX);
+
 /// The files of one repo's notes. Nothing that they hold is believed here.
 #[derive(Clone, Debug)]
 pub struct NoteFiles<'d> {
@@ -36,10 +43,7 @@ impl<'d> NoteFiles<'d> {
     ///
     /// [`Error::Io`] if it cannot be read, [`Error::Limit`] if it is larger than any such note; so for all of these.
     pub fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
-        self.read(
-            &layout::keyset(&self.repo, version),
-            note_bytes_max(KEYSET_BYTES_MAX),
-        )
+        self.read(&layout::keyset(&self.repo, version), KEYSET_NOTE_BYTES_MAX)
     }
 
     /// The note of the newest heads statement; none before the first release.
@@ -48,7 +52,7 @@ impl<'d> NoteFiles<'d> {
     ///
     /// As [`keyset`](Self::keyset).
     pub fn heads(&self) -> Result<Option<Vec<u8>>> {
-        self.read(&layout::heads(&self.repo), note_bytes_max(HEADS_BYTES_MAX))
+        self.read(&layout::heads(&self.repo), HEADS_NOTE_BYTES_MAX)
     }
 
     /// The list of refs with this id, if it is there.
@@ -66,8 +70,8 @@ impl<'d> NoteFiles<'d> {
     ///
     /// As [`keyset`](Self::keyset).
     pub fn statement(&self, id: StatementId) -> Result<Option<Vec<u8>>> {
-        let bytes_max = note_bytes_max(REF_STATEMENT_BYTES_MAX);
-        self.read(&layout::statement(&self.repo, id), bytes_max)
+        let path = layout::statement(&self.repo, id);
+        self.read(&path, STATEMENT_NOTE_BYTES_MAX)
     }
 
     fn read(&self, path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {

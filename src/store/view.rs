@@ -305,6 +305,21 @@ impl<'s> View<'s> {
         self.read_at(kind, id, found.place())
     }
 
+    /// Reads the object that an id stands for, of whatever kind it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_any(&self, id: Hash) -> Result<Vec<u8>> {
+        for kind in ObjectKind::ALL {
+            if let Some(found) = self.find(kind, id)? {
+                let bytes = self.read_at(kind, id, found.place())?;
+                return Ok(bytes.as_slice()?.to_vec());
+            }
+        }
+        Err(Error::not_found("object", id))
+    }
+
     /// Finds an object that must be there.
     ///
     /// # Errors

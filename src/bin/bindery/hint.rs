@@ -67,6 +67,7 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::NotAllowed { .. }
         | Error::Malformed { .. }
         | Error::Untrusted { .. }
+        | Error::Contradiction { .. }
         | Error::Source { .. }
         | Error::Limit { .. }
         | Error::Settings { .. }

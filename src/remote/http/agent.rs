@@ -7,7 +7,7 @@
 //!
 //! # Not here
 //!
-//! What is asked (`remote::http::builds`).
+//! What is asked (`remote::http::builds`, `remote::http::origin`).
 
 use std::fmt;
 use std::io::Read;
@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use ureq::http::header::{
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_RANGE, LOCATION, RANGE,
+};
 use ureq::http::{Request, Response, StatusCode};
 use ureq::{AsSendBody, Body};
 use zeroize::Zeroizing;
@@ -35,6 +37,16 @@ pub const READ_WAIT: Duration = Duration::from_secs(60);
 pub const WRITE_WAIT: Duration = Duration::from_secs(60);
 /// Bytes of a document.
 pub const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A file that is being read.
+pub struct Opened {
+    /// The offset of the first byte that comes.
+    pub start: u64,
+    /// The tag of the whole.
+    pub etag: Option<String>,
+    /// The bytes.
+    pub body: Box<dyn Read>,
+}
 
 /// One server, and who asks it.
 pub struct Agent {
@@ -87,6 +99,53 @@ impl Agent {
     /// asked, with its reason; [`Error::Malformed`] if its answer makes no sense; so for the others.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.document(self.send("GET", path, None, ())?)
+    }
+
+    /// Asks for a file of at most so many bytes; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+        let answer = self.ask("GET", path, &[], ())?;
+        match answer.status() {
+            StatusCode::OK => self.read(answer, bytes_max).map(Some),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refusal(answer)),
+        }
+    }
+
+    /// Asks for a file, perhaps from a byte on, of which the tag of the whole is known; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn open(&self, path: &str, from: Option<(u64, Option<&str>)>) -> Result<Option<Opened>> {
+        let range = from.map(|(start, _)| format!("bytes={start}-"));
+        let mut headers = Vec::new();
+        headers.extend(range.as_deref().map(|range| (RANGE, range)));
+        headers.extend(from.and_then(|(_, tag)| tag).map(|tag| (IF_RANGE, tag)));
+        let answer = self.ask("GET", path, &headers, ())?;
+        let start = match answer.status() {
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT => {
+                let start = header(&answer, CONTENT_RANGE).and_then(start_of_range);
+                match (start, from) {
+                    (Some(start), Some((asked, _))) if start == asked => start,
+                    _ => {
+                        let reason =
+                            format!("{} sends other bytes than were asked for", self.server);
+                        return Err(Error::malformed("answer", reason));
+                    }
+                }
+            }
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(self.refusal(answer)),
+        };
+        let etag = header(&answer, ETAG).map(str::to_owned);
+        let body = answer.into_body().into_reader();
+        let body: Box<dyn Read> = Box::new(body);
+        Ok(Some(Opened { start, etag, body }))
     }
 
     /// Sends a document, and reads the answer.
@@ -146,25 +205,43 @@ impl Agent {
         content_type: Option<&str>,
         body: impl AsSendBody,
     ) -> Result<Response<Body>> {
+        let headers = content_type.map(|content_type| (CONTENT_TYPE, content_type));
+        let answer = self.ask(method, path, headers.as_slice(), body)?;
+        if answer.status().is_success() {
+            Ok(answer)
+        } else {
+            Err(self.refusal(answer))
+        }
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>> {
         let mut request = Request::builder()
             .method(method)
             .uri(self.server.join(path));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", **token));
         }
-        if let Some(content_type) = content_type {
-            request = request.header(CONTENT_TYPE, content_type);
+        for (name, value) in headers {
+            request = request.header(name, *value);
         }
         let request = request.body(body);
         let request = request.map_err(|error| Error::usage(format!("{path}: {error}")))?;
-        let answer = self
-            .agent
-            .run(request)
-            .map_err(|error| self.unreachable(&error))?;
-        if answer.status().is_success() {
-            Ok(answer)
-        } else {
-            Err(self.refusal(answer))
+        let answer = self.agent.run(request);
+        answer.map_err(|error| self.unreachable(&error))
+    }
+
+    /// That an answer broke off.
+    #[must_use]
+    pub fn broke_off(&self, error: &std::io::Error) -> Error {
+        Error::Unreachable {
+            place: self.server.to_string(),
+            reason: error.to_string(),
         }
     }
 
@@ -178,10 +255,7 @@ impl Agent {
         let mut bytes = Vec::new();
         let mut reader = answer.into_body().into_reader().take(bytes_max + 1);
         let read = reader.read_to_end(&mut bytes);
-        read.map_err(|error| Error::Unreachable {
-            place: self.server.to_string(),
-            reason: error.to_string(),
-        })?;
+        read.map_err(|error| self.broke_off(&error))?;
         if bytes.len() as u64 > bytes_max {
             let reason = format!("{} answers with more than {bytes_max} bytes", self.server);
             return Err(Error::malformed("answer", reason));
@@ -194,10 +268,7 @@ impl Agent {
         let status = answer.status();
         let place = self.server.to_string();
         if status.is_redirection() {
-            let to = answer
-                .headers()
-                .get("location")
-                .and_then(|to| to.to_str().ok());
+            let to = header(&answer, LOCATION);
             let reason = format!(
                 "it says to go elsewhere: {}",
                 to.unwrap_or("it does not say where")
@@ -233,6 +304,19 @@ impl Agent {
             reason: error.to_string(),
         }
     }
+}
+
+fn header(answer: &Response<Body>, name: HeaderName) -> Option<&str> {
+    answer
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+}
+
+/// Where the bytes begin that an answer says it has, as in `bytes 5-9/10`.
+fn start_of_range(range: &str) -> Option<u64> {
+    let (start, _) = range.strip_prefix("bytes ")?.split_once('-')?;
+    start.parse().ok()
 }
 
 fn kind_of(status: StatusCode) -> Kind {

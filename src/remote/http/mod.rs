@@ -2,4 +2,5 @@
 
 pub mod agent;
 pub mod builds;
+pub mod origin;
 pub mod url;

@@ -1,7 +1,7 @@
 //! `bindery pull`: fetch and verify what another store released.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
@@ -9,6 +9,9 @@ use bindery::base::name::{RefName, RepoName};
 use bindery::base::{Error, Result};
 use bindery::build::spec::only_repo;
 use bindery::remote::follow::{Asked, Rewinds};
+use bindery::remote::http::url::ServerUrl;
+use bindery::remote::known::Root;
+use bindery::remote::mirrors::pull_from_any;
 use bindery::remote::origin::Origin;
 use bindery::remote::pull::{PullAnswer, PullOptions, PulledRef, pull};
 use bindery::remote::store_origin::StoreOrigin;
@@ -21,19 +24,21 @@ use crate::examples::examples;
 use crate::first_contact::FirstContact;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
+use crate::server::origin_at;
 use crate::session::Session;
 
 /// What `pull` takes.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
-    "bindery pull /srv/store --root 7d0c...          first contact: the repo id comes from its owners"
-    "bindery pull /srv/store stable --pin os.bindery"
-    "bindery pull /srv/store                         whatever is new of what is followed"
+    "bindery pull https://example.org/r/os --root 7d0c...    first contact: the repo id comes from its owners"
+    "bindery pull https://example.org/r/os stable --pin os.bindery"
+    "bindery pull https://example.org/r/os                   whatever is new of what is followed"
+    "bindery pull /srv/store --all                           from a store on this machine"
 ))]
 pub struct Arguments {
-    /// The store to pull from: its folder on this machine
-    #[arg(value_name = "STORE")]
-    origin: PathBuf,
+    /// Where to pull from: the URL of a repo, or a store's folder on this machine
+    #[arg(value_name = "URL|STORE")]
+    origin: String,
     /// The refs; else those that are followed already, or all at first contact
     #[arg(value_name = "REF")]
     refs: Vec<RefName>,
@@ -45,6 +50,9 @@ pub struct Arguments {
     repo: Option<RepoName>,
     #[command(flatten)]
     first: FirstContact,
+    /// Another place that has the same, tried if the first one will not do; can be repeated
+    #[arg(long = "mirror", value_name = "URL")]
+    mirrors: Vec<String>,
     /// Follow a ref also when its owners moved it back to an older release
     #[arg(long)]
     allow_rewind: bool,
@@ -78,40 +86,65 @@ struct Moved {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let place = session.surroundings.store_at(&arguments.origin);
-    if is_url(&arguments.origin) {
-        return Err(Error::usage(format!(
-            "{} is a URL: this version pulls from stores on this machine, given by their folder",
-            arguments.origin.display()
-        )));
-    }
     let root = arguments.first.root()?;
-    let patience = session.patience()?;
-    let store = session.write()?;
-    if store.root() == place {
-        return Err(Error::usage("a store is not pulled into itself"));
-    }
-    let there = Store::open(&place, Access::Read, &patience)?;
-    let repo = only_repo(&there, arguments.repo.as_ref())?;
-    let progress = session.progress("pulling");
-    let origin = StoreOrigin::new(&there, repo, &progress);
-    let asked = if arguments.all {
-        Asked::All
-    } else if arguments.refs.is_empty() {
-        Asked::Followed
-    } else {
-        Asked::Named(arguments.refs.clone())
-    };
     let options = PullOptions {
-        root,
-        asked,
+        asked: asked(arguments),
         rewinds: if arguments.allow_rewind {
             Rewinds::Allow
         } else {
             Rewinds::Refuse
         },
+        root,
     };
+    if ServerUrl::is_meant_by(&arguments.origin) {
+        return pull_over_http(session, arguments, &options);
+    }
+    if !arguments.mirrors.is_empty() {
+        return Err(Error::usage(
+            "a store on this machine has no mirrors: pull from a URL",
+        ));
+    }
+    let place = session.surroundings.store_at(Path::new(&arguments.origin));
+    let store = session.write()?;
+    if store.root() == place {
+        return Err(Error::usage("a store is not pulled into itself"));
+    }
+    let there = Store::open(&place, Access::Read, &session.patience()?)?;
+    let repo = only_repo(&there, arguments.repo.as_ref())?;
+    let progress = session.progress("pulling");
+    let origin = StoreOrigin::new(&there, repo, &progress);
     let answer = take(&store, &origin, &options, &progress)?;
+    drop(progress);
+    tell(session, answer)
+}
+
+fn asked(arguments: &Arguments) -> Asked {
+    if arguments.all {
+        Asked::All
+    } else if arguments.refs.is_empty() {
+        Asked::Followed
+    } else {
+        Asked::Named(arguments.refs.clone())
+    }
+}
+
+fn pull_over_http(session: &Session, arguments: &Arguments, options: &PullOptions) -> Result<()> {
+    let mut urls = vec![arguments.origin.clone()];
+    urls.extend(arguments.mirrors.iter().cloned());
+    if let Some(Root::Pin(pin)) = &options.root {
+        let others = pin.urls.iter().filter(|url| ServerUrl::is_meant_by(url));
+        urls.extend(others.cloned());
+    }
+    let mut origins = Vec::new();
+    for url in &urls {
+        origins.push(origin_at(session, url, arguments.repo.as_ref())?);
+    }
+    let origins: Vec<&dyn Origin> = origins.iter().map(|origin| origin as &dyn Origin).collect();
+    let store = session.write()?;
+    let progress = session.progress("pulling");
+    let mut passed_over = |error: &Error| session.output.note(format_args!("passed over: {error}"));
+    let time = Time::now()?;
+    let answer = pull_from_any(&store, &origins, options, time, &progress, &mut passed_over)?;
     drop(progress);
     tell(session, answer)
 }
@@ -164,11 +197,6 @@ fn moved(pulled: PulledRef) -> Moved {
         snapshot: pulled.snapshot.id,
         root: pulled.root.id,
     }
-}
-
-fn is_url(path: &std::path::Path) -> bool {
-    path.to_str()
-        .is_some_and(|text| text.starts_with("http://") || text.starts_with("https://"))
 }
 
 impl Answer for Pulled {

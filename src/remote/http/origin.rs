@@ -1,0 +1,160 @@
+//! A repo on a server, or on any web server that has the files of a static export, as an origin.
+//!
+//! # Invariants
+//!
+//! - Nothing that is answered is believed here: only how long it may be is checked, before it is read.
+//!
+//! # Not here
+//!
+//! What is asked for, and whether it holds (`remote::follow`, `remote::pull`).
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::agent::Agent;
+use crate::base::error::check_limit;
+use crate::base::id::{Hash, StatementId};
+use crate::base::limits::{FRAME_BYTES_MAX, PACK_BYTES_MAX};
+use crate::base::{Error, Result};
+use crate::remote::origin::{Origin, Wanted};
+use crate::store::note_files::{
+    HEADS_NOTE_BYTES_MAX, KEYSET_NOTE_BYTES_MAX, STATEMENT_NOTE_BYTES_MAX,
+};
+use crate::store::rows::SnapshotRef;
+use crate::trust::heads::RefsObject;
+
+/// How often a pack that broke off is gone on with.
+pub const RESUMES_MAX: u32 = 5;
+/// How long to wait before the first time; each later time twice as long.
+const RESUME_WAIT: Duration = Duration::from_millis(200);
+/// Bytes that are moved at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A repo on a server. The agent's URL is that of the repo, such as `https://example.org/r/os`.
+#[derive(Debug)]
+pub struct HttpOrigin {
+    agent: Agent,
+}
+
+impl HttpOrigin {
+    /// The repo at the agent's URL.
+    #[must_use]
+    pub const fn new(agent: Agent) -> Self {
+        Self { agent }
+    }
+
+    fn must(&self, what: &'static str, path: &str, bytes_max: u64) -> Result<Vec<u8>> {
+        let found = self.agent.fetch(path, bytes_max)?;
+        found.ok_or_else(|| Error::not_found(what, self.agent.server().join(path)))
+    }
+
+    /// Writes a pack to `out`, and goes on where it breaks off; says whether there is one.
+    fn pack_at(&self, path: &str, out: &mut dyn Write) -> Result<bool> {
+        let mut arrived = Arrived {
+            bytes: 0,
+            etag: None,
+        };
+        let mut wait = RESUME_WAIT;
+        for attempt in 0.. {
+            match self.go_on(path, &mut arrived, out) {
+                Err(Error::Unreachable { .. }) if arrived.bytes > 0 && attempt < RESUMES_MAX => {
+                    thread::sleep(wait);
+                    wait *= 2;
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(Error::internal("the loop has ended before"))
+    }
+
+    fn go_on(&self, path: &str, arrived: &mut Arrived, out: &mut dyn Write) -> Result<bool> {
+        let resume = (arrived.bytes > 0).then_some((arrived.bytes, arrived.etag.as_deref()));
+        let Some(mut answer) = self.agent.open(path, resume)? else {
+            return Ok(false);
+        };
+        if arrived.bytes > 0 && answer.etag != arrived.etag {
+            let reason = "the pack is another one than the one that broke off".to_owned();
+            let place = self.agent.server().join(path);
+            return Err(Error::Remote {
+                place,
+                reason,
+                kind: crate::base::Kind::Unavailable,
+                details: Vec::new(),
+            });
+        }
+        arrived.etag.clone_from(&answer.etag);
+        // A server that knows no ranges sends the whole once more.
+        let mut known = arrived.bytes - answer.start;
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            let read = answer.body.read(&mut buffer);
+            let count = read.map_err(|error| self.agent.broke_off(&error))?;
+            if count == 0 {
+                return Ok(true);
+            }
+            let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(count);
+            known -= skipped as u64;
+            let fresh = &buffer[skipped..count];
+            arrived.bytes += fresh.len() as u64;
+            check_limit("bytes of a pack", arrived.bytes, PACK_BYTES_MAX)?;
+            let written = out.write_all(fresh);
+            written.map_err(Error::io("write", Path::new("the download")))?;
+        }
+    }
+}
+
+/// What has arrived of a pack.
+struct Arrived {
+    bytes: u64,
+    etag: Option<String>,
+}
+
+impl Origin for HttpOrigin {
+    fn place(&self) -> String {
+        self.agent.server().to_string()
+    }
+
+    fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
+        let path = format!("trust/keyset/{version}");
+        self.agent.fetch(&path, KEYSET_NOTE_BYTES_MAX)
+    }
+
+    fn heads(&self) -> Result<Vec<u8>> {
+        self.must("release at", "trust/heads", HEADS_NOTE_BYTES_MAX)
+    }
+
+    fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>> {
+        self.must(
+            "list of refs at",
+            &format!("objects/{}", object.hash),
+            object.size,
+        )
+    }
+
+    fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
+        self.must(
+            "statement at",
+            &format!("statements/{id}"),
+            STATEMENT_NOTE_BYTES_MAX,
+        )
+    }
+
+    fn object(&self, id: Hash) -> Result<Vec<u8>> {
+        self.must("object at", &format!("objects/{id}"), FRAME_BYTES_MAX)
+    }
+
+    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+        let to = wanted.to.id;
+        if let Some(from) = wanted.from
+            && self.pack_at(&format!("packs/{to}/{}.pack", from.id), out)?
+        {
+            return Ok(Some(from));
+        }
+        if self.pack_at(&format!("packs/{to}/full.pack"), out)? {
+            return Ok(None);
+        }
+        Err(Error::not_found("pack of snapshot", to))
+    }
+}

@@ -1,0 +1,65 @@
+//! Mirrors: several origins of one repo, of which any will do.
+//!
+//! A mirror that cannot be reached, lags behind or answers with something wrong is passed over for the next one. What the
+//! signers of the repo themselves did, such as two statements with one number, is the same wherever it is seen, and ends the
+//! pull.
+//!
+//! # Not here
+//!
+//! What is verified (`remote::follow`).
+
+use super::origin::Origin;
+use super::pull::{PullAnswer, PullOptions, pull};
+use crate::base::clock::Time;
+use crate::base::progress::Progress;
+use crate::base::{Error, Kind, Result};
+use crate::store::Store;
+
+/// Origins that are tried: more than any repo has.
+pub const MIRRORS_MAX: usize = 17;
+
+/// Pulls from the first of some origins that will do. `passed_over` is told why each one before it did not.
+///
+/// # Errors
+///
+/// As [`pull`]; the gravest one if none will do.
+pub fn pull_from_any(
+    store: &Store,
+    origins: &[&dyn Origin],
+    options: &PullOptions,
+    time: Time,
+    progress: &dyn Progress,
+    passed_over: &mut dyn FnMut(&Error),
+) -> Result<PullAnswer> {
+    let mut gravest: Option<Error> = None;
+    let mut left = origins.len();
+    for origin in origins.iter().take(MIRRORS_MAX) {
+        left -= 1;
+        match pull(store, *origin, options, time, progress) {
+            Err(error) if is_of_mirror(&error) => {
+                if left > 0 {
+                    passed_over(&error);
+                }
+                // A wrong answer says more than none.
+                let is_graver = error.kind() == Kind::Integrity || gravest.is_none();
+                gravest = if is_graver { Some(error) } else { gravest };
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(gravest.unwrap_or_else(|| Error::usage("say where to pull from")))
+}
+
+/// Whether another mirror may do better. What is damaged in this store would look the same, and is found once more.
+const fn is_of_mirror(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unreachable { .. }
+            | Error::Remote { .. }
+            | Error::NotFound { .. }
+            | Error::Untrusted { .. }
+            | Error::Malformed { .. }
+            | Error::Damaged { .. }
+            | Error::Limit { .. }
+    )
+}
