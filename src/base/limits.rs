@@ -90,6 +90,10 @@ pub const REF_NAME_BYTES_MAX: usize = 255;
 pub const GLOB_BYTES_MAX: usize = 1024;
 /// Bytes of a key's name.
 pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a token: it has to fit a header of a request.
+pub const TOKEN_BYTES_MAX: usize = 4096;
+/// Blocks of a token: each is a hash and a look at what was revoked, for every request.
+pub const TOKEN_BLOCKS_MAX: usize = 8;
 /// Refs of one repo: bounds the refs object that `heads` names.
 pub const REFS_MAX: usize = 100_000;
 /// Statements followed back along `prev` before giving up.

@@ -1,7 +1,8 @@
 //! Who vouches: keys, notes, statements and keysets. Pure: nothing here does I/O or reads a clock.
 //!
 //! From below: [`key`], [`note`] (signed texts), [`statement`] (what every signed text has in common), [`keyset`] and its
-//! [`keyset_chain`], [`signed`] (what tells a verified statement from any other), and the statements themselves.
+//! [`keyset_chain`], [`signed`] (what tells a verified statement from any other), and the statements themselves. Beside them,
+//! [`token`]: what a caller of a server may do.
 
 mod form;
 pub mod heads;
@@ -18,3 +19,4 @@ pub mod signed;
 pub mod statement;
 #[cfg(test)]
 mod testing;
+pub mod token;

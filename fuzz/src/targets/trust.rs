@@ -14,6 +14,7 @@ use bindery::trust::refs_list::RefsList;
 use bindery::trust::secret_key::SecretKey;
 use bindery::trust::signed::{Signed, Unverified};
 use bindery::trust::statement::Statement;
+use bindery::trust::token::{Block, Token, TokenKey};
 
 use crate::Verdict;
 
@@ -35,6 +36,53 @@ pub fn public_key(data: &[u8]) -> Verdict {
 #[must_use]
 pub fn secret_key(data: &[u8]) -> Verdict {
     Verdict::of_text(data, SecretKey::parse, |key| key.to_text().to_string())
+}
+
+/// A token, as somebody sends it.
+#[must_use]
+pub fn token(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, Token::parse, |token| token.to_text().to_string())
+}
+
+/// Blocks of a token with an empty line between two: they reach the parser without base64, and then a token is made of them,
+/// written, read and verified.
+///
+/// # Panics
+///
+/// If a token that was made cannot be read, is not genuine, or says something else: that is a finding.
+#[must_use]
+pub fn token_blocks(data: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return Verdict::Refused;
+    };
+    let mut texts = text.split("\n\n").collect::<Vec<_>>().into_iter();
+    let last = texts.next_back().unwrap_or_default();
+    let blocks = texts.map(|text| format!("{text}\n"));
+    let blocks = blocks.chain([last.to_owned()]).map(|text| text.parse());
+    let Ok(blocks) = blocks.collect::<Result<Vec<Block>, _>>() else {
+        return Verdict::Refused;
+    };
+    let key = TokenKey::parse(include_str!("../../seeds/token-key/seven"))
+        .expect("because it is a seed of another target");
+    let mut blocks = blocks.into_iter();
+    let first = blocks.next().unwrap_or_default();
+    let chain = key
+        .issue(first)
+        .and_then(|first| blocks.try_fold(first, |token, block| token.narrow(block)));
+    let Ok(token) = chain else {
+        return Verdict::Refused;
+    };
+    let read = Token::parse(&token.to_text()).expect("because it was just made");
+    let verified = key.verify(&read).expect("because it was just made");
+    let said: Vec<String> = verified.blocks().iter().map(ToString::to_string).collect();
+    assert!(said.join("\n") == text, "a token says something else");
+    Verdict::Accepted
+}
+
+/// The key of tokens.
+#[must_use]
+pub fn token_key(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, TokenKey::parse, |key| key.to_text().to_string())
 }
 
 /// A pattern of ref names.

@@ -1,0 +1,52 @@
+//! A verified token: what the key has vouched for, without what makes it a secret.
+
+use super::block::Block;
+use super::id::BlockId;
+use super::request::{Denied, Request};
+use crate::base::clock::Time;
+
+/// A chain of blocks that the key has made, each narrowed by who held the ones before. Only
+/// [`TokenKey::verify`](super::TokenKey::verify) makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    blocks: Vec<Block>,
+}
+
+impl Verified {
+    pub(super) const fn new(blocks: Vec<Block>) -> Self {
+        Self { blocks }
+    }
+
+    /// The blocks, the first one first.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// The ids of the blocks that have one, the first one first: who acted, for the audit log; and what may have been
+    /// revoked.
+    #[must_use]
+    pub fn ids(&self) -> Vec<BlockId> {
+        self.blocks.iter().filter_map(|block| block.id).collect()
+    }
+
+    /// From when on it allows nothing: the earliest end of all blocks.
+    #[must_use]
+    pub fn expires(&self) -> Option<Time> {
+        self.blocks.iter().filter_map(|block| block.expires).min()
+    }
+
+    /// Requires that every block allows `request`. That it has expired is said before anything else.
+    ///
+    /// Whether a block was revoked is not known here: see `store::tokens`.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], of the first block that does not allow it.
+    pub fn allows(&self, request: &Request<'_>) -> Result<(), Denied> {
+        let mut blocks = self.blocks.iter();
+        blocks.try_for_each(|block| block.allows_moment(request.now))?;
+        let mut blocks = self.blocks.iter();
+        blocks.try_for_each(|block| block.allows(request))
+    }
+}
