@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Keys may be kept on another disk than the store's.
-    fn key_folder(&self) -> (std::sync::Arc<dyn Disk>, PathBuf) {
+    pub(super) fn key_folder(&self) -> (std::sync::Arc<dyn Disk>, PathBuf) {
         let keys = self.settings.keys();
         if keys.is_absolute() {
             (

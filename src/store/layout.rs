@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{KeyName, RepoName};
+use crate::trust::token::id::BlockId;
 
 /// The settings.
 pub const SETTINGS: &str = "bindery.toml";
@@ -31,6 +32,18 @@ pub const TMP: &str = "tmp";
 pub const CACHE: &str = "cache";
 /// The folder of deltas that lie ready; it is made with the first of them.
 pub const DELTAS: &str = "deltas";
+/// The folder of what is known of tokens; it is made with the first of them.
+pub const TOKENS: &str = "tokens";
+/// The file that names the file of the key of tokens, in the folder of keys.
+pub const TOKEN_KEY_NAME: &str = "tokens/key";
+/// The folder of revoked blocks of tokens.
+pub const REVOKED: &str = "tokens/revoked";
+/// A file that is there while a block is being revoked: see `store::tokens`.
+pub const REVOKING: &str = "tmp/revoking";
+/// The folder of the audit log; it is made with the first line.
+pub const AUDIT: &str = "audit";
+/// Ends the name of a part of the audit log.
+pub const AUDIT_SUFFIX: &str = ".log";
 /// Ends the name of a delta that lies ready.
 pub const DELTA_SUFFIX: &str = ".pack";
 /// The folders that every store has.
@@ -146,6 +159,24 @@ pub fn is_heads(path: &Path) -> bool {
 #[must_use]
 pub fn secret_key(keys: &Path, name: &KeyName) -> PathBuf {
     keys.join(format!("{name}.key"))
+}
+
+/// The file of the key of tokens in the folder `keys`; `name` is a random one.
+#[must_use]
+pub fn token_key(keys: &Path, name: BlockId) -> PathBuf {
+    keys.join(format!("{name}.token-key"))
+}
+
+/// The file that says that a block of a token was revoked.
+#[must_use]
+pub fn revoked(id: BlockId) -> PathBuf {
+    Path::new(REVOKED).join(id.to_string())
+}
+
+/// The part of the audit log that begins at byte `start` of all of it. Names sort as numbers.
+#[must_use]
+pub fn audit_part(start: u64) -> PathBuf {
+    Path::new(AUDIT).join(format!("{start:020}{AUDIT_SUFFIX}"))
 }
 
 /// Begins the name of a patch in the folder of what can be made again.

@@ -11,6 +11,7 @@
 //! What the verbs mean (`build`).
 
 mod additions;
+pub mod audit;
 mod backend;
 pub mod blob;
 mod build_walk;
@@ -61,6 +62,7 @@ mod salvage;
 pub mod settings;
 pub mod supply;
 mod tables;
+pub mod tokens;
 mod transaction;
 pub mod view;
 

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::audit::log::{AuditLog, Mode};
 use super::catalog::Catalog;
 use super::landing::{Unlanded, leave_word};
 use super::layout;
@@ -32,11 +33,14 @@ pub struct Store {
     pub(super) catalog: Catalog,
     pub(super) packs: PackStore,
     pub(super) settings: Settings,
+    pub(super) audit: AuditLog,
     pub(super) next_pack: AtomicU64,
     /// Packs that were begun and have no row.
     pub(super) unlanded: Arc<Unlanded>,
     /// Held while notes are written: they are written one after the other, and the newest last.
     pub(super) is_owing_notes: Mutex<bool>,
+    /// Held while files of tokens are written.
+    pub(super) writing_tokens: Mutex<()>,
     /// The last to be dropped: nobody else may open the store before everything is closed.
     pub(super) lock: Option<StoreLock>,
 }
@@ -184,14 +188,22 @@ impl Store {
     ) -> Result<Self> {
         let packs = PackStore::new(Arc::clone(&disk));
         let unlanded = Unlanded::new(Arc::clone(&disk));
+        let mode = if catalog.is_writable() {
+            Mode::Append
+        } else {
+            Mode::Read
+        };
+        let audit = AuditLog::new(Arc::clone(&disk), mode);
         let store = Self {
             disk,
             catalog,
             packs,
             settings,
+            audit,
             next_pack: AtomicU64::new(1),
             unlanded,
             is_owing_notes: Mutex::new(false),
+            writing_tokens: Mutex::new(()),
             lock,
         };
         let next_pack = store.reader()?.next_pack()?;
@@ -209,6 +221,12 @@ impl Store {
     #[must_use]
     pub fn disk(&self) -> &dyn Disk {
         &*self.disk
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub const fn audit(&self) -> &AuditLog {
+        &self.audit
     }
 
     /// The folder of the store.

@@ -6,7 +6,7 @@
 //! | packs in `packs/` without a row | between landing and commit | unlink |
 //! | files in `tmp/` | while packs were written | remove |
 //! | rows in `announcing` | between a commit and its notes | write the notes |
-//! | names that may not be durable: of folders, of a new catalog or store | by a kill while they were made | sync the folders they lie in |
+//! | names that may not be durable: of folders, of a new catalog or store, of a revoked block | by a kill while they were made | sync the folders they lie in |
 //!
 //! # Invariants
 //!
@@ -38,10 +38,14 @@ impl Store {
             self.disk.create_dir(Path::new(folder))?;
         }
         let leftovers = self.disk.list(Path::new(layout::TMP))?;
-        if leftovers
-            .iter()
-            .any(|file| Path::new(layout::TMP).join(&file.name) == Path::new(layout::LANDING))
-        {
+        let has_word = |word: &str| {
+            let mut files = leftovers.iter();
+            files.any(|file| Path::new(layout::TMP).join(&file.name) == Path::new(word))
+        };
+        if has_word(layout::REVOKING) {
+            self.tokens().settle_revoked()?;
+        }
+        if has_word(layout::LANDING) {
             self.remove_strays()?;
             // What a killed process named may not be durable, and whoever needs it next trusts it: a folder that was made for
             // a pack, or the settings or catalog of a store that was just made.

@@ -13,6 +13,7 @@
 //!
 //! The disk (`support::simulated_disk`); real processes that are killed.
 
+mod audit;
 mod census;
 mod faults;
 mod invariants;
@@ -180,6 +181,11 @@ fn a_retirement_that_rewrites_packs_is_whole_or_absent() -> Result<()> {
 #[test]
 fn making_a_repo_is_whole_or_absent() -> Result<()> {
     Matrix::new(verbs::MAKE_REPO)?.run()
+}
+
+#[test]
+fn a_key_of_tokens_and_a_revocation_are_whole_or_absent() -> Result<()> {
+    Matrix::new(verbs::REVOKE)?.run()
 }
 
 #[test]

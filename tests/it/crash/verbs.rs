@@ -22,6 +22,7 @@ use bindery::build::stage::{StageOptions, stage};
 use bindery::build::withdraw::withdraw;
 use bindery::disk::files::Disk;
 use bindery::store::reindex::reindex_on;
+use bindery::trust::token::id::BlockId;
 
 use crate::shelf::{Files, Shelf, files, moment, ref_name};
 use crate::support::simulated_disk::SimulatedDisk;
@@ -261,10 +262,27 @@ pub const MAKE_REPO: Verb = Verb {
     steps: &[],
 };
 
+pub const REVOKE: Verb = Verb {
+    name: "token key and revocation",
+    prepare: |_| Ok(()),
+    run: Run::InStore(|shelf, turn| {
+        shelf.store.tokens().key_or_new()?;
+        revoke_one(shelf, turn.time)
+    }),
+    steps: &[|shelf| shelf.store.tokens().key_or_new().map(drop)],
+};
+
+fn revoke_one(shelf: &Shelf, time: Time) -> Result<()> {
+    let id = BlockId::from_bytes([7; 16]);
+    shelf.store.tokens().revoke(id, time)
+}
+
 pub const REINDEX: Verb = Verb {
     name: "reindex",
     prepare: |shelf| {
         two_releases(shelf)?;
+        shelf.store.tokens().key_or_new()?;
+        revoke_one(shelf, moment(1)?)?;
         shelf.committed("stable", &some_files("c")).map(drop)
     },
     run: Run::OnDisk(|disk| {

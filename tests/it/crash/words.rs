@@ -16,6 +16,10 @@ use crate::shelf::{Shelf, read_files};
 pub fn words(shelf: &Shelf) -> Result<String> {
     let reader = shelf.store.reader()?;
     let mut text = String::new();
+    let tokens = shelf.store.tokens();
+    let revoked: Vec<_> = tokens.revoked()?.iter().map(|one| one.id).collect();
+    let has_key = tokens.key()?.is_some();
+    line(&mut text, &format!("tokens {has_key} {revoked:?}"));
     for repo in reader.repos()? {
         line(&mut text, &format!("repo {}", repo.name));
         let view = shelf.store.view(&repo.name, &[])?;
