@@ -11,6 +11,7 @@ mod looking;
 mod publishing;
 mod repos;
 mod staging;
+mod tokens;
 
 use crate::support::Node::{Executable, File, Folder, Link};
 use crate::support::{Node, Outcome, Scratch, files_beneath, number, text};

@@ -8,8 +8,9 @@ use clap::{Parser, Subcommand};
 
 // `build` alone would be taken for the floor of the library.
 use crate::commands::{
-    self, bundle, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log,
-    man, publish, pull, push, refs, repo, retire, rollback, show, stats, verify, withdraw,
+    self, audit, bundle, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list,
+    log, man, publish, pull, push, refs, repo, retire, rollback, show, stats, token, verify,
+    withdraw,
 };
 use crate::examples::examples;
 use crate::globals::Globals;
@@ -50,6 +51,11 @@ pub enum Command {
     /// Make and move the keys that sign releases
     #[command(subcommand)]
     Key(key::Verb),
+    /// Make, narrow, look at and revoke tokens, which say what a caller of a server may do
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// List who was granted or refused a change
+    Audit(audit::Arguments),
     /// Make, fill, commit, show and purge builds
     #[command(subcommand)]
     Build(commands::build::Verb),

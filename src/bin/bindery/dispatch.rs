@@ -8,8 +8,9 @@ use clap::{CommandFactory, Parser};
 use crate::arguments::{Cli, Command};
 // `build` alone would be taken for the floor of the library.
 use crate::commands::{
-    self, bundle, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list, log,
-    man, publish, pull, push, refs, repo, retire, rollback, show, stats, verify, withdraw,
+    self, audit, bundle, cat, checkout, completions, demo, diff, fsck, help, hold, init, key, list,
+    log, man, publish, pull, push, refs, repo, retire, rollback, show, stats, token, verify,
+    withdraw,
 };
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -26,6 +27,8 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Init(arguments) => init::run(session, arguments),
         Command::Repo(verb) => repo::run(session, verb),
         Command::Key(verb) => key::run(session, verb),
+        Command::Token(verb) => token::run(session, verb),
+        Command::Audit(arguments) => audit::run(session, arguments),
         Command::Build(verb) => commands::build::run(session, verb),
         Command::Publish(arguments) => publish::run(session, arguments),
         Command::Push(arguments) => push::run(session, arguments),

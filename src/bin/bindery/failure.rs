@@ -46,7 +46,7 @@ pub const fn meaning(kind: Kind) -> &'static str {
         Kind::Failed => "failed, or there are differences and --exit-code was given",
         Kind::Usage => "the command line, a name or a setting makes no sense",
         Kind::NotFound => "there is no such store, repo, ref, build, file or key",
-        Kind::NotAllowed => "the system does not allow it",
+        Kind::NotAllowed => "the system, or the token, does not allow it",
         Kind::Conflict => "it contradicts what is there; nothing was changed",
         Kind::Busy => "another process holds the store; try again",
         Kind::Integrity => "bytes or signatures are not what they should be",

@@ -24,6 +24,12 @@ pub struct Globals {
         help = "The store; else $BINDERY_STORE, the nearest .bindery folder upwards, or the user's own"
     )]
     pub store: Option<PathBuf>,
+    /// A file with the token for a server; `-` is standard input. See `token_source`.
+    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(
+        help = "A file with a token; else $BINDERY_TOKEN, or the file that $BINDERY_TOKEN_FILE names"
+    )]
+    pub token_file: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub json: bool,

@@ -10,6 +10,7 @@
 //! What the verbs do: the library. What the arguments are: [`arguments`] and the file of each command in [`commands`].
 
 mod arguments;
+mod choice;
 mod colour;
 mod commands;
 mod dispatch;
@@ -26,6 +27,7 @@ mod quantity;
 mod session;
 mod store_place;
 mod table;
+mod token_source;
 mod values;
 
 use std::ffi::OsString;

@@ -3,6 +3,7 @@
 //! Each file has the arguments of its command, as `clap` parses them, and a `run` that calls the library and prints the
 //! answer.
 
+pub mod audit;
 pub mod build;
 mod build_answer;
 pub mod build_purge;
@@ -36,6 +37,10 @@ pub mod rollback;
 pub mod run_jobs;
 pub mod show;
 pub mod stats;
+pub mod token;
+mod token_inspect;
+mod token_log;
+mod token_revoke;
 mod trouble;
 pub mod verify;
 pub mod withdraw;

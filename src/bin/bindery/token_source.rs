@@ -1,0 +1,187 @@
+//! Where the token of a command line comes from: the one door by which tokens come in.
+//!
+//! In this order: `--token-file`, where `-` is standard input; the variable `BINDERY_TOKEN`; the file that the variable
+//! `BINDERY_TOKEN_FILE` names. Commands about a token read standard input if none of these is given.
+//!
+//! # Invariants
+//!
+//! - A token is never an argument, which others on the machine can see, and never part of a message.
+//! - What holds its text is wiped from memory.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use bindery::base::error::check_limit;
+use bindery::base::limits::TOKEN_BYTES_MAX;
+use bindery::base::{Error, Result};
+use bindery::disk::real::RealDisk;
+use bindery::disk::whole::read_small;
+use bindery::trust::token::Token;
+use zeroize::Zeroizing;
+
+/// Bytes of a file with a token: the longest, and an end of line as any editor writes it.
+const FILE_BYTES_MAX: u64 = TOKEN_BYTES_MAX as u64 + 2;
+/// The variable that holds a token.
+const TOKEN_VARIABLE: &str = "BINDERY_TOKEN";
+/// The variable that names a file with a token.
+const FILE_VARIABLE: &str = "BINDERY_TOKEN_FILE";
+
+/// Where a token is.
+#[derive(PartialEq, Eq)]
+pub enum TokenSource {
+    /// In a file.
+    File(PathBuf),
+    /// On standard input.
+    Input,
+    /// Here: it was in a variable.
+    Text(Zeroizing<String>),
+}
+
+impl TokenSource {
+    /// Where the token of this process is; `None` if nobody named one. `option` is the value of `--token-file`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if the variable holds no text.
+    pub fn of_process(option: Option<&Path>) -> Result<Option<Self>> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self::find(option, variable(TOKEN_VARIABLE), variable(FILE_VARIABLE))
+    }
+
+    fn find(
+        option: Option<&Path>,
+        token: Option<OsString>,
+        file: Option<OsString>,
+    ) -> Result<Option<Self>> {
+        if let Some(path) = option {
+            return Ok(Some(Self::named(path)));
+        }
+        if let Some(token) = token {
+            let text = token
+                .into_string()
+                .map_err(|_| Error::usage(format!("{TOKEN_VARIABLE} is not text")))?;
+            return Ok(Some(Self::Text(Zeroizing::new(text))));
+        }
+        Ok(file.map(|path| Self::named(Path::new(&path))))
+    }
+
+    fn named(path: &Path) -> Self {
+        if path == Path::new("-") {
+            Self::Input
+        } else {
+            Self::File(path.to_owned())
+        }
+    }
+
+    /// Reads the token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if there is none, [`Error::Io`] and [`Error::Limit`] if the file cannot be it.
+    pub fn read(self) -> Result<Token> {
+        let text = match self {
+            Self::File(path) => text(&read_file(&path)?)?,
+            Self::Input => text(&read_input()?)?,
+            Self::Text(text) => text,
+        };
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        Ok(Token::parse(line)?)
+    }
+}
+
+/// The token that a command is about: as [`TokenSource::of_process`] says, or on standard input.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if nobody named one and standard input is a terminal; otherwise as [`TokenSource::read`].
+pub fn read_token(option: Option<&Path>) -> Result<Token> {
+    match TokenSource::of_process(option)? {
+        Some(source) => source.read(),
+        None if io::stdin().is_terminal() => Err(Error::usage(format!(
+            "no token: give one on standard input, with --token-file, or in {TOKEN_VARIABLE} or {FILE_VARIABLE}"
+        ))),
+        None => TokenSource::Input.read(),
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<Zeroizing<String>> {
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|_| Error::malformed("token", "it is not text"))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let name = path.file_name().map(Path::new);
+    let name = name.ok_or_else(|| Error::usage(format!("{} is no file", path.display())))?;
+    let disk = RealDisk::new(path.parent().unwrap_or(Path::new("")));
+    read_small(&disk, name, FILE_BYTES_MAX).map(Zeroizing::new)
+}
+
+fn read_input() -> Result<Zeroizing<Vec<u8>>> {
+    // All at once, so that no shorter buffer with the token is left behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * TOKEN_BYTES_MAX));
+    io::stdin()
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io("read", Path::new("standard input")))?;
+    let found = bytes.len() as u64;
+    check_limit("standard input, in bytes,", found, FILE_BYTES_MAX)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_reason_decides() -> Result<()> {
+        let file = |path: &str| Some(TokenSource::File(path.into()));
+        let text = |text: &str| Some(TokenSource::Text(Zeroizing::new(text.into())));
+        for (option, token, named, expected, reason) in [
+            (
+                Some("o"),
+                Some("t"),
+                Some("f"),
+                file("o"),
+                "the option comes first",
+            ),
+            (
+                Some("-"),
+                None,
+                None,
+                Some(TokenSource::Input),
+                "a dash is standard input",
+            ),
+            (
+                None,
+                Some("t"),
+                Some("f"),
+                text("t"),
+                "then the token in a variable",
+            ),
+            (
+                None,
+                None,
+                Some("f"),
+                file("f"),
+                "then the file that a variable names",
+            ),
+            (None, None, None, None, "nobody named one"),
+        ] {
+            let os = |text: Option<&str>| text.map(OsString::from);
+            let found = TokenSource::find(option.map(Path::new), os(token), os(named))?;
+            assert!(found == expected, "{reason}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_message_shows_what_was_read() {
+        let secret = "bnd1_0011aabbccddeeff_AAAA_secret";
+        let outcome = TokenSource::Text(Zeroizing::new(secret.into())).read();
+        let shown = format!("{outcome:?}");
+        assert!(outcome.is_err() && !shown.contains("secret"), "{shown}");
+    }
+}
