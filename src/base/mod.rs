@@ -5,7 +5,6 @@ pub mod clock;
 pub mod error;
 pub mod id;
 pub mod keyed_hash;
-pub mod kind;
 pub mod limits;
 pub mod name;
 pub mod path;

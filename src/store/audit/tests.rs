@@ -190,6 +190,9 @@ fn a_torn_line_is_not_read_and_is_cut_off_before_the_next() -> Outcome {
         log.append(&refused("b")?)?;
         assert_eq!(acts(&log.read(before.next, 9)?), ["b"], "{length}");
         assert_eq!(acts(&log.newest(9)?), ["a", "b"], "{length}");
+        // Other programs read the file, too.
+        let expected = [whole.as_slice(), &refused("b")?.to_line()?].concat();
+        assert_eq!(fs::read(scratch.part(0))?, expected, "{length}");
     }
     // A cursor that was given out before an outage took what it stood behind.
     let past = scratch.log.read(1 << 40, 9)?;

@@ -181,11 +181,9 @@ fn check_first(block: &Block) -> Result<(), TokenError> {
     }
 }
 
+/// Decodes what has one spelling: the decoder refuses padding, other digits, and bits that are left over.
 fn decode_payload(payload: &str) -> Result<String, TokenError> {
     let bytes = Base64UrlUnpadded::decode_vec(payload).map_err(|_| TokenError::Base64)?;
-    if Base64UrlUnpadded::encode_string(&bytes) != payload {
-        return Err(TokenError::Base64);
-    }
     String::from_utf8(bytes).map_err(|_| TokenError::NotText)
 }
 

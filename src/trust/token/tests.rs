@@ -81,6 +81,7 @@ fn each_part_of_a_token_has_an_error_of_its_own() -> Outcome {
         (GOLDEN.replace(tag, &tag[1..]), TokenError::Tag),
         (format!("{GOLDEN}\n"), TokenError::Tag),
         (with(&format!("{payload}=")), TokenError::Base64),
+        (with("Zh"), TokenError::Base64),
         (with("_w"), TokenError::NotText),
         (with(""), TokenError::EmptyBlock { block: 0 }),
         (

@@ -279,6 +279,47 @@ fn a_new_repo_fails_and_is_made_again() -> Result<()> {
     fail_everywhere(verbs::MAKE_REPO)
 }
 
+/// A revocation that failed may hold all the same, which is the safe side. What `fail_everywhere` takes for done is not
+/// durable then, so here the same command is always run again: once it is acknowledged, it survives an outage.
+#[test]
+fn a_revocation_fails_and_is_done_again() -> Result<()> {
+    let matrix = Matrix::new(verbs::REVOKE)?;
+    let mut census = Census::new("faults in a revocation");
+    let (acts, _) = matrix.work()?;
+    let mut failures = 0;
+    for (failure, lasting, expected) in FAILURES {
+        for (at, _) in (1..).zip(&acts).filter(|(_, act)| failure.concerns(**act)) {
+            let place = format!("{failure:?} {lasting:?} at {at} of a revocation");
+            let disk = matrix.before.with_power(None);
+            let opened = Shelf::open(Arc::new(disk.clone()))?;
+            disk.fail(Fault {
+                at,
+                failure,
+                lasting,
+            });
+            let outcome = matrix.verb.attempt_in(&opened, matrix.source(), TIMES_S.0);
+            if let (Err(error), Some(expected)) = (&outcome, expected) {
+                assert_eq!(error.kind(), expected, "{place}: {error}");
+            }
+            failures += u64::from(outcome.is_err());
+            disk.heal();
+            matrix
+                .verb
+                .attempt_in(&opened, matrix.source(), TIMES_S.1)?;
+            drop(opened);
+            let last = disk.after_crash(Kept::Synced);
+            let opened = Shelf::open(Arc::new(last.clone()))?;
+            assert_eq!(words(&opened)?, matrix.after(), "I8 is broken {place}");
+            i9_nothing_is_left_behind(&opened, &last, &place)?;
+            i9_nothing_half_written_is_left(&last, &place);
+            census.count();
+        }
+    }
+    assert!(failures > 20, "a revocation failed only {failures} times");
+    census.end(30);
+    Ok(())
+}
+
 #[test]
 fn a_new_catalog_fails_and_is_made_again() -> Result<()> {
     fail_everywhere(verbs::REINDEX)

@@ -114,6 +114,11 @@ fn a_second_crash_while_recovering_from_a_new_repo_or_build_is_no_worse() -> Res
 }
 
 #[test]
+fn recovery_from_an_interrupted_revocation_may_be_interrupted() -> Result<()> {
+    check(verbs::REVOKE)
+}
+
+#[test]
 fn a_second_crash_while_a_new_catalog_is_made_is_no_worse() -> Result<()> {
     check(verbs::REINDEX)
 }

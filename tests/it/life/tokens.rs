@@ -93,7 +93,7 @@ fn a_token_is_narrowed_without_a_store_and_judged_with_it() -> Outcome {
     let inspected = inspect(&scratch, "narrow")?;
     assert_eq!(text(&inspected, "verdict")?, "valid");
     let block = &inspected["blocks"][1];
-    assert_eq!(block["build"], serde_json::json!(["17"]));
+    assert_eq!(block["build"], serde_json::json!([17]));
     assert_eq!(text(block, "path")?, "pool/main");
     assert_eq!(number(block, "bytes")?, 1000);
 

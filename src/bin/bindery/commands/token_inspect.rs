@@ -10,6 +10,7 @@ use bindery::store::Store;
 use bindery::trust::token::scope::Scope;
 use bindery::trust::token::{Block, Token, Unverified};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::colour::{Colours, Tone};
 use crate::output::Answer;
@@ -62,7 +63,7 @@ struct Shown {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     reference: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    build: Option<Vec<String>>,
+    build: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<TreePath>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +131,7 @@ fn shown(block: &Block) -> Shown {
         can: list(block.can.as_ref()),
         repo: list(block.repos.as_ref()),
         reference: list(block.refs.as_ref()),
-        build: list(block.builds.as_ref()),
+        build: block.builds.as_ref().map(numbers),
         path: block.path.clone(),
         bytes: block.bytes,
     }
@@ -142,6 +143,15 @@ fn list<T: Display + Ord>(scope: Option<&Scope<T>>) -> Option<Vec<String>> {
         || vec!["*".to_owned()],
         |things| things.map(ToString::to_string).collect(),
     ))
+}
+
+/// Numbers stay numbers.
+fn numbers(scope: &Scope<u64>) -> Vec<Value> {
+    let things = scope.things();
+    things.map_or_else(
+        || vec!["*".into()],
+        |things| things.map(|number| Value::from(*number)).collect(),
+    )
 }
 
 impl Verdict {
