@@ -5,6 +5,7 @@ pub mod clock;
 pub mod error;
 pub mod id;
 pub mod keyed_hash;
+pub mod kind;
 pub mod limits;
 pub mod name;
 pub mod path;

@@ -17,6 +17,7 @@
 //!
 //! Where the key lies and which blocks are revoked (`store::tokens`).
 
+pub mod basic;
 pub mod block;
 pub mod capability;
 pub mod chain;
