@@ -12,6 +12,7 @@ use super::events::{Events, Happened};
 use super::idempotency::Done;
 use super::object_cache::ObjectCache;
 use super::pack_cache::PackCache;
+use super::paths::PathCache;
 use super::pool::Pool;
 use super::turns::Turns;
 use crate::base::clock::Time;
@@ -35,6 +36,8 @@ pub struct App {
     pub pool: Pool,
     /// Objects that were read lately.
     pub objects: ObjectCache,
+    /// Where paths led lately.
+    pub paths: PathCache,
     /// Packs that were made lately.
     pub packs: PackCache,
     /// Who may send a pack now.
@@ -72,6 +75,7 @@ impl App {
             anonymous,
             pool: Pool::new(),
             objects: ObjectCache::new(),
+            paths: PathCache::default(),
             packs: PackCache::new(),
             uploads: Semaphore::new(UPLOADS_MAX),
             turns: Turns::default(),

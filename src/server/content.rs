@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+    ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+    RANGE,
 };
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
@@ -76,6 +77,13 @@ impl Wish {
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// In which form a list is wanted.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        let accepts = self.header(ACCEPT).unwrap_or_default();
+        accepts.contains("application/json") && !accepts.contains("text/html")
     }
 
     /// The bytes that the body of the request has, if it says so.

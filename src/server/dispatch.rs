@@ -18,6 +18,7 @@ use super::app::App;
 use super::body::small;
 use super::content::Wish;
 use super::context::Context;
+use super::files::files;
 use super::idempotency::Named;
 use super::packs::pack;
 use super::reading::{Document, document, healthy};
@@ -96,6 +97,7 @@ async fn route(
         Route::Object(base, id) => document(app, wish, base, Document::Object(id)).await?,
         Route::Pin(base) => document(app, wish, base, Document::Pin).await?,
         Route::Pack(base, name) => pack(app, wish, base, name).await?,
+        Route::Files(base, asked) => files(app, wish, base, asked).await?,
         Route::Repos => refs::repos(app, caller).await?,
         Route::Refs(repo) => refs::refs(app, repo).await?,
         Route::Log(repo, target) => refs::log(app, repo, target).await?,

@@ -120,6 +120,8 @@ pub struct FilesAsked {
     pub names: Vec<String>,
     /// Whether a slash follows, which says that a directory is meant.
     pub is_directory: bool,
+    /// The name after which a list begins.
+    pub after: Option<EntryName>,
 }
 
 /// What a request gives to make a route of.
@@ -186,7 +188,11 @@ impl Given {
     /// # Errors
     ///
     /// [`Error::NotFound`] if some cannot be one.
-    pub fn files(&self) -> Result<FilesAsked> {
+    pub fn files(&mut self) -> Result<FilesAsked> {
+        let after: Option<String> = self.asked("after")?;
+        let after = after.and_then(|after| EntryName::parse(after.as_bytes()).ok());
+        // Those who ask for files say this and that in queries, such as to get around caches.
+        self.query = Query::default();
         let path = self.captures.get("path");
         let (path, is_directory) = match path.strip_suffix('/') {
             Some(path) => (path, true),
@@ -201,6 +207,7 @@ impl Given {
         Ok(FilesAsked {
             names,
             is_directory,
+            after,
         })
     }
 

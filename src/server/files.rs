@@ -1,0 +1,343 @@
+//! Files: what refs and builds show, at plain paths, for clients that know nothing of Bindery.
+//!
+//! A ref that moved does not take away at once what its releases before showed: for a while, a path that is no longer there
+//! leads to where it led. So a client that read an index before can still read what that names.
+//!
+//! # Not here
+//!
+//! Lists of directories (`server::listing`), ranges and conditions (`server::content`).
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use bytes::Bytes;
+
+use super::answer::{Answer, Failure, Keep, bytes, set};
+use super::app::App;
+use super::blobs::Blob;
+use super::content::{Facts, Wish, answer};
+use super::listing::{Form, Listed, list, list_refs};
+use super::names::in_url;
+use super::paths::Reached;
+use super::route::{Base, FilesAsked};
+use super::sight::{Sight, snapshot_of_build};
+use crate::base::clock::Time;
+use crate::base::id::BlobId;
+use crate::base::name::RefName;
+use crate::base::{Error, Result};
+use crate::object::entry::{Entry, TreeRef};
+use crate::store::Store;
+use crate::store::rows::{ReleaseRow, RepoRow};
+
+/// Seconds for which a path that a release lost leads to where it led before.
+pub const GRACE_SECONDS: u64 = 3600;
+/// Releases that are looked at for such a path.
+pub const GRACE_RELEASES_MAX: usize = 16;
+/// The word that stands for the ref of a build that is meant for none; no ref can be called so.
+pub const NO_REF: &str = "-";
+/// One tree that a path may lead into.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// The tree.
+    pub root: TreeRef,
+    /// Since when it was shown.
+    pub since: Time,
+}
+
+/// What the first names of a URL mean.
+struct Place {
+    sight: Sight,
+    /// What is shown, then what was shown before and still counts.
+    shown: Vec<Shown>,
+    /// The names below the root.
+    names: Vec<String>,
+    keep: Keep,
+}
+
+/// What a URL leads to.
+enum Found {
+    File(Box<Entry>, Place, Shown),
+    Listed(Listed, Place, Shown),
+    /// Refs, of which the names are the beginning.
+    Refs(Listed),
+    /// The same with a slash at its end.
+    Slash(String),
+}
+
+/// Answers a request for a file or a directory.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if there is none.
+pub async fn files(
+    app: &Arc<App>,
+    wish: &Wish,
+    base: Base,
+    asked: FilesAsked,
+) -> Result<Answer, Failure> {
+    let form = if wish.wants_json() {
+        Form::Json
+    } else {
+        Form::Html
+    };
+    let sent = app.work({
+        let app = Arc::clone(app);
+        let wish = wish.clone();
+        move |_| {
+            Ok(match find(&app, &base, &asked)? {
+                Found::Slash(name) => slash(&name),
+                Found::Refs(listed) => listed.answer(&wish, form, Keep::Never, None),
+                Found::Listed(listed, place, shown) => {
+                    listed.answer(&wish, form, place.keep, Some(shown.since))
+                }
+                Found::File(entry, place, shown) => send(&app, &wish, &entry, &place, shown)?,
+            })
+        }
+    });
+    Ok(sent.await?)
+}
+
+fn send(app: &Arc<App>, wish: &Wish, entry: &Entry, place: &Place, shown: Shown) -> Result<Answer> {
+    let view = place.sight.view(&app.store)?;
+    let id = BlobId::new(entry.id());
+    let blob = Blob::open(app, &place.sight, &view, id, entry.size())?;
+    let facts = Facts {
+        content_type: content_type(entry.name().as_str()),
+        etag: id.to_string(),
+        modified: Some(shown.since),
+        keep: place.keep,
+    };
+    Ok(answer(wish, Arc::new(blob), &facts))
+}
+
+/// Leads to the same with a slash, so that what is relative in a list is right. The way there is relative, too: whoever stands
+/// in between may have changed what is before.
+fn slash(name: &str) -> Answer {
+    let text = Bytes::from_static(b"a directory ends in a slash\n");
+    let mut answer = bytes(StatusCode::MOVED_PERMANENTLY, "text/plain", Keep::Ask, text);
+    set(&mut answer, LOCATION, &format!("{}/", in_url(name)));
+    answer
+}
+
+fn find(app: &Arc<App>, base: &Base, asked: &FilesAsked) -> Result<Found> {
+    let store = &app.store;
+    let not_found = || Error::not_found("file", format!("/{}", asked.names.join("/")));
+    let place = match base {
+        Base::Build(build) => of_build(store, *build, &asked.names)?,
+        Base::Repo(repo) => {
+            let repo = store.reader()?.repo(repo)?;
+            match of_ref(app, &repo, &asked.names)? {
+                Some(place) => place,
+                None => return refs_below(store, &repo, asked)?.ok_or_else(not_found),
+            }
+        }
+    };
+    let view = place.sight.view(store)?;
+    for shown in place.shown.clone() {
+        let reached = match app.paths.find(&place.sight, shown.root, &place.names) {
+            Some(reached) => reached,
+            None => {
+                let names = &place.names;
+                app.paths.follow(&view, &place.sight, shown.root, names)?
+            }
+        };
+        match reached {
+            Reached::Nothing => {}
+            Reached::File(_) if asked.is_directory => {}
+            Reached::File(entry) => return Ok(Found::File(Box::new(entry), place, shown)),
+            Reached::Directory(_) if !asked.is_directory => {
+                let last = asked.names.last().ok_or_else(not_found)?;
+                return Ok(Found::Slash(last.clone()));
+            }
+            Reached::Directory(tree) => {
+                let title = format!("/{}/", asked.names.join("/"));
+                let listed = list(&view, tree, title, asked.after.as_ref())?;
+                return Ok(Found::Listed(listed, place, shown));
+            }
+        }
+    }
+    Err(not_found())
+}
+
+/// The build whose files are asked for. The names of its ref come first, so that all that follows is as it will be once
+/// published.
+fn of_build(store: &Store, build: u64, names: &[String]) -> Result<Place> {
+    let row = store.reader()?.build(build)?;
+    let snapshot = snapshot_of_build(store, build)?;
+    let sight = Sight::of_build(&row);
+    let root = sight.view(store)?.snapshot_of_size(snapshot)?.tree;
+    let since = row
+        .committed
+        .map_or(row.created, |committed| committed.time);
+    let below = match names.split_first() {
+        Some((first, below)) if first == NO_REF => Some(below.to_vec()),
+        _ => row.target.as_ref().and_then(|target| below(target, names)),
+    };
+    let expected = row
+        .target
+        .map_or_else(|| NO_REF.to_owned(), |target| target.to_string());
+    let names = below.ok_or_else(|| {
+        let name =
+            format!("of build {build}: they begin with files/{expected}/ or files/{NO_REF}/");
+        Error::not_found("files", name)
+    })?;
+    Ok(Place {
+        sight,
+        shown: vec![Shown { root, since }],
+        names,
+        keep: Keep::Ask,
+    })
+}
+
+/// The names after those of a ref.
+fn below(target: &RefName, names: &[String]) -> Option<Vec<String>> {
+    let count = target.components().count();
+    let is_same = names.len() >= count && target.components().zip(names).all(|(a, b)| a == b);
+    is_same.then(|| names[count..].to_vec())
+}
+
+/// The ref that the first names are. No ref is the beginning of another, so the first that there is, is meant.
+fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Place>> {
+    let reader = app.store.reader()?;
+    for count in 1..=names.len() {
+        let (name, seq) = match names[count - 1].split_once('@') {
+            Some((last, seq)) => {
+                let mut parts = names[..count - 1].to_vec();
+                parts.push(last.to_owned());
+                (parts.join("/"), Some(seq))
+            }
+            None => (names[..count].join("/"), None),
+        };
+        let Ok(name) = name.parse::<RefName>() else {
+            return Ok(None);
+        };
+        let Some(row) = reader.find_ref(repo, &name)? else {
+            continue;
+        };
+        let Some(current) = row.current else {
+            return Ok(None);
+        };
+        let sight = Sight {
+            repo: repo.name.clone(),
+            builds: Vec::new(),
+        };
+        let (shown, keep) = match seq {
+            Some(seq) => (one_release(app, repo, &name, seq)?, Keep::Forever),
+            None => {
+                let newest = Shown {
+                    root: current.root.into(),
+                    since: current.time,
+                };
+                (with_those_before(app, repo, &name, newest)?, Keep::Ask)
+            }
+        };
+        return Ok(Some(Place {
+            sight,
+            shown,
+            names: names[count..].to_vec(),
+            keep,
+        }));
+    }
+    Ok(None)
+}
+
+fn one_release(app: &App, repo: &RepoRow, name: &RefName, seq: &str) -> Result<Vec<Shown>> {
+    let not_found = || Error::not_found("release", format!("{name}@{seq}"));
+    let seq: u64 = seq.parse().map_err(|_| not_found())?;
+    let releases = app.store.reader()?.releases(repo, name)?;
+    // Of two epochs with the same seq, the newer one is meant.
+    let mut releases = releases.into_iter().rev();
+    let release = releases.find(|release| release.seq == seq && !release.retired);
+    let release = release.ok_or_else(not_found)?;
+    Ok(vec![shown_by(app, repo, &release)?])
+}
+
+/// What a ref shows, then what it showed until lately.
+fn with_those_before(
+    app: &App,
+    repo: &RepoRow,
+    name: &RefName,
+    newest: Shown,
+) -> Result<Vec<Shown>> {
+    let mut shown = vec![newest];
+    let now = app.now()?;
+    if newest.since.plus_seconds(GRACE_SECONDS) < now {
+        return Ok(shown);
+    }
+    let releases = app.store.reader()?.releases(repo, name)?;
+    let before = releases.iter().rev().skip(1).take(GRACE_RELEASES_MAX);
+    let mut until = newest.since;
+    for release in before {
+        if until.plus_seconds(GRACE_SECONDS) < now || release.retired {
+            break;
+        }
+        shown.push(shown_by(app, repo, release)?);
+        until = release.time;
+    }
+    Ok(shown)
+}
+
+fn shown_by(app: &App, repo: &RepoRow, release: &ReleaseRow) -> Result<Shown> {
+    let view = app.store.view(&repo.name, &[])?;
+    let root = view.snapshot_of_size(release.snapshot)?.tree;
+    let since = release.time;
+    Ok(Shown { root, since })
+}
+
+/// A list of the refs that begin with some names, if there are any.
+fn refs_below(store: &Store, repo: &RepoRow, asked: &FilesAsked) -> Result<Option<Found>> {
+    let rows = store.reader()?.refs(repo)?;
+    let shown = rows.into_iter().filter(|row| row.current.is_some());
+    let below = shown.filter_map(|row| {
+        let names: Vec<String> = row.name.components().map(str::to_owned).collect();
+        let rest = names.strip_prefix(asked.names.as_slice())?;
+        rest.first().cloned()
+    });
+    let mut names: Vec<String> = below.collect();
+    names.dedup();
+    if names.is_empty() && !asked.names.is_empty() {
+        return Ok(None);
+    }
+    match asked.names.last() {
+        Some(last) if !asked.is_directory => Ok(Some(Found::Slash(last.clone()))),
+        _ => {
+            let title = match asked.names.is_empty() {
+                true => format!("refs of {}", repo.name),
+                false => format!("/{}/", asked.names.join("/")),
+            };
+            Ok(Some(Found::Refs(list_refs(names, title))))
+        }
+    }
+}
+
+/// The content type of a file, by its name.
+fn content_type(name: &str) -> String {
+    let known = OWN_TYPES.iter().find(|(ending, _)| name.ends_with(ending));
+    if let Some((_, content_type)) = known {
+        return (*content_type).to_owned();
+    }
+    let guessed = mime_guess::from_path(name).first_or_octet_stream();
+    if guessed.type_() == "text" {
+        format!("{guessed}; charset=utf-8")
+    } else {
+        guessed.to_string()
+    }
+}
+
+/// Types of files that package managers name in their own ways.
+const OWN_TYPES: &[(&str, &str)] = &[
+    ("Packages", "text/plain; charset=utf-8"),
+    ("Sources", "text/plain; charset=utf-8"),
+    ("Release", "text/plain; charset=utf-8"),
+    (".deb", "application/vnd.debian.binary-package"),
+    (".udeb", "application/vnd.debian.binary-package"),
+    (".rpm", "application/x-rpm"),
+    (".xz", "application/x-xz"),
+    (".zst", "application/zstd"),
+    (".flatpak", "application/vnd.flatpak"),
+    (".flatpakref", "application/vnd.flatpak.ref"),
+    (".flatpakrepo", "application/vnd.flatpak.repo"),
+    (".zsync", "application/x-zsync"),
+    (".whl", "application/zip"),
+];
