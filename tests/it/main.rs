@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - No test sleeps, reads the wall clock, uses the network or depends on another test.
+//! - No test sleeps, reads the wall clock, uses another network than the machine's own, or depends on another test.
 //!
 //! # Not here
 //!
@@ -22,6 +22,7 @@ mod openssl;
 mod remote;
 mod retirement;
 mod second_reader;
+mod server;
 mod shelf;
 mod support;
 mod tidy;

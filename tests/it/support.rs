@@ -11,6 +11,8 @@
 //!
 //! What is tested: the modules beside this one.
 
+pub mod http;
+pub mod served;
 pub mod simulated_disk;
 
 use std::collections::BTreeMap;

@@ -45,8 +45,9 @@ pub async fn start(
         .work(move |app| app.store.reader()?.build(build))
         .await?;
     let scope = Scope::of_build(&row);
+    let target = asked.target.clone().or(scope.target);
     let scope = Scope {
-        target: asked.target.clone().or(scope.target),
+        target: target.clone(),
         ..scope
     };
     context.admit(app, Capability::Publish, scope).await?;
@@ -60,13 +61,24 @@ pub async fn start(
         },
     };
     let merging = options.clone();
+    let turn = match &target {
+        Some(target) => Some(app.turns.of(&row.repo, target).await),
+        None => None,
+    };
+    // Nobody moves the ref while a build is merged onto it.
+    let held = match &turn {
+        Some(turn) => Some(turn.lock().await),
+        None => None,
+    };
     let merged = app.write(move |store, time| {
         let merged = merge(store, build, &merging, time)?;
         let published = store.reader()?.build(build)?.published;
         let published = published.ok_or_else(|| Error::internal("a merged build has a ref"))?;
         Ok((merged.row.repo, published))
     });
-    let (repo, published) = merged.await?;
+    let merged = merged.await;
+    drop(held);
+    let (repo, published) = merged?;
     let target = published.target.clone();
     app.tell(&repo, Happened::to_build(What::Merged, build));
     let making = Arc::clone(app);
@@ -150,11 +162,19 @@ pub(super) fn visible(answer: PublishAnswer) -> Publishing {
 ///
 /// As [`withdraw`].
 pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
-    let withdrawn = app.write(move |store, time| {
-        let repo = store.reader()?.build(build)?.repo;
-        Ok((repo, withdraw(store, build, time)?))
-    });
-    let (repo, withdrawn) = withdrawn.await?;
+    let row = app
+        .work(move |app| app.store.reader()?.build(build))
+        .await?;
+    let repo = row.repo;
+    let withdrawing = app.write(move |store, time| withdraw(store, build, time));
+    let withdrawn = match row.published {
+        Some(published) => {
+            let turn = app.turns.of(&repo, &published.target).await;
+            let _held = turn.lock().await;
+            withdrawing.await?
+        }
+        None => withdrawing.await?,
+    };
     let said = match withdrawn {
         Withdrawn::Pending { target, builds } => Withdrawal {
             target,

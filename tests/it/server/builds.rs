@@ -1,0 +1,414 @@
+//! The life of a build over HTTP, and of the refs that builds are published to.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::server::{released, served};
+use crate::support::Node::File;
+use crate::support::http::Ask;
+use crate::support::served::Served;
+use crate::support::{Outcome, Scratch, number, text};
+
+/// Pushes the folder `tree` to `stable`, with these options more.
+fn push(scratch: &Scratch, served: &Served, options: &str) -> Result<Value, Box<dyn Error>> {
+    let line = format!(
+        "push tree --ref stable --json --remote {} {options}",
+        served.url()
+    );
+    served.run(scratch, line.trim())?.expect_code(0)?.json()
+}
+
+#[test]
+fn a_build_is_pushed_committed_published_withdrawn_and_purged() -> Outcome {
+    let (scratch, served) = served("")?;
+    let pushed = push(&scratch, &served, "--commit --label commit=1f3a")?;
+    let build = number(&pushed, "build")?;
+    let said = served.ask("GET", &format!("/api/v1/builds/{build}"), "")?;
+    let said = said.expect(200)?.json()?;
+    assert_eq!(text(&said, "state")?, "ready");
+    assert_eq!(said["labels"]["commit"], "1f3a");
+    assert_eq!(said["committed"]["snapshot"]["id"], pushed["snapshot"]);
+    let publish = format!("/api/v1/builds/{build}/publish?wait");
+    let published = served.ask("POST", &publish, "")?.expect(200)?.json()?;
+    assert_eq!(
+        (number(&published, "seq")?, &published["visible"]),
+        (1, &Value::Bool(true))
+    );
+    assert_eq!(
+        published["snapshot"]["root"]["id"], pushed["root"],
+        "as it was tested"
+    );
+    let again = served.ask("POST", &publish, "")?;
+    again.expect_problem(409, "conflict", "published")?;
+    // A second one, on top, and the first one out again.
+    scratch.write("tree", &[("new", File("new"))])?;
+    let second = number(&push(&scratch, &served, "--publish")?, "build")?;
+    let withdrawn = served.ask("POST", &format!("/api/v1/builds/{second}/withdraw"), "")?;
+    assert_eq!(number(&withdrawn.expect(200)?.json()?, "seq")?, 3);
+    let log = served.ask("GET", "/api/v1/repos/main/refs/stable/log", "")?;
+    let log = log.expect(200)?.json()?;
+    assert_eq!(log["releases"].as_array().map(Vec::len), Some(3));
+    let rolled = served.ask(
+        "POST",
+        "/api/v1/repos/main/refs/stable/rollback",
+        r#"{"to": 2}"#,
+    )?;
+    assert_eq!(number(&rolled.expect(200)?.json()?, "seq")?, 4);
+    // An open build: what purging would free is what it frees, also the second time.
+    let third = number(&push(&scratch, &served, "")?, "build")?;
+    let target = format!("/api/v1/builds/{third}");
+    let rehearsed = served
+        .ask("DELETE", &format!("{target}?dry_run"), "")?
+        .expect(200)?
+        .json()?;
+    for _ in 0..2 {
+        assert_eq!(
+            served.ask("DELETE", &target, "")?.expect(200)?.json()?,
+            rehearsed
+        );
+    }
+    served
+        .ask("POST", &format!("{target}/commit"), "")?
+        .expect_problem(409, "conflict", "purged")?;
+    served.end_sound(&scratch)?;
+    scratch.ok("verify --all")?;
+    Ok(())
+}
+
+#[test]
+fn a_push_of_what_is_there_sends_nothing_and_asks_little() -> Outcome {
+    let (scratch, served) = released("")?;
+    let again = push(&scratch, &served, "--publish")?;
+    assert_eq!(
+        (
+            number(&again, "sent_objects")?,
+            number(&again, "sent_bytes")?
+        ),
+        (0, 0)
+    );
+    assert!(number(&again, "requests")? <= 12, "{again}");
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_ref_that_is_held_publishes_nothing_until_it_is_let_go() -> Outcome {
+    let (scratch, served) = released("")?;
+    let hold = served.ask(
+        "POST",
+        "/api/v1/repos/main/refs/stable/hold",
+        r#"{"reason": "a look"}"#,
+    )?;
+    assert_eq!(text(&hold.expect(200)?.json()?, "held")?, "a look");
+    scratch.write("tree", &[("new", File("new"))])?;
+    let build = number(&push(&scratch, &served, "--commit")?, "build")?;
+    let publish = format!("/api/v1/builds/{build}/publish?wait");
+    served
+        .ask("POST", &publish, "")?
+        .expect_problem(409, "conflict", "held: a look")?;
+    served
+        .ask("POST", "/api/v1/repos/main/refs/stable/release", "")?
+        .expect(200)?;
+    served.ask("POST", &publish, "")?.expect(200)?;
+    let nowhere = served.ask("POST", "/api/v1/repos/main/refs/nowhere/release", "")?;
+    nowhere.expect_problem(404, "not_found", "nowhere")?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn builds_that_wait_together_become_visible_together() -> Outcome {
+    let (scratch, served) = released("")?;
+    let mut builds = Vec::new();
+    for number_of in 0..8 {
+        scratch.write(
+            &format!("t{number_of}"),
+            &[(&*format!("f{number_of}"), File("x"))],
+        )?;
+        let line = format!(
+            "push t{number_of} --ref stable --commit --json --remote {}",
+            served.url()
+        );
+        builds.push(number(
+            &served.run(&scratch, &line)?.expect_code(0)?.json()?,
+            "build",
+        )?);
+    }
+    let replies: Vec<_> = std::thread::scope(|scope| {
+        let ask = |build: &u64| {
+            let target = format!("/api/v1/builds/{build}/publish?wait");
+            let ask = Ask::new("POST", &target).token(&served.token);
+            let address = served.address;
+            scope.spawn(move || ask.send(address).map_err(|error| error.to_string()))
+        };
+        let asked: Vec<_> = builds.iter().map(ask).collect();
+        asked.into_iter().map(|thread| thread.join()).collect()
+    });
+    for reply in replies {
+        let reply = reply.map_err(|_| "a thread panicked")??;
+        assert_eq!(reply.expect(200)?.json()?["visible"], true);
+    }
+    let log = served
+        .ask("GET", "/api/v1/repos/main/refs/stable/log", "")?
+        .json()?;
+    let releases = log["releases"].as_array().ok_or("releases")?;
+    let carried: usize = releases
+        .iter()
+        .map(|release| release["builds"].as_array().map_or(0, Vec::len))
+        .sum();
+    assert_eq!(carried, 9, "{log}");
+    served.end_sound(&scratch)?;
+    scratch.ok("checkout stable out")?;
+    for number_of in 0..8 {
+        assert!(scratch.path(format!("out/f{number_of}")).exists());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_request_with_a_name_is_done_once() -> Outcome {
+    let (scratch, served) = served("")?;
+    let ask = |key: &str, body: &str| {
+        let ask = Ask::new("POST", "/api/v1/repos/main/builds").token(&served.token);
+        ask.header("Idempotency-Key", key)
+            .body(body)
+            .send(served.address)
+    };
+    let first = ask("one", r#"{"ref": "stable"}"#)?.expect(201)?.json()?;
+    assert_eq!(
+        ask("one", r#"{"ref": "stable"}"#)?.expect(201)?.json()?,
+        first
+    );
+    ask("one", r#"{"ref": "other"}"#)?.expect_problem(409, "conflict", "Idempotency-Key")?;
+    let second = ask("two", r#"{"ref": "stable"}"#)?.expect(201)?.json()?;
+    assert_ne!(second["build"], first["build"]);
+    ask("", "{}")?.expect_problem(400, "usage", "Idempotency-Key")?;
+    ask(&"k".repeat(256), "{}")?.expect_problem(400, "usage", "Idempotency-Key")?;
+    ask(&"k".repeat(255), "{}")?.expect(201)?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_would() -> Outcome {
+    let (scratch, served) = served("")?;
+    let build = number(&push(&scratch, &served, "")?, "build")?;
+    let of_build = |rest: &str| format!("/api/v1/builds/{build}{rest}");
+    for (method, target, body, status, words) in [
+        (
+            "POST",
+            "/api/v1/repos/main/builds".to_owned(),
+            r#"{"reff": "x"}"#,
+            400,
+            "unknown field",
+        ),
+        (
+            "POST",
+            "/api/v1/repos/main/builds".into(),
+            r#"{"ref": "../x"}"#,
+            400,
+            "component",
+        ),
+        (
+            "POST",
+            "/api/v1/repos/main/builds".into(),
+            "[",
+            400,
+            "makes no sense",
+        ),
+        (
+            "POST",
+            "/api/v1/repos/nowhere/builds".into(),
+            "{}",
+            404,
+            "repo nowhere",
+        ),
+        (
+            "GET",
+            "/api/v1/builds?state=nice".into(),
+            "",
+            400,
+            "no state",
+        ),
+        (
+            "GET",
+            "/api/v1/builds?colour=red".into(),
+            "",
+            400,
+            "no meaning",
+        ),
+        (
+            "GET",
+            "/api/v1/builds?state=open&state=open".into(),
+            "",
+            400,
+            "twice",
+        ),
+        ("GET", "/api/v1/builds/x".into(), "", 404, "no page"),
+        ("GET", "/api/v1/builds/999".into(), "", 404, "build 999"),
+        ("GET", "/api/v1/nothing".into(), "", 404, "page"),
+        ("PATCH", of_build(""), "", 405, "GET, DELETE, HEAD"),
+        (
+            "POST",
+            of_build("/stage"),
+            r#"{"at": "x"}"#,
+            400,
+            "which tree",
+        ),
+        (
+            "POST",
+            of_build("/stage"),
+            r#"{"at": "x", "remove": true}"#,
+            404,
+            "path x",
+        ),
+        ("POST", of_build("/publish"), "", 409, "open"),
+        ("POST", of_build("/publish?wait=1"), "", 400, "no value"),
+        (
+            "POST",
+            of_build("/missing?kind=tree"),
+            "short",
+            400,
+            "32 bytes",
+        ),
+        ("POST", of_build("/missing"), "", 400, "kind=tree"),
+        (
+            "POST",
+            "/api/v1/repos/main/refs/stable/rollback".into(),
+            "{}",
+            400,
+            "missing field",
+        ),
+        (
+            "POST",
+            "/api/v1/repos/main/refs/stable/rollback".into(),
+            r#"{"to": 1}"#,
+            404,
+            "ref stable",
+        ),
+    ] {
+        let reply = served.ask(method, &target, body)?;
+        let said = reply.text();
+        let code = match status {
+            404 => "not_found",
+            409 => "conflict",
+            _ => "usage",
+        };
+        let reply = reply.expect_problem(status, code, words);
+        reply.map_err(|error| format!("{method} {target} {body}: {error} {said}"))?;
+    }
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn pages_of_builds_show_each_once() -> Outcome {
+    let (_scratch, served) = served("")?;
+    for number_of in 0..205 {
+        let target = if number_of % 2 == 0 { "even" } else { "odd" };
+        let body = format!(r#"{{"ref": "{target}"}}"#);
+        served
+            .ask("POST", "/api/v1/repos/main/builds", &body)?
+            .expect(201)?;
+    }
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let target = format!("/api/v1/builds?ref=even{cursor}");
+        let page = served.ask("GET", &target, "")?.expect(200)?.json()?;
+        for build in page["builds"].as_array().ok_or("builds")? {
+            seen.push(number(build, "build")?);
+        }
+        match page["next"].as_u64() {
+            None => break,
+            Some(next) => cursor = format!("&cursor={next}"),
+        }
+    }
+    let expected: Vec<u64> = (1..=205).rev().filter(|id| id % 2 == 1).collect();
+    assert_eq!(seen, expected);
+    Ok(())
+}
+
+/// Listens to a stream of events until `enough` holds of what came.
+fn listen(
+    served: &Served,
+    target: &str,
+    last: Option<&str>,
+    enough: impl Fn(&str) -> bool,
+) -> Result<String, Box<dyn Error>> {
+    let mut stream = TcpStream::connect(served.address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let last = last.map_or_else(String::new, |last| format!("Last-Event-ID: {last}\r\n"));
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n{last}\r\n",
+        served.token
+    );
+    stream.write_all(request.as_bytes())?;
+    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+    while !enough(&text) {
+        let count = stream.read(&mut buffer)?;
+        if count == 0 {
+            return Err(format!("the stream has ended: {text}").into());
+        }
+        text += &String::from_utf8_lossy(&buffer[..count]);
+    }
+    Ok(text)
+}
+
+#[test]
+fn events_are_told_as_they_happen_and_go_on_where_a_stream_ended() -> Outcome {
+    let (scratch, served) = served("")?;
+    let build = number(&push(&scratch, &served, "--commit")?, "build")?;
+    let target = format!("/api/v1/builds/{build}/events");
+    let all = listen(&served, &target, None, |text| text.contains("committed as"))?;
+    assert!(
+        all.contains("text/event-stream") && all.contains("created"),
+        "{all}"
+    );
+    let rest = listen(&served, &target, Some("0"), |text| {
+        text.contains("committed as")
+    })?;
+    assert!(!rest.contains("\"created\""), "{rest}");
+    let of_repo = "/api/v1/repos/main/events";
+    let told = std::thread::scope(|scope| {
+        let listener = scope.spawn(|| {
+            let told = listen(&served, of_repo, None, |text| {
+                text.contains("event: published")
+            });
+            told.map_err(|error| error.to_string())
+        });
+        // Whoever listens first is told of all that comes after: so it happens until it was heard.
+        let mut seq = 0;
+        while !listener.is_finished() {
+            scratch.write("tree", &[("n", File(&seq.to_string()))])?;
+            push(&scratch, &served, "--publish")?;
+            seq += 1;
+        }
+        let told = listener.join().map_err(|_| "the listener panicked")?;
+        Ok::<_, Box<dyn Error>>(told?)
+    })?;
+    let id = told
+        .lines()
+        .find_map(|line| line.strip_prefix("id: "))
+        .ok_or("an id")?;
+    let again = listen(&served, of_repo, Some(id), |text| {
+        text.contains("event: published")
+    })?;
+    assert!(!again.contains("event: gap"), "{again}");
+    let lost = listen(&served, of_repo, Some("1-1"), |text| {
+        text.contains("event: gap")
+    })?;
+    assert!(lost.contains("event: gap"));
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn the_description_of_the_api_is_of_this_server() -> Outcome {
+    let (_scratch, served) = served("")?;
+    let document = served.get("/api/v1/openapi.json")?.expect(200)?.json()?;
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().ok_or("paths")?;
+    assert!(paths.contains_key("/api/v1/builds/{build}/publish"));
+    assert_eq!(served.get("/healthz")?.expect(200)?.text(), "ok\n");
+    Ok(())
+}

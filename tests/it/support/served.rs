@@ -1,0 +1,121 @@
+//! A store that is served by the real binary, on a port of its own, until the test ends.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+
+use super::http::{Ask, Reply};
+use super::{Answer, Outcome, Scratch};
+
+/// A server that runs.
+pub struct Served {
+    child: Child,
+    pub address: SocketAddr,
+    /// A token that may do everything.
+    pub token: String,
+    /// Reads what the server says, so that it is never held up by it.
+    listener: Option<JoinHandle<String>>,
+}
+
+impl Served {
+    /// Makes a token for everything and serves the store of `scratch`, with these options more.
+    pub fn start(scratch: &Scratch, options: &str) -> Result<Self, Box<dyn Error>> {
+        let token = scratch.ok("token create --repo * --ref * --can *")?;
+        let mut served = Self::start_with(scratch, options)?;
+        served.token = token.text().to_owned();
+        Ok(served)
+    }
+
+    /// Serves the store of `scratch` as it is.
+    pub fn start_with(scratch: &Scratch, options: &str) -> Result<Self, Box<dyn Error>> {
+        let words = format!("serve --listen 127.0.0.1:0 {options}");
+        let mut command = scratch.command(words.split_whitespace());
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
+        let mut said = BufReader::new(child.stderr.take().ok_or("its standard error")?);
+        let address = address_in(&mut said);
+        let address = address.inspect_err(|_| {
+            // It is of no use any more.
+            child.kill().ok();
+        })?;
+        let listener = thread::spawn(move || {
+            let lines = said.lines().map_while(Result::ok);
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        Ok(Self {
+            child,
+            address,
+            token: String::new(),
+            listener: Some(listener),
+        })
+    }
+
+    /// The URL of the server.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Asks for something, without a token.
+    pub fn get(&self, target: &str) -> Result<Reply, Box<dyn Error>> {
+        Ask::new("GET", target).send(self.address)
+    }
+
+    /// Asks as somebody who may do everything.
+    pub fn ask(&self, method: &str, target: &str, body: &str) -> Result<Reply, Box<dyn Error>> {
+        let ask = Ask::new(method, target).token(&self.token).body(body);
+        ask.send(self.address)
+    }
+
+    /// Runs a command line as somebody who may do everything on the server.
+    pub fn run(&self, scratch: &Scratch, line: &str) -> Result<Answer, Box<dyn Error>> {
+        let mut command = scratch.command(line.split(' '));
+        command.env("BINDERY_TOKEN", &self.token);
+        Answer::of(&mut command)
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub fn end(mut self) -> Result<(ExitStatus, String), Box<dyn Error>> {
+        let process = self.child.id().to_string();
+        Command::new("kill").arg(&process).status()?;
+        let status = self.child.wait()?;
+        let listener = self.listener.take().ok_or("it is there until the end")?;
+        let said = listener.join().map_err(|_| "the listener panicked")?;
+        Ok((status, said))
+    }
+
+    /// Ends the server, and expects the store to be sound.
+    pub fn end_sound(self, scratch: &Scratch) -> Outcome {
+        let (status, said) = self.end()?;
+        if !status.success() {
+            return Err(format!("{status}: {said}").into());
+        }
+        scratch.ok("fsck --counts")?;
+        scratch.expect_sound()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // One that has ended already is none of ours any more.
+        if self.listener.is_some() {
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+/// Reads what the server says until it says where it is.
+fn address_in(said: &mut BufReader<ChildStderr>) -> Result<SocketAddr, Box<dyn Error>> {
+    let mut all = String::new();
+    loop {
+        let mut line = String::new();
+        if said.read_line(&mut line)? == 0 {
+            return Err(format!("it has ended: {all}").into());
+        }
+        if let Some((_, address)) = line.trim_end().rsplit_once("http://") {
+            return Ok(address.trim_end_matches('/').parse()?);
+        }
+        all += &line;
+    }
+}
