@@ -9,7 +9,7 @@ use crate::store::rows::BuildState;
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] if there is no such build.
+/// [`Error::NotFound`](crate::base::Error::NotFound) if there is no such build.
 pub fn carried(store: &Store, build: u64) -> Result<Option<PublishAnswer>> {
     let reader = store.reader()?;
     let row = reader.build(build)?;

@@ -44,7 +44,7 @@ pub fn receive(
     let mut stream = PackStream::open(input)?;
     let mut left = FrameBuilder::new();
     for _ in 0..announced.frames {
-        stream.next_frame(|sealed, frame| take(sealed, frame, view, intake, &mut left))?;
+        stream.next_frame(|sealed, frame| take(&sealed, frame, view, intake, &mut left))?;
     }
     if !left.is_empty() {
         intake.append(&left.seal()?)?;
@@ -59,7 +59,7 @@ pub fn receive(
 
 /// Takes in the objects of a frame that are wanted; the frame as it is, if all are.
 fn take(
-    sealed: SealedFrame,
+    sealed: &SealedFrame,
     frame: &Frame<'_>,
     view: &View<'_>,
     intake: &mut Intake<'_>,
@@ -74,7 +74,7 @@ fn take(
     let objects = sealed.objects().len();
     let is_usual = frame.raw_bytes() <= FRAME_BYTES_TARGET || objects == 1;
     if wanted.len() == objects && is_usual {
-        return intake.append(&sealed);
+        return intake.append(sealed);
     }
     for object in wanted {
         let bytes = frame.object(object.kind, object.start, object.length)?;

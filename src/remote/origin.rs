@@ -23,21 +23,21 @@ pub trait Origin {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::base::Error::Io) or what else the way to the origin answers, as for every method.
+    /// [`Error::Io`] or what else the way to the origin answers, as for every method.
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>>;
 
     /// The note of the newest heads statement.
     ///
     /// # Errors
     ///
-    /// Also [`Error::NotFound`](crate::base::Error::NotFound) if nothing was published yet.
+    /// Also [`Error::NotFound`] if nothing was published yet.
     fn heads(&self) -> Result<Vec<u8>>;
 
     /// The list of refs that a heads statement names.
     ///
     /// # Errors
     ///
-    /// Also [`Error::NotFound`](crate::base::Error::NotFound) if it is not there; so for the following.
+    /// Also [`Error::NotFound`] if it is not there; so for the following.
     fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>>;
 
     /// The note of a ref statement.

@@ -83,7 +83,7 @@ pub struct PushAnswer {
 ///
 /// # Errors
 ///
-/// What the other side answers, and [`Error::Damaged`](crate::base::Error::Damaged) if an object here is. What has arrived
+/// What the other side answers, and [`Error::Damaged`] if an object here is. What has arrived
 /// stays in the build; a new build is purged by whoever no longer wants it.
 pub fn push(
     view: &View<'_>,

@@ -117,7 +117,7 @@ impl Caller {
         let checked = Arc::clone(&token);
         let verified = app.work(move |app| {
             let key = app.token_key()?;
-            app.store.tokens().verify(&key, &checked)
+            app.store.tokens().verify(key, &checked)
         });
         match verified.await {
             Ok(verified) => Ok(Self::Holder(Box::new(Holder { token, verified }))),

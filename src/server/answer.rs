@@ -54,7 +54,7 @@ pub struct Failure {
     /// The status.
     pub status: StatusCode,
     /// What is said about it.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// What else is said, in a header.
     pub header: Option<(HeaderName, String)>,
 }
@@ -66,7 +66,7 @@ impl Failure {
         let title = status.canonical_reason().unwrap_or("Error");
         Self {
             status,
-            problem: Problem::of(error, status.as_u16(), title),
+            problem: Box::new(Problem::of(error, status.as_u16(), title)),
             header: None,
         }
     }

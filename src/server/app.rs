@@ -65,7 +65,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Error::Time`](crate::base::Error::Time) if the clock cannot be read.
+    /// [`Error::Time`] if the clock cannot be read.
     pub fn new(store: Store, anonymous: Anonymous) -> Result<Arc<Self>> {
         let run = Time::now()?.seconds();
         Ok(Arc::new(Self {
@@ -115,7 +115,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Error::Time`](crate::base::Error::Time) if the clock cannot be read.
+    /// [`Error::Time`] if the clock cannot be read.
     pub fn now(&self) -> Result<Time> {
         Ok(Time::now()?)
     }

@@ -107,21 +107,20 @@ impl Content for Blob {
         Box::pin(async move {
             let lost = || Error::internal("every byte of a file lies in a piece");
             let piece = self.piece(span.start).ok_or_else(lost)?;
-            let whole = match self
+            let kept = self
                 .app
                 .objects
-                .find(&self.sight, ObjectKind::Blob, piece.id)
-            {
-                Some(whole) => whole,
-                None => {
-                    let blob = Arc::clone(&self);
-                    let read = move |app: &App| {
-                        let view = blob.sight.view(&app.store)?;
-                        app.objects
-                            .read(&view, &blob.sight, ObjectKind::Blob, piece.id)
-                    };
-                    self.app.work(read).await?
-                }
+                .find(&self.sight, ObjectKind::Blob, piece.id);
+            let whole = if let Some(whole) = kept {
+                whole
+            } else {
+                let blob = Arc::clone(&self);
+                let read = move |app: &App| {
+                    let view = blob.sight.view(&app.store)?;
+                    let objects = &app.objects;
+                    objects.read(&view, &blob.sight, ObjectKind::Blob, piece.id)
+                };
+                self.app.work(read).await?
             };
             if whole.len() as u64 != piece.bytes {
                 return Err(Error::Damaged {

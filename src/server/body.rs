@@ -111,9 +111,9 @@ where
         }
         Ok(())
     };
-    let (fed, done) = futures_util::join!(feed, work);
-    fed?;
-    Ok(done?)
+    let (arrival, outcome) = futures_util::join!(feed, work);
+    arrival?;
+    Ok(outcome?)
 }
 
 /// A body as it arrives, for work that waits for it.

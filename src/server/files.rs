@@ -135,12 +135,11 @@ fn find(app: &Arc<App>, base: &Base, asked: &FilesAsked) -> Result<Found> {
     };
     let view = place.sight.view(store)?;
     for shown in place.shown.clone() {
-        let reached = match app.paths.find(&place.sight, shown.root, &place.names) {
-            Some(reached) => reached,
-            None => {
-                let names = &place.names;
-                app.paths.follow(&view, &place.sight, shown.root, names)?
-            }
+        let (sight, names) = (&place.sight, &place.names);
+        let reached = if let Some(reached) = app.paths.find(sight, shown.root, names) {
+            reached
+        } else {
+            app.paths.follow(&view, sight, shown.root, names)?
         };
         match reached {
             Reached::Nothing => {}
@@ -222,15 +221,14 @@ fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Pla
             repo: repo.name.clone(),
             builds: Vec::new(),
         };
-        let (shown, keep) = match seq {
-            Some(seq) => (one_release(app, repo, &name, seq)?, Keep::Forever),
-            None => {
-                let newest = Shown {
-                    root: current.root.into(),
-                    since: current.time,
-                };
-                (with_those_before(app, repo, &name, newest)?, Keep::Ask)
-            }
+        let (shown, keep) = if let Some(seq) = seq {
+            (one_release(app, repo, &name, seq)?, Keep::Forever)
+        } else {
+            let newest = Shown {
+                root: current.root.into(),
+                since: current.time,
+            };
+            (with_those_before(app, repo, &name, newest)?, Keep::Ask)
         };
         return Ok(Some(Place {
             sight,
@@ -302,9 +300,10 @@ fn refs_below(store: &Store, repo: &RepoRow, asked: &FilesAsked) -> Result<Optio
     match asked.names.last() {
         Some(last) if !asked.is_directory => Ok(Some(Found::Slash(last.clone()))),
         _ => {
-            let title = match asked.names.is_empty() {
-                true => format!("refs of {}", repo.name),
-                false => format!("/{}/", asked.names.join("/")),
+            let title = if asked.names.is_empty() {
+                format!("refs of {}", repo.name)
+            } else {
+                format!("/{}/", asked.names.join("/"))
             };
             Ok(Some(Found::Refs(list_refs(names, title))))
         }

@@ -1,4 +1,4 @@
-//! The description of the API, as an OpenAPI document made from the table of routes.
+//! The description of the API, as an `OpenAPI` document made from the table of routes.
 //!
 //! # Not here
 //!
@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 use super::route_table::{Form, Needs, ROUTES, Row};
 use crate::remote::wire::problem::{PROBLEM_TYPE, Problem};
 
-/// The version of OpenAPI that the document follows.
+/// The version of `OpenAPI` that the document follows.
 const OPENAPI: &str = "3.1.0";
-/// Where OpenAPI keeps descriptions that several requests use.
+/// Where `OpenAPI` keeps descriptions that several requests use.
 const DEFINITIONS: &str = "/components/schemas";
 
 /// The whole document.
@@ -68,7 +68,7 @@ fn operation(row: &Row, generator: &mut SchemaGenerator, problem: &schemars::Sch
         Needs::Nothing => operation["security"] = json!([]),
         Needs::Read => operation["security"] = json!([{}, { "token": ["read"] }]),
         Needs::Capability(capability) => {
-            operation["security"] = json!([{ "token": [capability.word()] }])
+            operation["security"] = json!([{ "token": [capability.word()] }]);
         }
     }
     operation

@@ -61,13 +61,13 @@ impl PackCache {
         }
         let lock = Arc::clone(self.making.lock().await.entry(key.clone()).or_default());
         let held = lock.lock().await;
-        let made = match self.packs.find(&key) {
+        let pack = match self.packs.find(&key) {
             Some(pack) => Ok((*pack).clone()),
             None => self.make(&key, make).await,
         };
         drop(held);
         self.making.lock().await.remove(&key);
-        made
+        pack
     }
 
     async fn make<W>(&self, key: &Key, make: impl FnOnce(Key) -> W) -> Result<Mapping>

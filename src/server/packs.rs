@@ -64,12 +64,11 @@ pub async fn pack(app: &Arc<App>, wish: &Wish, base: Base, name: PackName) -> Re
         Ok((sight, ready))
     });
     let (sight, ready) = found.await?;
-    let pack = match ready {
-        Some(delta) => delta,
-        None => {
-            let make = |key| app.work(move |app| app.make_pack(&key));
-            app.packs.find((sight, name), make).await?
-        }
+    let pack = if let Some(delta) = ready {
+        delta
+    } else {
+        let make = |key| app.work(move |app| app.make_pack(&key));
+        app.packs.find((sight, name), make).await?
     };
     let facts = Facts {
         content_type: PACK_TYPE.into(),

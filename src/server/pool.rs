@@ -47,10 +47,10 @@ impl Pool {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _place = Place::take(&self.waiting)?;
+        let place = Place::take(&self.waiting)?;
         let permit = self.workers.acquire().await;
         let permit = permit.map_err(|_| Error::internal("the workers are never closed"))?;
-        drop(_place);
+        drop(place);
         let done = tokio::task::spawn_blocking(work).await;
         drop(permit);
         done.map_err(|error| Error::internal(format!("work ended early: {error}")))?

@@ -1,6 +1,6 @@
 //! The table of routes: every request that has an answer, with what it needs and what it is.
 //!
-//! The routes, the OpenAPI document and the test that walks all routes with all capabilities are made from it.
+//! The routes, the `OpenAPI` document and the test that walks all routes with all capabilities are made from it.
 //!
 //! # Invariants
 //!
@@ -33,7 +33,7 @@ pub enum Needs {
 }
 
 /// One kind of request.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The method; what is answered to GET is also answered to HEAD.
     pub method: &'static str,

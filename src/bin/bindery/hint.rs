@@ -7,7 +7,17 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use bindery::base::Error;
+use bindery::base::{Error, Kind};
+
+/// What to do about a server that does not do what it was asked.
+const fn remote(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::NotAllowed => Some(
+            "name a token with --token-file, $BINDERY_TOKEN_FILE or $BINDERY_TOKEN; 'bindery token inspect' shows what it allows",
+        ),
+        _ => None,
+    }
+}
 
 /// What to do next, if anything can be said.
 pub fn hint(error: &Error) -> Option<String> {
@@ -58,8 +68,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Catalog { .. } => fixed(NEW_CATALOG),
         Error::Refused { reason } => held(reason),
         Error::Unreachable { .. } => fixed("check the address, and that a server listens there"),
+        Error::Remote { kind, .. } => remote(*kind).and_then(fixed),
         Error::TooMany { .. }
-        | Error::Remote { .. }
         | Error::Usage { .. }
         | Error::Name { .. }
         | Error::Path { .. }

@@ -50,7 +50,7 @@ pub struct Opened {
 
 /// One server, and who asks it.
 pub struct Agent {
-    agent: ureq::Agent,
+    client: ureq::Agent,
     server: ServerUrl,
     token: Option<Zeroizing<String>>,
 }
@@ -77,9 +77,9 @@ impl Agent {
             .timeout_per_write(Some(WRITE_WAIT))
             .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
             .build();
-        let agent = config.new_agent();
+        let client = config.new_agent();
         Self {
-            agent,
+            client,
             server,
             token,
         }
@@ -232,7 +232,7 @@ impl Agent {
         }
         let request = request.body(body);
         let request = request.map_err(|error| Error::usage(format!("{path}: {error}")))?;
-        let answer = self.agent.run(request);
+        let answer = self.client.run(request);
         answer.map_err(|error| self.unreachable(&error))
     }
 

@@ -13,6 +13,22 @@ use crate::support::Outcome;
 /// Variant, file and test.
 const PROVOKED: &[(&str, &str, &str)] = &[
     (
+        "Contradiction",
+        "tests/it/remote/lies.rs",
+        "two_statements_of_one_number_are_kept_as_evidence",
+    ),
+    (
+        "Remote",
+        "tests/it/server/builds.rs",
+        "a_push_without_a_token_says_what_is_missing",
+    ),
+    ("TooMany", "src/server/events.rs", "listeners_are_counted"),
+    (
+        "Unreachable",
+        "tests/it/server/pulling.rs",
+        "an_update_takes_five_requests_and_nothing_new_three",
+    ),
+    (
         "Io",
         "tests/it/crash/faults.rs",
         "a_staging_fails_and_is_done_again",

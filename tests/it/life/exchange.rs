@@ -59,7 +59,7 @@ fn a_store_is_pulled_from_and_goes_on_being_followed() -> Outcome {
     )?;
     scratch.fails("pull .", 2, &["into itself"])?;
     scratch.fails("pull nowhere", 3, &["no store at"])?;
-    scratch.fails("pull https://example.org/r/os", 2, &["URL", "folder"])?;
+    scratch.fails("pull . --mirror http://127.0.0.1:1/r/os", 2, &["URL"])?;
     scratch.expect_sound()
 }
 

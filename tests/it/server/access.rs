@@ -207,10 +207,10 @@ fn a_token_is_as_narrow_as_its_blocks_say() -> Outcome {
     let world = World::new("")?;
     let stage = &world.in_main[&Capability::Stage];
     let body = r#"{"ref": "stable"}"#;
-    let make = Ask::new("POST", "/api/v1/repos/main/builds")
+    let ask = Ask::new("POST", "/api/v1/repos/main/builds")
         .token(stage)
         .body(body);
-    let made = make.send(world.served.address)?.expect(201)?.json()?;
+    let made = ask.send(world.served.address)?.expect(201)?.json()?;
     let (build, own) = (made["build"].as_u64().unwrap_or(0), text(&made, "token")?);
     let other = world.build()?;
     let stage = |build: u64, token: &str| {

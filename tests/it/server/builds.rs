@@ -80,6 +80,14 @@ fn a_build_is_pushed_committed_published_withdrawn_and_purged() -> Outcome {
 }
 
 #[test]
+fn a_push_without_a_token_says_what_is_missing() -> Outcome {
+    let (scratch, served) = served("")?;
+    let line = format!("push tree --ref stable --remote {}", served.url());
+    scratch.fails(&line, 4, &["says", "this needs a token", "BINDERY_TOKEN"])?;
+    served.end_sound(&scratch)
+}
+
+#[test]
 fn a_push_of_what_is_there_sends_nothing_and_asks_little() -> Outcome {
     let (scratch, served) = released("")?;
     let again = push(&scratch, &served, "--publish")?;
@@ -144,7 +152,10 @@ fn builds_that_wait_together_become_visible_together() -> Outcome {
             scope.spawn(move || ask.send(address).map_err(|error| error.to_string()))
         };
         let asked: Vec<_> = builds.iter().map(ask).collect();
-        asked.into_iter().map(|thread| thread.join()).collect()
+        asked
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect()
     });
     for reply in replies {
         let reply = reply.map_err(|_| "a thread panicked")??;
@@ -190,112 +201,86 @@ fn a_request_with_a_name_is_done_once() -> Outcome {
     served.end_sound(&scratch)
 }
 
+/// Requests that make no sense, `{b}` standing for an open build: method, target, body, and the status and words of what
+/// they are answered with.
+const SENSELESS: &[(&str, &str, &str, u16, &str)] = &[
+    (
+        "POST",
+        "repos/main/builds",
+        r#"{"reff": "x"}"#,
+        400,
+        "unknown field",
+    ),
+    (
+        "POST",
+        "repos/main/builds",
+        r#"{"ref": "../x"}"#,
+        400,
+        "component",
+    ),
+    ("POST", "repos/main/builds", "[", 400, "makes no sense"),
+    ("POST", "repos/nowhere/builds", "{}", 404, "repo nowhere"),
+    ("GET", "builds?state=nice", "", 400, "no state"),
+    ("GET", "builds?colour=red", "", 400, "no meaning"),
+    ("GET", "builds?state=open&state=open", "", 400, "twice"),
+    ("GET", "builds/x", "", 404, "no page"),
+    ("GET", "builds/999", "", 404, "build 999"),
+    ("GET", "nothing", "", 404, "page"),
+    ("PATCH", "builds/{b}", "", 405, "GET, DELETE, HEAD"),
+    (
+        "POST",
+        "builds/{b}/stage",
+        r#"{"at": "x"}"#,
+        400,
+        "which tree",
+    ),
+    (
+        "POST",
+        "builds/{b}/stage",
+        r#"{"at": "x", "remove": true}"#,
+        404,
+        "path x",
+    ),
+    ("POST", "builds/{b}/publish", "", 409, "open"),
+    ("POST", "builds/{b}/publish?wait=1", "", 400, "no value"),
+    (
+        "POST",
+        "builds/{b}/missing?kind=tree",
+        "short",
+        400,
+        "32 bytes",
+    ),
+    ("POST", "builds/{b}/missing", "", 400, "kind=tree"),
+    (
+        "POST",
+        "repos/main/refs/stable/rollback",
+        "{}",
+        400,
+        "missing field",
+    ),
+    (
+        "POST",
+        "repos/main/refs/stable/rollback",
+        r#"{"to": 1}"#,
+        404,
+        "ref stable",
+    ),
+];
+
 #[test]
 fn what_makes_no_sense_is_refused_with_what_would() -> Outcome {
     let (scratch, served) = served("")?;
     let build = number(&push(&scratch, &served, "")?, "build")?;
-    let of_build = |rest: &str| format!("/api/v1/builds/{build}{rest}");
-    for (method, target, body, status, words) in [
-        (
-            "POST",
-            "/api/v1/repos/main/builds".to_owned(),
-            r#"{"reff": "x"}"#,
-            400,
-            "unknown field",
-        ),
-        (
-            "POST",
-            "/api/v1/repos/main/builds".into(),
-            r#"{"ref": "../x"}"#,
-            400,
-            "component",
-        ),
-        (
-            "POST",
-            "/api/v1/repos/main/builds".into(),
-            "[",
-            400,
-            "makes no sense",
-        ),
-        (
-            "POST",
-            "/api/v1/repos/nowhere/builds".into(),
-            "{}",
-            404,
-            "repo nowhere",
-        ),
-        (
-            "GET",
-            "/api/v1/builds?state=nice".into(),
-            "",
-            400,
-            "no state",
-        ),
-        (
-            "GET",
-            "/api/v1/builds?colour=red".into(),
-            "",
-            400,
-            "no meaning",
-        ),
-        (
-            "GET",
-            "/api/v1/builds?state=open&state=open".into(),
-            "",
-            400,
-            "twice",
-        ),
-        ("GET", "/api/v1/builds/x".into(), "", 404, "no page"),
-        ("GET", "/api/v1/builds/999".into(), "", 404, "build 999"),
-        ("GET", "/api/v1/nothing".into(), "", 404, "page"),
-        ("PATCH", of_build(""), "", 405, "GET, DELETE, HEAD"),
-        (
-            "POST",
-            of_build("/stage"),
-            r#"{"at": "x"}"#,
-            400,
-            "which tree",
-        ),
-        (
-            "POST",
-            of_build("/stage"),
-            r#"{"at": "x", "remove": true}"#,
-            404,
-            "path x",
-        ),
-        ("POST", of_build("/publish"), "", 409, "open"),
-        ("POST", of_build("/publish?wait=1"), "", 400, "no value"),
-        (
-            "POST",
-            of_build("/missing?kind=tree"),
-            "short",
-            400,
-            "32 bytes",
-        ),
-        ("POST", of_build("/missing"), "", 400, "kind=tree"),
-        (
-            "POST",
-            "/api/v1/repos/main/refs/stable/rollback".into(),
-            "{}",
-            400,
-            "missing field",
-        ),
-        (
-            "POST",
-            "/api/v1/repos/main/refs/stable/rollback".into(),
-            r#"{"to": 1}"#,
-            404,
-            "ref stable",
-        ),
-    ] {
-        let reply = served.ask(method, &target, body)?;
+    for (method, target, body, status, words) in SENSELESS {
+        let target = target.replace("{b}", &build.to_string());
+        let reply = served.ask(method, &format!("/api/v1/{target}"), body)?;
         let said = reply.text();
         let code = match status {
             404 => "not_found",
             409 => "conflict",
             _ => "usage",
         };
-        let reply = reply.expect_problem(status, code, words);
+        let reply = reply.expect_problem(*status, code, words);
         reply.map_err(|error| format!("{method} {target} {body}: {error} {said}"))?;
     }
     served.end_sound(&scratch)

@@ -51,14 +51,15 @@ impl Ask {
     pub fn send(&self, address: SocketAddr) -> Result<Reply, Box<dyn Error>> {
         let mut text = format!("{} {} HTTP/1.1\r\nHost: test\r\n", self.method, self.target);
         for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\r\n");
+            text.extend([name, ": ", value, "\r\n"]);
         }
         let has_length = self.headers.iter().any(|(name, _)| {
             let name = name.to_lowercase();
             name == "content-length" || name == "transfer-encoding"
         });
         if !has_length && (!self.body.is_empty() || self.method != "GET") {
-            text += &format!("Content-Length: {}\r\n", self.body.len());
+            let length = self.body.len().to_string();
+            text.extend(["Content-Length: ", &length, "\r\n"]);
         }
         let bytes = [
             text.as_bytes(),

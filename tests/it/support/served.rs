@@ -24,7 +24,7 @@ impl Served {
     pub fn start(scratch: &Scratch, options: &str) -> Result<Self, Box<dyn Error>> {
         let token = scratch.ok("token create --repo * --ref * --can *")?;
         let mut served = Self::start_with(scratch, options)?;
-        served.token = token.text().to_owned();
+        token.text().clone_into(&mut served.token);
         Ok(served)
     }
 

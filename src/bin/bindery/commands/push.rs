@@ -107,25 +107,19 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     }
     let time = Time::now()?;
     let remote = arguments.remote.as_deref();
-    let answer = match remote.filter(|remote| ServerUrl::is_meant_by(remote)) {
-        Some(url) => {
-            let agent = session.agent(parse_url(url)?)?;
-            let repo = match &arguments.repo {
-                Some(repo) => repo.clone(),
-                None => only_repo_of(&agent)?,
-            };
-            push_to(session, arguments, &HttpBuilds::new(agent, repo), time)?
-        }
-        None => {
-            let there = open_there(session, remote)?;
-            let repo = only_repo(&there, arguments.repo.as_ref())?;
-            push_to(
-                session,
-                arguments,
-                &StoreBuilds::new(&there, repo.name, time),
-                time,
-            )?
-        }
+    let url = remote.filter(|remote| ServerUrl::is_meant_by(remote));
+    let answer = if let Some(url) = url {
+        let agent = session.agent(parse_url(url)?)?;
+        let repo = match &arguments.repo {
+            Some(repo) => repo.clone(),
+            None => only_repo_of(&agent)?,
+        };
+        push_to(session, arguments, &HttpBuilds::new(agent, repo), time)?
+    } else {
+        let there = open_there(session, remote)?;
+        let repo = only_repo(&there, arguments.repo.as_ref())?;
+        let builds = StoreBuilds::new(&there, repo.name, time);
+        push_to(session, arguments, &builds, time)?
     };
     tell(session, arguments, &answer)
 }
