@@ -99,22 +99,13 @@ pub fn push(
         requests += 1;
         to.create(&options.target, &options.labels)?
     };
-    let mut sender = Sender {
-        view,
-        to,
-        build,
-        requests,
-        sent_objects: 0,
-        sent_bytes: 0,
-    };
-    let lacking = sender.ask(tree)?;
-    sender.send(&lacking, progress)?;
+    let sent = send_tree(view, tree, to, build, progress)?;
     to.stage(build, &options.at, tree, StageMode::Merge)?;
     let mut answer = PushAnswer {
         build,
-        sent_objects: sender.sent_objects,
-        sent_bytes: sender.sent_bytes,
-        requests: sender.requests + 1,
+        sent_objects: sent.objects,
+        sent_bytes: sent.bytes,
+        requests: requests + sent.requests + 1,
         committed: None,
         published: None,
     };
@@ -129,13 +120,45 @@ pub fn push(
     Ok(answer)
 }
 
+/// Sends a build elsewhere what it lacks of a directory, which can be staged there then.
+///
+/// # Errors
+///
+/// As [`push`].
+pub fn send_tree(
+    view: &View<'_>,
+    tree: TreeRef,
+    to: &dyn Builds,
+    build: u64,
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    let mut sender = Sender {
+        view,
+        to,
+        build,
+        sent: Sent::default(),
+    };
+    let lacking = sender.ask(tree)?;
+    sender.send(&lacking, progress)?;
+    Ok(sender.sent)
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Questions and packs.
+    pub requests: u64,
+    /// Objects.
+    pub objects: u64,
+    /// The bytes of the packs.
+    pub bytes: u64,
+}
+
 struct Sender<'a, 's> {
     view: &'a View<'s>,
     to: &'a dyn Builds,
     build: u64,
-    requests: u64,
-    sent_objects: u64,
-    sent_bytes: u64,
+    sent: Sent,
 }
 
 impl Sender<'_, '_> {
@@ -204,7 +227,7 @@ impl Sender<'_, '_> {
         for edges in edges.chunks(MISSING_OBJECTS_MAX) {
             let objects: Vec<(ObjectKind, Hash)> =
                 edges.iter().map(|edge| (edge.kind, edge.id)).collect();
-            self.requests += 1;
+            self.sent.requests += 1;
             let missing = self.to.missing(self.build, &objects)?;
             let answered = edges.iter().zip(missing);
             lacking.extend(answered.filter_map(|(edge, missing)| missing.then_some(*edge)));
@@ -229,7 +252,7 @@ impl Sender<'_, '_> {
                 };
                 let parcel = make_parcel(view, items, progress)?;
                 to.receive(build, &parcel)?;
-                sent.packs += 1;
+                sent.requests += 1;
                 sent.objects += items.len() as u64;
                 sent.bytes += parcel.bytes.len() as u64;
             }
@@ -244,9 +267,9 @@ impl Sender<'_, '_> {
         });
         for outcome in outcomes {
             let sent = outcome?;
-            self.requests += sent.packs;
-            self.sent_objects += sent.objects;
-            self.sent_bytes += sent.bytes;
+            self.sent.requests += sent.requests;
+            self.sent.objects += sent.objects;
+            self.sent.bytes += sent.bytes;
         }
         Ok(())
     }
@@ -277,14 +300,6 @@ impl Lacking {
     fn items(&self) -> impl Iterator<Item = &Item> {
         self.texts.iter().chain(&self.blobs)
     }
-}
-
-/// What one connection sent.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sent {
-    packs: u64,
-    objects: u64,
-    bytes: u64,
 }
 
 fn make_parcel(view: &View<'_>, items: &[Item], progress: &dyn Progress) -> Result<Parcel> {

@@ -2,6 +2,7 @@
 
 mod access;
 mod builds;
+mod commands;
 mod files;
 mod pulling;
 mod uploads;

@@ -30,6 +30,9 @@ pub struct Globals {
         help = "A file with a token; else $BINDERY_TOKEN, or the file that $BINDERY_TOKEN_FILE names"
     )]
     pub token_file: Option<PathBuf>,
+    /// Do it on a server instead of on a store of this machine
+    #[arg(long, value_name = "URL", env = "BINDERY_REMOTE", global = true)]
+    pub remote: Option<String>,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub json: bool,

@@ -19,6 +19,7 @@ mod examples;
 mod failure;
 mod first_contact;
 mod globals;
+mod here;
 mod hint;
 mod outcome;
 mod output;
@@ -29,6 +30,7 @@ mod session;
 mod store_place;
 mod table;
 mod token_source;
+mod url;
 mod values;
 
 use std::ffi::OsString;

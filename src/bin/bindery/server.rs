@@ -1,32 +1,20 @@
 //! Servers: what commands that talk to one have in common.
 
-use bindery::base::name::RepoName;
+use bindery::base::name::{NameError, RefName, RepoName};
 use bindery::base::{Error, Result};
 use bindery::remote::http::agent::Agent;
-use bindery::remote::http::builds::API;
 use bindery::remote::http::origin::HttpOrigin;
-use bindery::remote::http::url::ServerUrl;
-use bindery::remote::wire::refs::Repos;
 
 use crate::session::Session;
-
-/// Reads the URL of a server.
-///
-/// # Errors
-///
-/// [`Error::Usage`] if it is none.
-pub fn parse_url(text: &str) -> Result<ServerUrl> {
-    text.parse()
-        .map_err(|error| Error::usage(format!("{text:?}: {error}")))
-}
+use crate::url::parse_url;
 
 /// The only repo that a server shows.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`] if it shows several, [`Error::NotFound`] if none; what the server answers.
-pub fn only_repo_of(agent: &Agent) -> Result<RepoName> {
-    let mut repos = agent.get::<Repos>(&format!("{API}/repos"))?.repos;
+fn only_repo_of(agent: &Agent) -> Result<RepoName> {
+    let mut repos = agent.repos()?.repos;
     match (repos.pop(), repos.is_empty()) {
         (Some(repo), true) => Ok(repo.repo),
         (None, _) => Err(Error::not_found("repo at", agent.server())),
@@ -41,6 +29,33 @@ pub fn only_repo_of(agent: &Agent) -> Result<RepoName> {
     }
 }
 
+/// The repo that is named, or the only one that a server shows.
+///
+/// # Errors
+///
+/// As [`only_repo_of`].
+pub fn repo_of(agent: &Agent, named: Option<&RepoName>) -> Result<RepoName> {
+    match named {
+        Some(repo) => Ok(repo.clone()),
+        None => only_repo_of(agent),
+    }
+}
+
+/// The repo and ref of a text `REF` or `REPO:REF`, on a server.
+///
+/// # Errors
+///
+/// As [`only_repo_of`]; [`Error::Usage`] if a name is not legal.
+pub fn ref_of(agent: &Agent, text: &str, named: Option<&RepoName>) -> Result<(RepoName, RefName)> {
+    let wrong = |error: NameError| Error::usage(format!("{text:?}: {error}"));
+    let (said, name) = match text.split_once(':') {
+        Some((said, name)) => (Some(said.parse().map_err(wrong)?), name),
+        None => (None, text),
+    };
+    let repo = repo_of(agent, said.as_ref().or(named))?;
+    Ok((repo, name.parse().map_err(wrong)?))
+}
+
 /// The repo at a URL, as an origin: that of a repo, or that of a server with one repo, or with the one that is named.
 ///
 /// # Errors
@@ -53,7 +68,7 @@ pub fn origin_at(session: &Session, url: &str, repo: Option<&RepoName>) -> Resul
     }
     let repo = match repo {
         Some(repo) => repo.clone(),
-        None => only_repo_of(&session.agent(url.clone())?)?,
+        None => repo_of(&session.agent(url.clone())?, None)?,
     };
     let url = parse_url(&url.join(&format!("r/{repo}")))?;
     Ok(HttpOrigin::new(session.agent(url)?))

@@ -8,9 +8,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::name::RepoName;
+use bindery::base::{Error, Result};
 use bindery::build::spec::{Resolved, Spec, resolve};
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::url::ServerUrl;
@@ -21,6 +21,7 @@ use crate::output::Output;
 use crate::progress::Bar;
 use crate::store_place::Surroundings;
 use crate::token_source::TokenSource;
+use crate::url::parse_url;
 
 /// Characters of a command line that others are told while they wait for it.
 const COMMAND_CHARACTERS_MAX: usize = 200;
@@ -59,8 +60,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Store::open`].
+    /// As [`Store::open`]; [`Error::Usage`] if a server is meant.
     pub fn read(&self) -> Result<Store> {
+        self.check_here()?;
         self.open(Access::Read)
     }
 
@@ -68,9 +70,40 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Store::open`].
+    /// As [`Store::open`]; [`Error::Usage`] if a server is meant.
     pub fn write(&self) -> Result<Store> {
+        self.check_here()?;
         self.open(Access::Write)
+    }
+
+    /// Opens the store of this machine to change it, also if others are meant for a server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn write_here(&self) -> Result<Store> {
+        self.open(Access::Write)
+    }
+
+    /// The server on which the command is to be done, if one is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if its URL is none; as [`agent`](Self::agent).
+    pub fn server(&self) -> Result<Option<Agent>> {
+        let url = self.globals.remote.as_deref().map(parse_url).transpose()?;
+        url.map(|url| self.agent(url)).transpose()
+    }
+
+    /// What works on this machine alone must not be taken for the same on a server.
+    fn check_here(&self) -> Result<()> {
+        match &self.globals.remote {
+            None => Ok(()),
+            Some(url) => Err(Error::usage(format!(
+                "this works on a store of this machine, and --remote or BINDERY_REMOTE says {url}: \
+                 pull what you need, or leave it out"
+            ))),
+        }
     }
 
     fn open(&self, access: Access) -> Result<Store> {
@@ -81,7 +114,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](bindery::base::Error::NotFound) if it means none.
+    /// [`Error::NotFound`] if it means none.
     pub fn store_root(&self) -> Result<PathBuf> {
         let (root, origin) = self.surroundings.find(self.globals.store.as_deref())?;
         self.detail(format_args!(
@@ -114,7 +147,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`](bindery::base::Error::Usage) if what should be a token is none; those of reading it.
+    /// [`Error::Usage`] if what should be a token is none; those of reading it.
     pub fn agent(&self, server: ServerUrl) -> Result<Agent> {
         let source = TokenSource::of_process(self.globals.token_file.as_deref())?;
         let token = source.map(TokenSource::read).transpose()?;

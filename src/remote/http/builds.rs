@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::agent::Agent;
+use super::api::API;
 use crate::base::error::check_limit;
 use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
@@ -13,13 +14,9 @@ use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
 use crate::remote::builds::{Builds, Committed, MISSING_OBJECTS_MAX, Parcel};
 use crate::remote::wire::PACK_TYPE;
-use crate::remote::wire::builds::{
-    BuildSaid, Commit, CreateBuild, CreatedBuild, Publish, Publishing, Received, Stage, StageMode,
-};
+use crate::remote::wire::builds::{BuildSaid, CreateBuild, Publish, Received, Stage, StageMode};
 use crate::store::rows::SnapshotRef;
 
-/// Where the API begins.
-pub const API: &str = "api/v1";
 /// The content type of ids.
 const OCTETS: &str = "application/octet-stream";
 
@@ -63,9 +60,8 @@ impl Builds for HttpBuilds {
     }
 
     fn create(&self, target: &RefName, labels: &BTreeMap<String, String>) -> Result<u64> {
-        let path = format!("{API}/repos/{}/builds", self.repo);
-        let created: CreatedBuild = self.agent.post(
-            &path,
+        let created = self.agent.create_build(
+            &self.repo,
             &CreateBuild {
                 target: Some(target.clone()),
                 labels: labels.clone(),
@@ -123,9 +119,7 @@ impl Builds for HttpBuilds {
     }
 
     fn commit(&self, build: u64, message: &str) -> Result<Committed> {
-        let path = format!("{API}/builds/{build}/commit");
-        let message = message.to_owned();
-        let said: BuildSaid = self.agent.post(&path, &Commit { message })?;
+        let said = self.agent.commit(build, message)?;
         let committed = said.committed.ok_or_else(|| {
             Error::malformed("answer", format!("build {build} is {}", said.state))
         })?;
@@ -139,8 +133,7 @@ impl Builds for HttpBuilds {
     }
 
     fn publish(&self, build: u64) -> Result<PublishAnswer> {
-        let path = format!("{API}/builds/{build}/publish?wait");
-        let said: Publishing = self.agent.post(&path, &Publish::default())?;
+        let said = self.agent.publish(build, &Publish::default())?;
         let snapshot = said.snapshot.filter(|_| said.visible);
         let snapshot =
             snapshot.ok_or_else(|| Error::malformed("answer", "it is not visible yet"))?;

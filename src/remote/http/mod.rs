@@ -1,6 +1,7 @@
 //! The client: what is asked of a server, over HTTP. Plain blocking code, as everything below the server.
 
 pub mod agent;
+pub mod api;
 pub mod builds;
 pub mod origin;
 pub mod url;

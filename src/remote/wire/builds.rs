@@ -358,6 +358,16 @@ impl From<EventRow> for EventSaid {
     }
 }
 
+impl From<ReceiptSaid> for Receipt {
+    fn from(said: ReceiptSaid) -> Self {
+        Self {
+            objects: said.objects,
+            packs: said.packs,
+            bytes: said.bytes,
+        }
+    }
+}
+
 impl From<Staged> for StagedSaid {
     fn from(staged: Staged) -> Self {
         Self {

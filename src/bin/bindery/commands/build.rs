@@ -14,7 +14,8 @@ use bindery::base::{Error, Result};
 use bindery::build::commit::commit;
 use bindery::build::create::{CreateOptions, create};
 use bindery::build::spec::only_repo;
-use bindery::object::tree::TreeRef;
+use bindery::remote::http::api::Wanted;
+use bindery::remote::wire::builds::{CommittedSaid, CreateBuild, EventSaid};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -24,6 +25,7 @@ use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
+use crate::server::repo_of;
 use crate::session::Session;
 use crate::values::{BuildId, Label};
 
@@ -177,6 +179,17 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
 }
 
 fn create_build(session: &Session, arguments: &CreateArguments) -> Result<()> {
+    if let Some(server) = session.server()? {
+        let repo = repo_of(&server, arguments.repo.as_ref())?;
+        let wanted = CreateBuild {
+            target: arguments.target.clone(),
+            labels: labels(&arguments.labels)?,
+            from: arguments.from.map(|build| build.0),
+        };
+        let made = server.create_build(&repo, &wanted)?;
+        let base = made.base.map(|base| base.seq);
+        return tell_created(session, made.build, arguments.target.as_ref(), base);
+    }
     let store = session.write()?;
     let options = CreateOptions {
         repo: only_repo(&store, arguments.repo.as_ref())?.name,
@@ -185,13 +198,22 @@ fn create_build(session: &Session, arguments: &CreateArguments) -> Result<()> {
         from: arguments.from.map(|build| build.0),
     };
     let row = create(&store, options, Time::now()?)?;
-    session.output.answer(&Created { build: row.id })?;
-    let purpose = match (&row.target, row.base) {
-        (Some(target), Some(base)) => format!(" for {target}, on top of {target}@{}", base.seq),
+    let base = row.base.map(|base| base.seq);
+    tell_created(session, row.id, row.target.as_ref(), base)
+}
+
+fn tell_created(
+    session: &Session,
+    id: u64,
+    target: Option<&RefName>,
+    base: Option<u64>,
+) -> Result<()> {
+    session.output.answer(&Created { build: id })?;
+    let purpose = match (target, base) {
+        (Some(target), Some(base)) => format!(" for {target}, on top of {target}@{base}"),
         (Some(target), None) => format!(" for {target}, which has no release yet"),
         (None, _) => String::new(),
     };
-    let id = row.id;
     session.output.note(format_args!(
         "build {id} is open{purpose}; next: bindery build stage {id} PATH"
     ));
@@ -215,15 +237,17 @@ fn labels(given: &[Label]) -> Result<BTreeMap<String, String>> {
 }
 
 fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
-    let store = session.write()?;
     let id = arguments.build.0;
-    let row = commit(&store, id, &arguments.message, Time::now()?)?;
-    let committed = row
-        .committed
-        .ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
+    let committed = if let Some(server) = session.server()? {
+        server.commit(id, &arguments.message)?.committed
+    } else {
+        let row = commit(&session.write()?, id, &arguments.message, Time::now()?)?;
+        row.committed.map(CommittedSaid::from)
+    };
+    let committed = committed.ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
     session.output.answer(&Committed {
         snapshot: committed.snapshot.id,
-        root: TreeRef::from(committed.root).id,
+        root: committed.snapshot.root.id,
         files: committed.files,
         bytes: committed.bytes,
     })?;
@@ -245,12 +269,23 @@ fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
 }
 
 fn show(session: &Session, build: BuildId) -> Result<()> {
+    if let Some(server) = session.server()? {
+        return session.output.answer(&Build::from(server.build(build.0)?));
+    }
     let store = session.read()?;
     let row = store.reader()?.build(build.0)?;
     session.output.answer(&Build::from(row))
 }
 
 fn list(session: &Session, arguments: &ListArguments) -> Result<()> {
+    if let Some(server) = session.server()? {
+        let builds = server.builds(Wanted {
+            repo: arguments.repo.as_ref(),
+            state: arguments.state.map(State::name),
+        })?;
+        let builds = builds.into_iter().map(Build::from).collect();
+        return session.output.answer(&Builds { builds });
+    }
     let store = session.read()?;
     let reader = store.reader()?;
     if let Some(repo) = &arguments.repo {
@@ -268,11 +303,17 @@ fn list(session: &Session, arguments: &ListArguments) -> Result<()> {
 }
 
 fn log(session: &Session, build: BuildId) -> Result<()> {
-    let store = session.read()?;
-    let reader = store.reader()?;
-    reader.build(build.0)?;
-    let events = reader.events(build.0)?.into_iter();
+    let events = if let Some(server) = session.server()? {
+        server.build_log(build.0)?.events
+    } else {
+        let store = session.read()?;
+        let reader = store.reader()?;
+        reader.build(build.0)?;
+        let events = reader.events(build.0)?.into_iter();
+        events.map(EventSaid::from).collect()
+    };
     let events = events
+        .into_iter()
         .map(|event| Event {
             time: event.time,
             what: event.what,

@@ -7,6 +7,7 @@ use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
 use bindery::object::tree::TreeRef;
+use bindery::remote::wire::builds::BuildSaid;
 use bindery::store::rows::{BuildRow, BuildState, Receipt, Staged};
 use serde::Serialize;
 
@@ -58,6 +59,44 @@ struct Published {
     seq: u64,
     snapshot: SnapshotId,
     tested: bool,
+}
+
+impl From<BuildSaid> for Build {
+    fn from(said: BuildSaid) -> Self {
+        Self {
+            id: said.id,
+            state: said.state,
+            repo: said.repo,
+            target: said.target,
+            labels: said.labels,
+            created: said.created,
+            base: said.base.map(|base| base.seq),
+            staged: Staged {
+                operations: said.staged.operations,
+                files: said.staged.files,
+                bytes: said.staged.bytes,
+                new_objects: said.staged.new_objects,
+                new_bytes: said.staged.new_bytes,
+                stored_bytes: said.staged.stored_bytes,
+            },
+            committed: said.committed.map(|committed| Committed {
+                snapshot: committed.snapshot.id,
+                root: committed.snapshot.root.id,
+                files: committed.files,
+                bytes: committed.bytes,
+                conflicts: committed.conflicts,
+                time: committed.time,
+            }),
+            published: said.published.map(|published| Published {
+                target: published.target,
+                seq: published.seq,
+                snapshot: published.snapshot,
+                tested: published.tested,
+            }),
+            receipt: said.receipt.map(Receipt::from),
+            reason: said.reason,
+        }
+    }
 }
 
 impl From<BuildRow> for Build {

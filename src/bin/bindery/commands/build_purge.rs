@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use bindery::base::Result;
 use bindery::base::clock::Time;
+use bindery::store::retire::Mode;
 use bindery::store::rows::Receipt;
 use clap::Args;
 use serde::Serialize;
@@ -76,6 +77,14 @@ impl From<bool> for DryRun {
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let (build, dry_run) = (arguments.build.0, DryRun::from(arguments.dry_run));
+    if let Some(server) = session.server()? {
+        let mode = match dry_run {
+            DryRun::Yes => Mode::DryRun,
+            DryRun::No => Mode::Apply,
+        };
+        let receipt = Receipt::from(server.purge(build, mode)?);
+        return session.output.answer(&Freed::new(receipt, dry_run));
+    }
     let receipt = match dry_run {
         DryRun::Yes => planned(session, build)?,
         DryRun::No => session.write()?.purge_build(build, Time::now()?)?,

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::path::TreePath;
-use bindery::build::stage::{StageMode, StageOptions, remove, stage};
+use bindery::build::stage::{StageAnswer, StageMode, StageOptions, remove, stage};
 use bindery::disk::exclude::Excludes;
 use bindery::disk::findings::Dropped;
+use bindery::remote::http::agent::Agent;
+use bindery::remote::http::builds::HttpBuilds;
 use clap::Args;
 use serde::Serialize;
 
 use crate::colour::Colours;
 use crate::examples::examples;
+use crate::here::{Here, send_staged};
 use crate::output::Answer;
 use crate::quantity::{counted, size};
 use crate::session::Session;
@@ -106,17 +109,14 @@ pub fn stage_paths(session: &Session, arguments: &StageArguments) -> Result<()> 
         },
         excludes: Excludes::parse(&arguments.excludes)?,
     };
-    let store = session.write()?;
-    let progress = session.progress("staging");
-    let answer = stage(
-        &store,
-        arguments.build.0,
-        &arguments.paths,
-        &options,
-        &progress,
-        Time::now()?,
-    )?;
-    drop(progress);
+    let answer = if let Some(server) = session.server()? {
+        stage_on(session, server, arguments, &options)?
+    } else {
+        let store = session.write()?;
+        let progress = session.progress("staging");
+        let (build, time) = (arguments.build.0, Time::now()?);
+        stage(&store, build, &arguments.paths, &options, &progress, time)?
+    };
     session.output.note(format_args!(
         "staged {}, {}; {}, {} stored",
         counted(answer.files, "file"),
@@ -138,6 +138,25 @@ pub fn stage_paths(session: &Session, arguments: &StageArguments) -> Result<()> 
             hard_links: answer.dropped.hard_links,
         },
     })
+}
+
+/// Stages into a build of a server: what lies here becomes trees in a store for the time of the command, and those are sent.
+fn stage_on(
+    session: &Session,
+    server: Agent,
+    arguments: &StageArguments,
+    options: &StageOptions,
+) -> Result<StageAnswer> {
+    let build = arguments.build.0;
+    let repo = server.build(build)?.repo;
+    let here = Here::make(Time::now()?)?;
+    let progress = session.progress("staging");
+    let mut answer = here.stage(&arguments.paths, options, &progress)?;
+    drop(progress);
+    let progress = session.progress("pushing");
+    let sent = send_staged(&here, &HttpBuilds::new(server, repo), build, &progress)?;
+    (answer.new_objects, answer.stored_bytes) = (sent.objects, sent.bytes);
+    Ok(answer)
 }
 
 /// Says what trees do not hold and was left out.
@@ -200,9 +219,14 @@ fn plural(what: &str) -> String {
 ///
 /// What the library answers; nothing is recorded then.
 pub fn remove_paths(session: &Session, arguments: &RemoveArguments) -> Result<()> {
-    let store = session.write()?;
     let build = arguments.build.0;
-    remove(&store, build, &arguments.paths, Time::now()?)?;
+    if let Some(server) = session.server()? {
+        for path in &arguments.paths {
+            server.remove(build, path)?;
+        }
+    } else {
+        remove(&session.write()?, build, &arguments.paths, Time::now()?)?;
+    }
     let paths = counted(arguments.paths.len() as u64, "path");
     session
         .output

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
+use crate::server::ref_of;
 use crate::session::Session;
 
 /// The reason of a hold when none is given.
@@ -70,12 +71,23 @@ pub fn release(session: &Session, arguments: &ReleaseArguments) -> Result<()> {
 }
 
 fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<String>) -> Result<()> {
-    let store = session.write()?;
-    let (repo, target) = named_ref(&store, text, repo)?;
-    let row = store.reader()?.find_ref(&repo, &target)?;
-    let row = row.ok_or_else(|| Error::not_found("ref", &target))?;
-    store.record_hold(&repo, &target, held.clone())?;
-    session.output.note(match (&row.held, &held) {
+    let (target, before) = if let Some(server) = session.server()? {
+        let (repo, target) = ref_of(&server, text, repo)?;
+        let refs = server.refs(&repo)?.refs.into_iter();
+        let before = refs
+            .filter(|said| said.name == target)
+            .find_map(|said| said.held);
+        server.hold(&repo, &target, held.clone())?;
+        (target, before)
+    } else {
+        let store = session.write()?;
+        let (repo, target) = named_ref(&store, text, repo)?;
+        let row = store.reader()?.find_ref(&repo, &target)?;
+        let row = row.ok_or_else(|| Error::not_found("ref", &target))?;
+        store.record_hold(&repo, &target, held.clone())?;
+        (target, row.held)
+    };
+    session.output.note(match (&before, &held) {
         (_, Some(_)) => format!("{target} is held until 'bindery release {target}'"),
         (Some(_), None) => format!("{target} is released"),
         (None, None) => format!("{target} was not held"),

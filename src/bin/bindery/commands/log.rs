@@ -8,6 +8,7 @@ use bindery::base::name::{RefName, RepoName};
 use bindery::base::{Error, Kind, Result};
 use bindery::build::retire::tag;
 use bindery::build::spec::named_ref;
+use bindery::remote::wire::refs::ReleaseSaid;
 use bindery::store::rows::{ReleaseKind, ReleaseRow};
 use bindery::store::view::View;
 use clap::Args;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::colour::{Colours, Tone};
 use crate::examples::examples;
 use crate::output::Answer;
+use crate::server::ref_of;
 use crate::session::Session;
 
 /// What `log` takes.
@@ -61,6 +63,13 @@ struct Release {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let most = arguments.number.unwrap_or(usize::MAX);
+    if let Some(server) = session.server()? {
+        let (repo, target) = ref_of(&server, &arguments.target, arguments.repo.as_ref())?;
+        let releases = server.releases(&repo, &target)?.releases.into_iter();
+        let releases = releases.take(most).map(Release::from).collect();
+        return session.output.answer(&Log { target, releases });
+    }
     let store = session.read()?;
     let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
     let reader = store.reader()?;
@@ -70,7 +79,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let view = store.view(&repo.name, &[])?;
     let newest_first = reader.releases(&repo, &target)?.into_iter().rev();
     let releases = newest_first
-        .take(arguments.number.unwrap_or(usize::MAX))
+        .take(most)
         .map(|row| release(&view, row))
         .collect::<Result<_>>()?;
     session.output.answer(&Log { target, releases })
@@ -100,6 +109,23 @@ fn release(view: &View<'_>, row: ReleaseRow) -> Result<Release> {
         tag,
         retired: row.retired,
     })
+}
+
+impl From<ReleaseSaid> for Release {
+    fn from(said: ReleaseSaid) -> Self {
+        Self {
+            epoch: said.epoch,
+            seq: said.seq,
+            time: said.time,
+            kind: said.kind,
+            builds: said.builds,
+            snapshot: said.snapshot,
+            statement: said.statement,
+            note: said.note,
+            tag: None,
+            retired: said.retired,
+        }
+    }
 }
 
 impl Release {

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::RefName;
+use bindery::base::{Error, Result};
 use bindery::build::publish::{PublishAnswer, PublishOptions, Tested, publish};
+use bindery::remote::wire::builds::{OnConflictSaid, Publish, Publishing};
 use bindery::store::settings::OnConflict;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -97,18 +98,14 @@ impl From<PublishAnswer> for Released {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.write()?;
-    let options = PublishOptions {
-        target: arguments.target.clone(),
-        on_conflict: arguments.on_conflict.map(OnConflict::from),
-        tested: if arguments.require_tested {
-            Tested::Required
-        } else {
-            Tested::Any
-        },
-    };
     let build = arguments.build.0;
-    let released = Released::from(publish(&store, build, &options, Time::now()?)?);
+    let released = if let Some(server) = session.server()? {
+        Released::visible(server.publish(build, &how(arguments))?)?
+    } else {
+        let store = session.write()?;
+        let options = options(arguments);
+        Released::from(publish(&store, build, &options, Time::now()?)?)
+    };
     session.output.answer(&released)?;
     let tested = if released.tested {
         "its tree is the one that was tested"
@@ -130,6 +127,51 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         .output
         .note(format_args!("published build {build}{others}; {tested}"));
     Ok(())
+}
+
+fn options(arguments: &Arguments) -> PublishOptions {
+    PublishOptions {
+        target: arguments.target.clone(),
+        on_conflict: arguments.on_conflict.map(OnConflict::from),
+        tested: if arguments.require_tested {
+            Tested::Required
+        } else {
+            Tested::Any
+        },
+    }
+}
+
+fn how(arguments: &Arguments) -> Publish {
+    Publish {
+        target: arguments.target.clone(),
+        on_conflict: arguments.on_conflict.map(|winner| match winner {
+            Winner::Refuse => OnConflictSaid::Refuse,
+            Winner::Build => OnConflictSaid::Build,
+            Winner::Ref => OnConflictSaid::Ref,
+        }),
+        require_tested: arguments.require_tested,
+    }
+}
+
+impl Released {
+    /// What a server says of a release.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if it is not visible.
+    pub fn visible(said: Publishing) -> Result<Self> {
+        let snapshot = said.snapshot.filter(|_| said.visible);
+        let snapshot = snapshot.ok_or_else(|| Error::malformed("answer", "it is not visible"))?;
+        Ok(Self {
+            target: said.target,
+            epoch: said.epoch,
+            seq: said.seq,
+            snapshot: snapshot.id,
+            root: snapshot.root.id,
+            tested: said.tested,
+            builds: said.builds,
+        })
+    }
 }
 
 impl Answer for Released {

@@ -105,7 +105,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         ));
     }
     let place = session.surroundings.store_at(Path::new(&arguments.origin));
-    let store = session.write()?;
+    let store = session.write_here()?;
     if store.root() == place {
         return Err(Error::usage("a store is not pulled into itself"));
     }
@@ -140,7 +140,7 @@ fn pull_over_http(session: &Session, arguments: &Arguments, options: &PullOption
         origins.push(origin_at(session, url, arguments.repo.as_ref())?);
     }
     let origins: Vec<&dyn Origin> = origins.iter().map(|origin| origin as &dyn Origin).collect();
-    let store = session.write()?;
+    let store = session.write_here()?;
     let progress = session.progress("pulling");
     let mut passed_over = |error: &Error| session.output.note(format_args!("passed over: {error}"));
     let time = Time::now()?;

@@ -1,6 +1,5 @@
 //! `bindery push`: put a directory into a build, and commit and publish it, in one line.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,13 +7,9 @@ use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::path::TreePath;
-use bindery::base::profile::Profile;
 use bindery::base::{Error, Result};
-use bindery::build::create::{CreateOptions, create};
-use bindery::build::repo::create_repo;
 use bindery::build::spec::only_repo;
-use bindery::build::stage::{StageOptions, stage};
-use bindery::disk::scratch::Scratch;
+use bindery::build::stage::StageOptions;
 use bindery::remote::builds::Builds;
 use bindery::remote::http::builds::HttpBuilds;
 use bindery::remote::http::url::ServerUrl;
@@ -27,10 +22,12 @@ use serde::Serialize;
 
 use crate::colour::Colours;
 use crate::examples::examples;
+use crate::here::Here;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
-use crate::server::{only_repo_of, parse_url};
+use crate::server::repo_of;
 use crate::session::Session;
+use crate::url::parse_url;
 use crate::values::{BuildId, Label};
 
 /// What `push` takes.
@@ -70,9 +67,6 @@ pub struct Arguments {
     /// What to say about the commit
     #[arg(short, long, default_value = "", hide_default_value = true)]
     message: String,
-    /// Where to push to: a server's URL, or a store's folder on this machine; else the store that commands mean
-    #[arg(long, value_name = "URL|STORE", env = "BINDERY_REMOTE")]
-    remote: Option<String>,
     /// The repo there; else the only one there is
     #[arg(long)]
     repo: Option<RepoName>,
@@ -106,14 +100,11 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         )));
     }
     let time = Time::now()?;
-    let remote = arguments.remote.as_deref();
+    let remote = session.globals.remote.as_deref();
     let url = remote.filter(|remote| ServerUrl::is_meant_by(remote));
     let answer = if let Some(url) = url {
         let agent = session.agent(parse_url(url)?)?;
-        let repo = match &arguments.repo {
-            Some(repo) => repo.clone(),
-            None => only_repo_of(&agent)?,
-        };
+        let repo = repo_of(&agent, arguments.repo.as_ref())?;
         push_to(session, arguments, &HttpBuilds::new(agent, repo), time)?
     } else {
         let there = open_there(session, remote)?;
@@ -130,19 +121,16 @@ fn push_to(
     builds: &dyn Builds,
     time: Time,
 ) -> Result<PushAnswer> {
-    let here = Here::make(time)?;
-    let (build, progress) = (here.build, session.progress("staging"));
+    let (here, progress) = (Here::make(time)?, session.progress("staging"));
     let paths = [arguments.directory.clone()];
-    let options = StageOptions::default();
-    stage(&here.store, build, &paths, &options, &progress, time)?;
+    here.stage(&paths, &StageOptions::default(), &progress)?;
     drop(progress);
-    let staged = here.store.operations(build)?.pop();
-    let Some(Operation::Merge { tree, .. }) = staged else {
+    let Some(Operation::Merge { tree, .. }) = here.operations()?.pop() else {
         return Err(Error::internal(
             "a directory that was staged is to be merged",
         ));
     };
-    let view = here.store.view(&here.repo, &[build])?;
+    let view = here.view()?;
     let progress = session.progress("pushing");
     let how = push_options(arguments);
     push(&view, tree.into(), builds, &how, &progress)
@@ -175,39 +163,6 @@ fn push_options(arguments: &Arguments) -> PushOptions {
         } else {
             Goal::Stage
         },
-    }
-}
-
-/// A store for the time of the push, in which the directory becomes a tree.
-struct Here {
-    store: Store,
-    repo: RepoName,
-    build: u64,
-    _folder: Scratch,
-}
-
-impl Here {
-    fn make(time: Time) -> Result<Self> {
-        let prefix = format!("bindery-push-{}", std::process::id());
-        let folder = Scratch::create(&std::env::temp_dir(), &prefix)?;
-        let store = Store::create_passing(&folder.root().join("store"))?;
-        let name: RepoName = "push"
-            .parse()
-            .map_err(|_| Error::internal("it is a name"))?;
-        let repo = create_repo(&store, name, Profile::Posix, None, time)?.name;
-        let options = CreateOptions {
-            repo: repo.clone(),
-            target: None,
-            labels: BTreeMap::new(),
-            from: None,
-        };
-        let build = create(&store, options, time)?.id;
-        Ok(Self {
-            store,
-            repo,
-            build,
-            _folder: folder,
-        })
     }
 }
 

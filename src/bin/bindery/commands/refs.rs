@@ -7,13 +7,14 @@ use bindery::base::clock::Time;
 use bindery::base::id::SnapshotId;
 use bindery::base::name::{RefName, RepoName};
 use bindery::build::spec::only_repo;
-use bindery::store::rows::RefRow;
+use bindery::remote::wire::refs::RefSaid;
 use clap::Args;
 use serde::Serialize;
 
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
+use crate::server::repo_of;
 use crate::session::Session;
 use crate::table::{Side, Table};
 
@@ -50,30 +51,38 @@ struct Ref {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    let repo = only_repo(&store, arguments.repo.as_ref())?;
-    let rows = store.reader()?.refs(&repo)?;
-    if rows.is_empty() {
+    let named = arguments.repo.as_ref();
+    let (repo, refs) = if let Some(server) = session.server()? {
+        let repo = repo_of(&server, named)?;
+        let refs = server.refs(&repo)?.refs;
+        (repo, refs)
+    } else {
+        let store = session.read()?;
+        let repo = only_repo(&store, named)?;
+        let rows = store.reader()?.refs(&repo)?;
+        (repo.name, rows.into_iter().map(RefSaid::from).collect())
+    };
+    if refs.is_empty() {
         session
             .output
-            .note(format_args!("nothing was published in {} yet", repo.name));
+            .note(format_args!("nothing was published in {repo} yet"));
     }
     session.output.answer(&Refs {
-        repo: repo.name,
-        refs: rows.into_iter().map(Ref::from).collect(),
+        repo,
+        refs: refs.into_iter().map(Ref::from).collect(),
     })
 }
 
-impl From<RefRow> for Ref {
-    fn from(row: RefRow) -> Self {
+impl From<RefSaid> for Ref {
+    fn from(said: RefSaid) -> Self {
         Self {
-            name: row.name,
-            epoch: row.current.map(|current| current.epoch),
-            seq: row.current.map(|current| current.seq),
-            snapshot: row.current.map(|current| current.snapshot.id),
-            time: row.current.map(|current| current.time),
-            pending: row.pending.iter().map(|import| import.build).collect(),
-            held: row.held,
+            name: said.name,
+            epoch: said.epoch,
+            seq: said.seq,
+            snapshot: said.snapshot,
+            time: said.time,
+            pending: said.pending,
+            held: said.held,
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use bindery::base::Result;
 use bindery::base::clock::Time;
-use bindery::base::name::RepoName;
+use bindery::base::name::{RefName, RepoName};
 use bindery::build::rollback::rollback;
 use bindery::build::spec::named_ref;
+use bindery::remote::wire::refs::Rollback;
 use clap::Args;
 
 use super::hold::HELD_BY_HAND;
 use super::publish::Released;
 use crate::examples::examples;
+use crate::server::ref_of;
 use crate::session::Session;
 
 /// What `rollback` takes.
@@ -39,21 +41,24 @@ pub struct Arguments {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.write()?;
-    let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
-    let reason = arguments
-        .hold
-        .then(|| format!("rolled back to {target}@{}", arguments.to));
-    let reason = reason.map(|reason| format!("{HELD_BY_HAND}: {reason}"));
-    let answer = rollback(
-        &store,
-        &repo.name,
-        &target,
-        arguments.to,
-        reason,
-        Time::now()?,
-    )?;
-    session.output.answer(&Released::from(answer))?;
+    let (named, to) = (arguments.repo.as_ref(), arguments.to);
+    let reason = |target: &RefName| {
+        let held = format!("{HELD_BY_HAND}: rolled back to {target}@{to}");
+        arguments.hold.then_some(held)
+    };
+    let (target, released) = if let Some(server) = session.server()? {
+        let (repo, target) = ref_of(&server, &arguments.target, named)?;
+        let hold = reason(&target);
+        let said = server.roll_back(&repo, &target, &Rollback { to, hold })?;
+        (target, Released::visible(said)?)
+    } else {
+        let store = session.write()?;
+        let (repo, target) = named_ref(&store, &arguments.target, named)?;
+        let (held, time) = (reason(&target), Time::now()?);
+        let answer = rollback(&store, &repo.name, &target, to, held, time)?;
+        (target, Released::from(answer))
+    };
+    session.output.answer(&released)?;
     session.output.note(format_args!(
         "{target} shows again what {target}@{} showed",
         arguments.to

@@ -62,7 +62,7 @@ impl From<AnonymousArgument> for Anonymous {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.write()?;
+    let store = session.write_here()?;
     let root = store.root();
     let options = ServeOptions {
         listen: arguments.listen,

@@ -38,8 +38,21 @@ struct TakenBack {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.write()?;
     let build = arguments.build.0;
+    if let Some(server) = session.server()? {
+        let said = server.withdraw(build)?;
+        let (target, ready) = (said.target, said.builds);
+        match said.seq {
+            Some(seq) => session.output.note(format_args!(
+                "the changes of build {build} are taken out: {target}@{seq} shows what was before"
+            )),
+            None => session.output.note(format_args!(
+                "{target} never showed it, and has not changed"
+            )),
+        }
+        return session.output.answer(&TakenBack { target, ready });
+    }
+    let store = session.write()?;
     match withdraw(&store, build, Time::now()?)? {
         Withdrawn::Released(answer) => {
             session.output.answer(&Released::from(answer))?;

@@ -1,0 +1,157 @@
+//! The API of a server, as calls: what the command line does on a store of this machine, done on a server.
+//!
+//! # Errors
+//!
+//! All calls: [`Error::Unreachable`](crate::base::Error::Unreachable) if the server cannot be reached,
+//! [`Error::Remote`](crate::base::Error::Remote) with what it says if it could not do what it was asked.
+//!
+//! # Not here
+//!
+//! Filling builds with what lies on this machine (`remote::push`).
+
+use super::agent::Agent;
+use crate::base::Result;
+use crate::base::name::{RefName, RepoName};
+use crate::base::path::TreePath;
+use crate::remote::wire::builds::{
+    BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
+    ReceiptSaid, Stage, Withdrawal,
+};
+use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
+use crate::store::retire::Mode;
+
+/// Where the API begins.
+pub const API: &str = "api/v1";
+/// Pages of builds that are asked for in one go.
+const PAGES_MAX: usize = 10_000;
+
+/// Which builds are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'w> {
+    /// Those of this repo.
+    pub repo: Option<&'w RepoName>,
+    /// Those in this state.
+    pub state: Option<&'w str>,
+}
+
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "the header says which errors all of them have"
+)]
+impl Agent {
+    /// The repos that the caller may see.
+    pub fn repos(&self) -> Result<Repos> {
+        self.get(&format!("{API}/repos"))
+    }
+
+    /// Makes a build.
+    pub fn create_build(&self, repo: &RepoName, build: &CreateBuild) -> Result<CreatedBuild> {
+        self.post(&format!("{API}/repos/{repo}/builds"), build)
+    }
+
+    /// Shows a build.
+    pub fn build(&self, build: u64) -> Result<BuildSaid> {
+        self.get(&format!("{API}/builds/{build}"))
+    }
+
+    /// Lists all builds that are wanted, oldest first.
+    pub fn builds(&self, wanted: Wanted<'_>) -> Result<Vec<BuildSaid>> {
+        let mut query = String::new();
+        if let Some(repo) = wanted.repo {
+            query.extend(["&repo=", repo.as_str()]);
+        }
+        if let Some(state) = wanted.state {
+            query.extend(["&state=", state]);
+        }
+        let mut builds = Vec::new();
+        let mut cursor = String::new();
+        for _ in 0..PAGES_MAX {
+            let page: BuildsPage = self.get(&format!("{API}/builds?{cursor}{query}"))?;
+            builds.extend(page.builds);
+            match page.next {
+                Some(next) => cursor = format!("cursor={next}"),
+                None => break,
+            }
+        }
+        builds.reverse();
+        Ok(builds)
+    }
+
+    /// Says what happened to a build.
+    pub fn build_log(&self, build: u64) -> Result<EventsSaid> {
+        self.get(&format!("{API}/builds/{build}/log"))
+    }
+
+    /// Takes a path out of what a build will publish.
+    pub fn remove(&self, build: u64, path: &TreePath) -> Result<BuildSaid> {
+        let said = Stage {
+            at: path.clone(),
+            tree: None,
+            mode: None,
+            remove: true,
+        };
+        self.post(&format!("{API}/builds/{build}/stage"), &said)
+    }
+
+    /// Freezes a build.
+    pub fn commit(&self, build: u64, message: &str) -> Result<BuildSaid> {
+        let message = message.to_owned();
+        self.post(&format!("{API}/builds/{build}/commit"), &Commit { message })
+    }
+
+    /// Publishes a build, and waits until it is visible.
+    pub fn publish(&self, build: u64, how: &Publish) -> Result<Publishing> {
+        self.post(&format!("{API}/builds/{build}/publish?wait"), how)
+    }
+
+    /// Takes a build's changes out of its ref.
+    pub fn withdraw(&self, build: u64) -> Result<Withdrawal> {
+        self.post(
+            &format!("{API}/builds/{build}/withdraw"),
+            &serde_json::json!({}),
+        )
+    }
+
+    /// Ends a build, or says what that would free.
+    pub fn purge(&self, build: u64, mode: Mode) -> Result<ReceiptSaid> {
+        let query = match mode {
+            Mode::Apply => "",
+            Mode::DryRun => "?dry_run",
+        };
+        self.delete(&format!("{API}/builds/{build}{query}"))
+    }
+
+    /// Lists the refs of a repo.
+    pub fn refs(&self, repo: &RepoName) -> Result<Refs> {
+        self.get(&format!("{API}/repos/{repo}/refs"))
+    }
+
+    /// Lists the newest releases of a ref.
+    pub fn releases(&self, repo: &RepoName, target: &RefName) -> Result<Releases> {
+        self.get(&format!("{API}/repos/{repo}/refs/{target}/log"))
+    }
+
+    /// Shows an older release of a ref again.
+    pub fn roll_back(
+        &self,
+        repo: &RepoName,
+        target: &RefName,
+        how: &Rollback,
+    ) -> Result<Publishing> {
+        self.post(&format!("{API}/repos/{repo}/refs/{target}/rollback"), how)
+    }
+
+    /// Holds a ref back, or lets it go.
+    pub fn hold(
+        &self,
+        repo: &RepoName,
+        target: &RefName,
+        reason: Option<String>,
+    ) -> Result<RefSaid> {
+        let path = format!("{API}/repos/{repo}/refs/{target}");
+        match reason {
+            Some(reason) => self.post(&format!("{path}/hold"), &Hold { reason }),
+            None => self.post(&format!("{path}/release"), &serde_json::json!({})),
+        }
+    }
+}

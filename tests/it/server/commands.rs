@@ -1,0 +1,102 @@
+//! The commands of builds and refs, done on a server: they say what they say of a store of this machine.
+
+use std::error::Error;
+
+use crate::server::served;
+use crate::support::Node::File;
+use crate::support::served::Served;
+use crate::support::{Outcome, Scratch, number, text};
+
+/// Runs a command line on the server.
+fn on(scratch: &Scratch, served: &Served, line: &str) -> Result<String, Box<dyn Error>> {
+    let line = format!("{line} --remote {}", served.url());
+    Ok(served.run(scratch, &line)?.expect_code(0)?.stdout)
+}
+
+fn json(
+    scratch: &Scratch,
+    served: &Served,
+    line: &str,
+) -> Result<serde_json::Value, Box<dyn Error>> {
+    let line = format!("{line} --json --remote {}", served.url());
+    served.run(scratch, &line)?.expect_code(0)?.json()
+}
+
+#[test]
+fn a_build_lives_on_a_server_as_it_does_here() -> Outcome {
+    let (scratch, served) = served("")?;
+    let created = json(
+        &scratch,
+        &served,
+        "build create --ref stable --label commit=1f3a",
+    )?;
+    assert_eq!(number(&created, "build")?, 1);
+    let staged = json(&scratch, &served, "build stage 1 tree")?;
+    assert_eq!(
+        (
+            number(&staged, "files")?,
+            number(&staged, "new_objects")? > 0
+        ),
+        (5, true)
+    );
+    scratch.write("more", &[("f", File("f"))])?;
+    // A file by itself, at a place; and what another machine stages beside it.
+    on(&scratch, &served, "build stage 1 more/f --at lib")?;
+    on(&scratch, &served, "build stage 1 more --at share --replace")?;
+    on(&scratch, &served, "build remove 1 bin/out")?;
+    let committed = json(&scratch, &served, "build commit 1 -m first")?;
+    let shown = json(&scratch, &served, "build show 1")?;
+    assert_eq!(
+        (text(&shown, "state")?.as_str(), &shown["labels"]["commit"]),
+        ("ready", &"1f3a".into())
+    );
+    assert_eq!(shown["committed"]["snapshot"], committed["snapshot"]);
+    let published = json(&scratch, &served, "publish 1 --require-tested")?;
+    assert_eq!(published["root"], committed["root"]);
+    assert!(on(&scratch, &served, "build log 1")?.contains("published as stable@1"));
+    on(&scratch, &served, "build create --ref stable")?;
+    let builds = json(&scratch, &served, "build list --state open")?;
+    assert_eq!(builds["builds"].as_array().map(Vec::len), Some(1));
+    assert!(on(&scratch, &served, "build purge 2 --dry-run")?.contains("would free"));
+    assert!(on(&scratch, &served, "build purge 2")?.contains("freed"));
+    on(&scratch, &served, "push more --ref stable --publish")?;
+    assert_eq!(json(&scratch, &served, "rollback stable --to 1")?["seq"], 3);
+    on(&scratch, &served, "hold stable --reason look")?;
+    assert_eq!(json(&scratch, &served, "refs")?["refs"][0]["held"], "look");
+    on(&scratch, &served, "release main:stable")?;
+    let log = json(&scratch, &served, "log stable -n 2")?;
+    assert_eq!(log["releases"].as_array().map(Vec::len), Some(2));
+    served.end_sound(&scratch)?;
+    scratch.ok("checkout stable out")?;
+    assert_eq!(std::fs::read_to_string(scratch.path("out/lib/f"))?, "f");
+    assert!(!scratch.path("out/bin/out").exists());
+    Ok(())
+}
+
+#[test]
+fn what_works_here_alone_is_not_taken_for_the_same_on_a_server() -> Outcome {
+    let (scratch, served) = served("")?;
+    for line in [
+        "ls stable",
+        "fsck",
+        "stats",
+        "retire",
+        "checkout stable out",
+    ] {
+        let line = format!("{line} --remote {}", served.url());
+        scratch.fails(&line, 2, &["works on a store of this machine"])?;
+    }
+    for (line, code, words) in [
+        ("build show 9", 3, "build 9"),
+        ("publish 9", 3, "build 9"),
+        ("build create --repo nowhere", 3, "nowhere"),
+        ("log nowhere", 3, "nowhere"),
+    ] {
+        let line = format!("{line} --remote {}", served.url());
+        served
+            .run(&scratch, &line)?
+            .expect_failure(code, &["says", words])?;
+    }
+    scratch.fails("build list --remote nonsense", 2, &["nonsense", "http://"])?;
+    served.end_sound(&scratch)
+}
