@@ -27,6 +27,7 @@ use crate::store::notes::KEYSETS_MAX;
 use crate::store::rows::{Current, SnapshotRef};
 use crate::trust::heads::Heads;
 use crate::trust::keyset_chain::TrustedKeyset;
+use crate::trust::pattern::RefPattern;
 use crate::trust::ref_statement::{Action, RefStatement};
 use crate::trust::refs_list::{RefsEntry, RefsList};
 use crate::trust::signed::{Signed, Unverified, Verified, verify_under};
@@ -43,6 +44,8 @@ pub enum Asked {
     All,
     /// These.
     Named(Vec<RefName>),
+    /// Those that one of the patterns matches.
+    Matching(Vec<RefPattern>),
 }
 
 /// What is done about a ref that its signers moved back.
@@ -130,6 +133,11 @@ impl Asked {
     fn names(&self, known: &Known, list: &RefsList) -> Vec<RefName> {
         match self {
             Self::Named(names) => names.clone(),
+            Self::Matching(patterns) => {
+                let matches = |name: &RefName| patterns.iter().any(|one| one.matches(name));
+                let listed = list.iter().map(|(name, _)| name);
+                listed.filter(|name| matches(name)).cloned().collect()
+            }
             Self::Followed if !known.refs.is_empty() => known.refs.keys().cloned().collect(),
             Self::Followed | Self::All => list.iter().map(|(name, _)| name.clone()).collect(),
         }

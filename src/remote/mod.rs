@@ -11,9 +11,11 @@
 
 pub mod builds;
 pub mod bundle;
+pub mod export;
 pub mod follow;
 pub mod http;
 pub mod known;
+pub mod mirror;
 pub mod mirrors;
 mod objects;
 pub mod origin;

@@ -3,7 +3,9 @@
 mod access;
 mod builds;
 mod commands;
+mod exports;
 mod files;
+mod lying;
 mod pulling;
 mod uploads;
 

@@ -99,6 +99,10 @@ pub enum Command {
     Retire(retire::Arguments),
     /// Do what can wait, such as preparing deltas of new releases
     RunJobs(commands::run_jobs::Arguments),
+    /// Keep a verified copy of a repo
+    Mirror(commands::mirror::Arguments),
+    /// Write a repo as plain files, for any web server
+    Export(commands::export::Arguments),
     /// Serve the store over HTTP
     Serve(commands::serve::Arguments),
     /// Say how much the store holds

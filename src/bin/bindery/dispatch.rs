@@ -49,6 +49,8 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Verify(arguments) => verify::run(session, arguments),
         Command::Retire(arguments) => retire::run(session, arguments),
         Command::RunJobs(arguments) => commands::run_jobs::run(session, arguments),
+        Command::Mirror(arguments) => commands::mirror::run(session, arguments),
+        Command::Export(arguments) => commands::export::run(session, arguments),
         Command::Serve(arguments) => commands::serve::run(session, arguments),
         Command::Stats(arguments) => stats::run(session, arguments),
         Command::Fsck(arguments) => fsck::run(session, arguments),

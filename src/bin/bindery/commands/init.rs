@@ -23,11 +23,15 @@ use crate::store_place::STORE_FOLDER;
 #[command(after_help = examples!(
     "bindery init                            in ./.bindery"
     "bindery init -s /srv/os --repo example.org/os"
+    "bindery init -s /srv/mirror --no-repo   for copies of others alone"
 ))]
 pub struct Arguments {
     /// The name of the first repo
     #[arg(long, value_name = "NAME", default_value = "main")]
     repo: RepoName,
+    /// Make no repo: for a store that only keeps copies of others
+    #[arg(long, conflicts_with_all = ["repo", "profile"])]
+    no_repo: bool,
     /// Which file names it takes: 'posix' all, 'portable' those that every system can hold
     #[arg(long, value_name = "posix|portable", default_value = "posix")]
     profile: Profile,
@@ -57,6 +61,13 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         return Err(Error::refused(reason));
     }
     let store = Store::create(&root, &session.patience()?)?;
+    if arguments.no_repo {
+        let store = root.display();
+        session.output.note(format_args!(
+            "{store} is a store without a repo; next: bindery mirror URL, or bindery repo create NAME"
+        ));
+        return Ok(());
+    }
     let repo = create_repo(
         &store,
         arguments.repo.clone(),

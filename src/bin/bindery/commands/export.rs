@@ -1,0 +1,89 @@
+//! `bindery export`: a repo as plain files, for any web server.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use bindery::base::Result;
+use bindery::base::name::{RefName, RepoName};
+use bindery::build::spec::only_repo;
+use bindery::remote::export::{ExportOptions, export};
+use clap::Args;
+use serde::Serialize;
+
+use crate::colour::Colours;
+use crate::examples::examples;
+use crate::output::Answer;
+use crate::quantity::{counted, size};
+use crate::session::Session;
+
+/// What `export` takes.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "bindery export --static /srv/www"
+    "bindery export --static /srv/www stable --url https://example.org/r/os"
+))]
+pub struct Arguments {
+    /// The folder that a web server shows: new, empty, or an export of before
+    #[arg(long = "static", value_name = "DIR")]
+    folder: PathBuf,
+    /// The refs; else all
+    #[arg(value_name = "REF")]
+    refs: Vec<RefName>,
+    /// Where the repo will be found, for its pin file; can be repeated
+    #[arg(long = "url", value_name = "URL")]
+    urls: Vec<String>,
+    /// The repo; else the only one there is
+    #[arg(long)]
+    repo: Option<RepoName>,
+}
+
+#[derive(Debug, Serialize)]
+struct Exported {
+    repo: RepoName,
+    refs: u64,
+    new_packs: u64,
+    new_bytes: u64,
+}
+
+/// Exports a repo.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let store = session.read()?;
+    let repo = only_repo(&store, arguments.repo.as_ref())?;
+    let options = ExportOptions {
+        refs: arguments.refs.clone(),
+        urls: arguments.urls.clone(),
+    };
+    let progress = session.progress("exporting");
+    let answer = export(&store, &repo, &arguments.folder, &options, &progress)?;
+    drop(progress);
+    session.output.answer(&Exported {
+        repo: repo.name.clone(),
+        refs: answer.refs,
+        new_packs: answer.packs,
+        new_bytes: answer.bytes,
+    })?;
+    session.output.note(format_args!(
+        "{} of {} can be pulled from {}; {} new, {}",
+        counted(answer.refs, "ref"),
+        repo.name,
+        arguments
+            .folder
+            .join("r")
+            .join(repo.name.as_str())
+            .display(),
+        counted(answer.packs, "pack"),
+        size(answer.bytes)
+    ));
+    Ok(())
+}
+
+impl Answer for Exported {
+    /// The note says it all: nothing is left that a script would read.
+    fn write_text(&self, _out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! Static exports: a repo as plain files under the URLs that a server has, so that any web server can hold it.
+//!
+//! # Order
+//!
+//! Everything that never changes comes first, each file under its name only once it is whole; then the plain files; the heads
+//! note, which leads to all of it, comes last. So whoever pulls meanwhile finds the release before or this one.
+//!
+//! # Invariants
+//!
+//! - Only a folder that is new, empty, or an export of before is written into.
+//! - What the release before needs stays until the next export.
+//!
+//! # Not here
+//!
+//! Who reads it (`remote::http::origin`).
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::pin::Pin;
+use crate::base::id::SnapshotId;
+use crate::base::name::RefName;
+use crate::base::path::TreePath;
+use crate::base::progress::Progress;
+use crate::base::{Error, Result};
+use crate::build::checkout::checkout;
+use crate::delta::make::{MakeOptions, make};
+use crate::disk::files::{Disk, Sequential};
+use crate::disk::real::RealDisk;
+use crate::disk::whole::{exists, next_name, read_small, write_whole};
+use crate::store::Store;
+use crate::store::note_files::NoteFiles;
+use crate::store::notes::Notes;
+use crate::store::rows::{Current, RepoRow, SnapshotRef};
+
+/// The file that tells an export from somebody's own folder.
+const MARKER: &str = "bindery-export";
+/// What is in it.
+const MARKER_TEXT: &[u8] = b"bindery export 1\n";
+
+/// How to export.
+#[derive(Clone, Debug)]
+pub struct ExportOptions {
+    /// The refs whose packs and files are written; all, if none is named.
+    pub refs: Vec<RefName>,
+    /// Where it will be found, for the pin file.
+    pub urls: Vec<String>,
+}
+
+/// What an export wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportAnswer {
+    /// Refs that can be pulled.
+    pub refs: u64,
+    /// Packs that were written; those of before stay as they are.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Writes a repo into a folder.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] if nothing was released, or a ref is not there; [`Error::Refused`] if the folder is somebody's own;
+/// what the disk answers. What was exported before can be pulled until this one is whole.
+pub fn export(
+    store: &Store,
+    repo: &RepoRow,
+    folder: &Path,
+    options: &ExportOptions,
+    progress: &dyn Progress,
+) -> Result<ExportAnswer> {
+    let disk = RealDisk::new(folder);
+    let export = Export {
+        store,
+        repo,
+        disk: &disk,
+        base: PathBuf::from("r").join(repo.name.as_str()),
+    };
+    let notes = NoteFiles::new(store.disk(), repo.name.clone());
+    let heads = notes.heads()?;
+    let heads = heads.ok_or_else(|| Error::not_found("release in", &repo.name))?;
+    let refs = export.refs(&options.refs)?;
+    mark(&disk, folder)?;
+    let mut answer = ExportAnswer {
+        refs: refs.len() as u64,
+        ..ExportAnswer::default()
+    };
+    export.notes(&notes)?;
+    let mut wanted = BTreeSet::new();
+    for (name, current) in &refs {
+        export.statements(&notes, name)?;
+        export.packs(name, *current, &mut wanted, &mut answer, progress)?;
+    }
+    for (name, current) in &refs {
+        export.files(folder, name, *current, progress)?;
+    }
+    let pin = Pin::of(store, repo, options.urls.clone())?;
+    write_whole(&disk, &export.base.join("pin"), pin.encode().as_bytes())?;
+    write_whole(&disk, &export.base.join("trust/heads"), &heads)?;
+    export.drop_packs(&wanted)?;
+    Ok(answer)
+}
+
+/// Takes a folder for exports, if it is nobody's own.
+fn mark(disk: &RealDisk, folder: &Path) -> Result<()> {
+    disk.create_dir(Path::new(""))?;
+    if exists(disk, Path::new(MARKER))? {
+        let marker = read_small(disk, Path::new(MARKER), MARKER_TEXT.len() as u64)?;
+        if marker == MARKER_TEXT {
+            return Ok(());
+        }
+    }
+    if let Some(other) = disk.list(Path::new(""))?.first() {
+        let (folder, other) = (folder.display(), &other.name);
+        return Err(Error::refused(format!(
+            "{folder} is no export: it has {other}; name a folder that is new or empty"
+        )));
+    }
+    write_whole(disk, Path::new(MARKER), MARKER_TEXT)
+}
+
+struct Export<'e> {
+    store: &'e Store,
+    repo: &'e RepoRow,
+    disk: &'e RealDisk,
+    /// Where the repo lies in the folder.
+    base: PathBuf,
+}
+
+impl Export<'_> {
+    /// The refs that are exported, each with what it shows.
+    fn refs(&self, named: &[RefName]) -> Result<Vec<(RefName, Current)>> {
+        let rows = self.store.reader()?.refs(self.repo)?;
+        for name in named {
+            if !rows
+                .iter()
+                .any(|row| row.name == *name && row.current.is_some())
+            {
+                return Err(Error::not_found("ref", name));
+            }
+        }
+        let wanted = rows.into_iter().filter_map(|row| {
+            let is_named = named.is_empty() || named.contains(&row.name);
+            Some((row.name, row.current.filter(|_| is_named)?))
+        });
+        Ok(wanted.collect())
+    }
+
+    /// Writes a file that never changes, unless it is there.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.base.join(name);
+        if exists(self.disk, &path)? {
+            return Ok(());
+        }
+        self.make_room(&path)?;
+        write_whole(self.disk, &path, bytes)
+    }
+
+    fn make_room(&self, path: &Path) -> Result<()> {
+        self.disk.create_dir(path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Writes the keysets, and the list of refs that the heads note names.
+    fn notes(&self, notes: &NoteFiles<'_>) -> Result<()> {
+        self.make_room(&self.base.join("trust/heads"))?;
+        for version in 1..=self.repo.keyset {
+            let note = notes.keyset(version)?;
+            let note = note.ok_or_else(|| Error::not_found("keyset", version))?;
+            self.put(&format!("trust/keyset/{version}"), &note)?;
+        }
+        let (name, id) = (&self.repo.name, self.repo.repo_id);
+        let signed = Notes::open(self.store.disk(), name, Some(id))?.heads()?;
+        let signed = signed.ok_or_else(|| Error::not_found("release in", name))?;
+        let list = signed.refs.hash;
+        let bytes = notes.refs_list(list)?;
+        let bytes = bytes.ok_or_else(|| Error::not_found("list of refs", list))?;
+        self.put(&format!("objects/{list}"), &bytes)
+    }
+
+    /// Writes the statements of a ref: those who followed it before walk back along them.
+    fn statements(&self, notes: &NoteFiles<'_>, name: &RefName) -> Result<()> {
+        for release in self.store.reader()?.releases(self.repo, name)? {
+            let id = release.statement;
+            if let Some(note) = notes.statement(id)? {
+                self.put(&format!("statements/{id}"), &note)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the packs that lead to what a ref shows: that of everything, and the deltas that lie ready.
+    fn packs(
+        &self,
+        name: &RefName,
+        current: Current,
+        wanted: &mut BTreeSet<SnapshotId>,
+        answer: &mut ExportAnswer,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let to = current.snapshot;
+        let view = self.store.view(&self.repo.name, &[])?;
+        // What the release before shows is still being pulled by those who read the heads before.
+        let releases = self.store.reader()?.releases(self.repo, name)?;
+        wanted.extend(
+            releases
+                .iter()
+                .rev()
+                .take(2)
+                .map(|release| release.snapshot.id),
+        );
+        self.pack(to, "full", answer, &mut |out| {
+            make(&view, None, to, &MakeOptions::default(), out, progress).map(drop)
+        })?;
+        let deltas = self.store.prepared_deltas(&self.repo.name)?;
+        for delta in deltas.iter().filter(|delta| delta.to == to.id) {
+            let from = delta.from;
+            let bytes = self.store.prepared_delta(&self.repo.name, to.id, from)?;
+            self.pack(to, &from.to_string(), answer, &mut |out| {
+                let written = out.write_all(&bytes);
+                written.map_err(Error::io("write", Path::new("the export")))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn pack(
+        &self,
+        to: SnapshotRef,
+        from: &str,
+        answer: &mut ExportAnswer,
+        write: &mut dyn FnMut(&mut dyn Write) -> Result<()>,
+    ) -> Result<()> {
+        let path = self.base.join(format!("packs/{}/{from}.pack", to.id));
+        if exists(self.disk, &path)? {
+            return Ok(());
+        }
+        self.make_room(&path)?;
+        let unfinished = next_name(&path);
+        if exists(self.disk, &unfinished)? {
+            self.disk.remove(&unfinished)?;
+        }
+        let file = self.disk.create(&unfinished)?;
+        let mut out = Sequential::new(file);
+        write(&mut out)?;
+        let synced = out.sync();
+        synced.map_err(Error::io("sync", &self.disk.place(&unfinished)))?;
+        self.disk.rename(&unfinished, &path)?;
+        answer.packs += 1;
+        answer.bytes += self.disk.open_read_only(&path)?.len().unwrap_or(0);
+        Ok(())
+    }
+
+    /// Writes the files of a ref, only what changed of them.
+    fn files(
+        &self,
+        folder: &Path,
+        name: &RefName,
+        current: Current,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let path = self.base.join("files").join(name.as_str());
+        self.make_room(&path)?;
+        let view = self.store.view(&self.repo.name, &[])?;
+        let (root, snapshot) = (current.root.into(), current.snapshot.id);
+        let place = folder.join(path);
+        checkout(&view, root, snapshot, &TreePath::root(), &place, progress)?;
+        Ok(())
+    }
+
+    /// Removes the packs of snapshots that nobody is led to any more.
+    fn drop_packs(&self, wanted: &BTreeSet<SnapshotId>) -> Result<()> {
+        let packs = self.base.join("packs");
+        for listed in self.disk.list(&packs)? {
+            let Ok(id) = listed.name.parse::<SnapshotId>() else {
+                continue;
+            };
+            if wanted.contains(&id) {
+                continue;
+            }
+            let folder = packs.join(&listed.name);
+            for file in self.disk.list(&folder)? {
+                self.disk.remove(&folder.join(&file.name))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! Mirrors, and exports that any web server can hold: what is pulled from either is verified as from anywhere.
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::server::released;
+use crate::support::Node::File;
+use crate::support::served::Served;
+use crate::support::{Outcome, Scratch, files_beneath, number};
+
+/// Python's own web server, which knows neither ranges nor tags, on a folder of a test.
+struct PlainServer {
+    child: Child,
+    url: String,
+}
+
+impl PlainServer {
+    fn start(scratch: &Scratch, folder: &str) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new("python3");
+        command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]);
+        scratch.isolate(&mut command);
+        command.current_dir(scratch.path(folder));
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let mut line = String::new();
+        let said = child.stdout.take().ok_or("its output")?;
+        BufReader::new(said).read_line(&mut line)?;
+        let port = line
+            .split_whitespace()
+            .skip_while(|word| *word != "port")
+            .nth(1);
+        let url = format!("http://127.0.0.1:{}", port.ok_or("a port")?);
+        Ok(Self { child, url })
+    }
+}
+
+impl Drop for PlainServer {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Publishes the folder `tree` once more, with a file that says which time it is.
+fn release_again(scratch: &Scratch, text: &str) -> Outcome {
+    scratch.write("tree", &[("again", File(text))])?;
+    scratch.publish("stable", "tree")?;
+    Ok(())
+}
+
+#[test]
+fn an_export_is_pulled_from_any_web_server_and_brought_up_to_date() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", crate::server::TREE)?;
+    release_again(&scratch, "1")?;
+    scratch.ok("export --static www --url http://example.org/r/main")?;
+    let pin = fs::read_to_string(scratch.path("www/r/main/pin"))?;
+    assert!(pin.contains("url http://example.org/r/main"), "{pin}");
+    let file = fs::read_to_string(scratch.path("www/r/main/files/stable/index.txt"))?;
+    assert_eq!(file, "0123456789");
+    let plain = PlainServer::start(&scratch, "www")?;
+    scratch.ok("--store copy init --no-repo")?;
+    let line = format!(
+        "--store copy pull {}/r/main --pin www/r/main/pin",
+        plain.url
+    );
+    assert_eq!(scratch.ok(&line)?.stdout, "stable@1\n");
+    release_again(&scratch, "2")?;
+    scratch.ok("run-jobs")?;
+    scratch.ok("export --static www")?;
+    let update = format!("--store copy pull {}/r/main", plain.url);
+    let pulled = scratch.json(&update)?;
+    assert_eq!(
+        (number(&pulled, "requests")?, &pulled["refs"][0]["seq"]),
+        (5, &2.into())
+    );
+    // Without a delta there is still the pack of everything.
+    release_again(&scratch, "3")?;
+    scratch.ok("export --static www")?;
+    assert_eq!(scratch.ok(&update)?.stdout, "stable@3\n");
+    scratch.ok("--store copy verify --all")?;
+    scratch.ok("--store copy checkout stable out")?;
+    scratch.ok("verify stable --against out")?;
+    // Exporting what was exported writes nothing.
+    let again = scratch.json("export --static www")?;
+    assert_eq!(number(&again, "new_packs")?, 0);
+    let packs = files_beneath(&scratch.path("www/r/main/packs"))?;
+    assert!(
+        packs.len() <= 4,
+        "what nobody is led to any more is gone: {packs:?}"
+    );
+    scratch.expect_sound()
+}
+
+#[test]
+fn a_folder_that_is_somebodys_own_is_not_exported_into() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", crate::server::TREE)?;
+    scratch.fails("export --static www", 3, &["no release"])?;
+    release_again(&scratch, "1")?;
+    scratch.fails("export --static www2 nowhere", 3, &["no ref nowhere"])?;
+    scratch.fails("export --static tree", 5, &["is no export"])?;
+    assert!(!scratch.path("tree/r").exists());
+    scratch.expect_sound()
+}
+
+#[test]
+fn an_export_that_was_changed_is_found_out() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", crate::server::TREE)?;
+    release_again(&scratch, "1")?;
+    scratch.ok("export --static www")?;
+    let plain = PlainServer::start(&scratch, "www")?;
+    scratch.ok("--store copy init --no-repo")?;
+    let line = format!(
+        "--store copy pull {}/r/main --pin www/r/main/pin",
+        plain.url
+    );
+    for file in files_beneath(&scratch.path("www/r/main"))? {
+        if file.components().any(|part| part.as_os_str() == "files") || file.ends_with("pin") {
+            continue;
+        }
+        let good = fs::read(&file)?;
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        fs::write(&file, &bad)?;
+        scratch.fails(&line, 7, &[])?;
+        fs::write(&file, &good)?;
+    }
+    assert_eq!(scratch.ok(&line)?.stdout, "stable@1\n");
+    Ok(())
+}
+
+#[test]
+fn a_mirror_follows_all_refs_and_another_follows_the_mirror() -> Outcome {
+    let (scratch, served) = released("")?;
+    let url = served.url();
+    let pin = served.get("/r/main/pin")?.expect(200)?.body;
+    fs::write(scratch.path("main.bindery"), pin)?;
+    scratch.ok("--store mirror init --no-repo")?;
+    let line = format!("--store mirror mirror {url} --pin main.bindery");
+    assert_eq!(scratch.ok(&line)?.stdout, "stable@1\n");
+    scratch.write("app", &[("f", File("f"))])?;
+    for (target, tree) in [("app/editor", "app"), ("stable", "app")] {
+        let line = format!("push {tree} --ref {target} --publish --remote {url}");
+        served.run(&scratch, &line)?.expect_code(0)?;
+    }
+    // One that follows some refs alone, and one that follows all.
+    scratch.ok("--store some init --no-repo")?;
+    let some = format!("--store some mirror {url} --ref app/** --pin main.bindery");
+    assert_eq!(scratch.ok(&some)?.stdout, "app/editor@1\n");
+    assert_eq!(scratch.ok(&line)?.stdout, "app/editor@1\nstable@2\n");
+    // The owners moved it back: so does the mirror.
+    served
+        .ask(
+            "POST",
+            "/api/v1/repos/main/refs/stable/rollback",
+            r#"{"to": 1}"#,
+        )?
+        .expect(200)?;
+    assert_eq!(scratch.ok(&line)?.stdout, "stable@3\n");
+    served.end_sound(&scratch)?;
+    let mirror = Served::start_with(&scratch, "--store mirror")?;
+    scratch.ok("--store second init --no-repo")?;
+    let line = format!("--store second mirror {} --pin main.bindery", mirror.url());
+    assert_eq!(scratch.ok(&line)?.stdout, "app/editor@1\nstable@3\n");
+    scratch.ok("--store second verify --all")?;
+    mirror.end()?;
+    scratch.fails(
+        &format!("--store second mirror {url}"),
+        8,
+        &["cannot reach"],
+    )?;
+    scratch.fails(
+        &format!("--store second mirror {url} --interval 10ms"),
+        2,
+        &[],
+    )?;
+    Ok(())
+}
