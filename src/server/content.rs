@@ -25,6 +25,7 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::answer::{Answer, Keep, set};
+use super::modified::Modified;
 use super::ranges::{Ranges, Span, parse};
 use crate::base::Result;
 use crate::base::clock::Time;
@@ -54,7 +55,7 @@ pub struct Facts {
     /// A name that no other content has under the same URL.
     pub etag: String,
     /// Since when it is there.
-    pub modified: Option<Time>,
+    pub modified: Option<Modified>,
     /// How long others may keep it.
     pub keep: Keep,
 }
@@ -104,7 +105,7 @@ impl Wish {
             }
         } else if let (Some(since), Some(modified)) =
             (self.time(IF_UNMODIFIED_SINCE), facts.modified)
-            && modified > since
+            && modified.since() > since
         {
             return Some(StatusCode::PRECONDITION_FAILED);
         }
@@ -112,7 +113,7 @@ impl Wish {
             return has_tag(tags, &facts.etag).then_some(StatusCode::NOT_MODIFIED);
         }
         let (since, modified) = (self.time(IF_MODIFIED_SINCE)?, facts.modified?);
-        (modified <= since).then_some(StatusCode::NOT_MODIFIED)
+        (modified.since() <= since).then_some(StatusCode::NOT_MODIFIED)
     }
 
     fn time(&self, name: axum::http::HeaderName) -> Option<Time> {
@@ -129,7 +130,7 @@ impl Wish {
             None => true,
             Some(tag) if tag.starts_with('"') => tag == quoted(&facts.etag),
             Some(_) => match (self.time(IF_RANGE), facts.modified) {
-                (Some(since), Some(modified)) => modified == since,
+                (Some(since), Some(modified)) => modified.since() == since,
                 _ => false,
             },
         };
@@ -254,8 +255,8 @@ fn headed(mut answer: Answer, status: StatusCode, facts: &Facts) -> Answer {
     set(&mut answer, CACHE_CONTROL, facts.keep.words());
     set(&mut answer, ACCEPT_RANGES, "bytes");
     set(&mut answer, CONTENT_TYPE, &facts.content_type);
-    if let Some(modified) = facts.modified {
-        set(&mut answer, LAST_MODIFIED, &modified.to_http());
+    if let Some(said) = facts.modified.and_then(Modified::said) {
+        set(&mut answer, LAST_MODIFIED, &said.to_http());
     }
     answer
 }

@@ -5,7 +5,7 @@
 //!
 //! # Not here
 //!
-//! Lists of directories (`server::listing`), ranges and conditions (`server::content`).
+//! For how long (`server::grace`), lists of directories (`server::listing`), ranges and conditions (`server::content`).
 
 use std::sync::Arc;
 
@@ -17,23 +17,21 @@ use super::answer::{Answer, Failure, Keep, bytes, set};
 use super::app::App;
 use super::blobs::Blob;
 use super::content::{Facts, Wish, answer};
+use super::grace::releases_within;
 use super::listing::{Form, Listed, list, list_refs};
+use super::modified::Modified;
 use super::names::in_url;
 use super::paths::Reached;
 use super::route::{Base, FilesAsked};
 use super::sight::{Sight, snapshot_of_build};
 use crate::base::clock::Time;
 use crate::base::id::BlobId;
-use crate::base::name::RefName;
+use crate::base::name::{EntryName, RefName};
 use crate::base::{Error, Result};
 use crate::object::entry::{Entry, TreeRef};
 use crate::store::Store;
 use crate::store::rows::{ReleaseRow, RepoRow};
 
-/// Seconds for which a path that a release lost leads to where it led before.
-pub const GRACE_SECONDS: u64 = 3600;
-/// Releases that are looked at for such a path.
-pub const GRACE_RELEASES_MAX: usize = 16;
 /// The word that stands for the ref of a build that is meant for none; no ref can be called so.
 pub const NO_REF: &str = "-";
 /// One tree that a path may lead into.
@@ -48,8 +46,10 @@ pub struct Shown {
 /// What the first names of a URL mean.
 struct Place {
     sight: Sight,
-    /// What is shown, then what was shown before and still counts.
-    shown: Vec<Shown>,
+    /// What is shown.
+    shown: Shown,
+    /// The ref that moved there, so that what it showed before counts for a while.
+    moved: Option<(RepoRow, RefName)>,
     /// The names below the root.
     names: Vec<String>,
     keep: Keep,
@@ -63,6 +63,24 @@ enum Found {
     Refs(Listed),
     /// The same with a slash at its end.
     Slash(String),
+}
+
+/// What a path leads to in one tree.
+enum Looked {
+    File(Box<Entry>, Shown),
+    Listed(Listed, Shown),
+    Slash(String),
+}
+
+impl Looked {
+    /// The same, with where it was found.
+    fn at(self, place: Place) -> Found {
+        match self {
+            Self::File(entry, shown) => Found::File(entry, place, shown),
+            Self::Listed(listed, shown) => Found::Listed(listed, place, shown),
+            Self::Slash(name) => Found::Slash(name),
+        }
+    }
 }
 
 /// Answers a request for a file or a directory.
@@ -89,7 +107,8 @@ pub async fn files(
                 Found::Slash(name) => slash(&name),
                 Found::Refs(listed) => listed.answer(&wish, form, Keep::Never, None),
                 Found::Listed(listed, place, shown) => {
-                    listed.answer(&wish, form, place.keep, Some(shown.since))
+                    let modified = Modified::new(shown.since, app.now()?);
+                    listed.answer(&wish, form, place.keep, Some(modified))
                 }
                 Found::File(entry, place, shown) => send(&app, &wish, &entry, &place, shown)?,
             })
@@ -105,7 +124,7 @@ fn send(app: &Arc<App>, wish: &Wish, entry: &Entry, place: &Place, shown: Shown)
     let facts = Facts {
         content_type: content_type(entry.name().as_str()),
         etag: id.to_string(),
-        modified: Some(shown.since),
+        modified: Some(Modified::new(shown.since, app.now()?)),
         keep: place.keep,
     };
     Ok(answer(wish, Arc::new(blob), &facts))
@@ -133,30 +152,50 @@ fn find(app: &Arc<App>, base: &Base, asked: &FilesAsked) -> Result<Found> {
             }
         }
     };
-    let view = place.sight.view(store)?;
-    for shown in place.shown.clone() {
-        let (sight, names) = (&place.sight, &place.names);
-        let reached = if let Some(reached) = app.paths.find(sight, shown.root, names) {
-            reached
-        } else {
-            app.paths.follow(&view, sight, shown.root, names)?
-        };
-        match reached {
-            Reached::Nothing => {}
-            Reached::File(_) if asked.is_directory => {}
-            Reached::File(entry) => return Ok(Found::File(Box::new(entry), place, shown)),
-            Reached::Directory(_) if !asked.is_directory => {
-                let last = asked.names.last().ok_or_else(not_found)?;
-                return Ok(Found::Slash(last.clone()));
-            }
-            Reached::Directory(tree) => {
-                let title = format!("/{}/", asked.names.join("/"));
-                let listed = list(&view, tree, title, asked.after.as_ref())?;
-                return Ok(Found::Listed(listed, place, shown));
+    if let Some(found) = look(app, &place, place.shown, asked)? {
+        return Ok(found.at(place));
+    }
+    if let Some((repo, name)) = &place.moved {
+        let (since, now) = (place.shown.since, app.now()?);
+        for release in releases_within(store, repo, name, since, now)? {
+            let shown = shown_by(app, repo, &release)?;
+            if let Some(found) = look(app, &place, shown, asked)? {
+                return Ok(found.at(place));
             }
         }
     }
     Err(not_found())
+}
+
+/// Looks for what is asked for in one tree.
+fn look(app: &App, place: &Place, shown: Shown, asked: &FilesAsked) -> Result<Option<Looked>> {
+    let view = place.sight.view(&app.store)?;
+    let (sight, names) = (&place.sight, &place.names);
+    let lead = |names: &[String]| {
+        if let Some(reached) = app.paths.find(sight, shown.root, names) {
+            Ok(reached)
+        } else {
+            app.paths.follow(&view, sight, shown.root, names)
+        }
+    };
+    Ok(match lead(names)? {
+        Reached::Nothing => None,
+        Reached::File(_) if asked.is_directory => None,
+        Reached::File(entry) => Some(Looked::File(Box::new(entry), shown)),
+        Reached::Directory(_) if !asked.is_directory => {
+            asked.names.last().cloned().map(Looked::Slash)
+        }
+        Reached::Directory(tree) => {
+            let title = format!("/{}/", asked.names.join("/"));
+            let beyond = |name: &EntryName| {
+                let mut names = names.clone();
+                names.push(name.as_str().to_owned());
+                lead(&names)
+            };
+            let listed = list(&view, tree, title, asked.after.as_ref(), &beyond)?;
+            Some(Looked::Listed(listed, shown))
+        }
+    })
 }
 
 /// The build whose files are asked for. The names of its ref come first, so that all that follows is as it will be once
@@ -183,7 +222,8 @@ fn of_build(store: &Store, build: u64, names: &[String]) -> Result<Place> {
     })?;
     Ok(Place {
         sight,
-        shown: vec![Shown { root, since }],
+        shown: Shown { root, since },
+        moved: None,
         names,
         keep: Keep::Ask,
     })
@@ -221,18 +261,19 @@ fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Pla
             repo: repo.name.clone(),
             builds: Vec::new(),
         };
-        let (shown, keep) = if let Some(seq) = seq {
-            (one_release(app, repo, &name, seq)?, Keep::Forever)
+        let (shown, moved, keep) = if let Some(seq) = seq {
+            (one_release(app, repo, &name, seq)?, None, Keep::Forever)
         } else {
             let newest = Shown {
                 root: current.root.into(),
                 since: current.time,
             };
-            (with_those_before(app, repo, &name, newest)?, Keep::Ask)
+            (newest, Some((repo.clone(), name)), Keep::Ask)
         };
         return Ok(Some(Place {
             sight,
             shown,
+            moved,
             names: names[count..].to_vec(),
             keep,
         }));
@@ -240,7 +281,7 @@ fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Pla
     Ok(None)
 }
 
-fn one_release(app: &App, repo: &RepoRow, name: &RefName, seq: &str) -> Result<Vec<Shown>> {
+fn one_release(app: &App, repo: &RepoRow, name: &RefName, seq: &str) -> Result<Shown> {
     let not_found = || Error::not_found("release", format!("{name}@{seq}"));
     let seq: u64 = seq.parse().map_err(|_| not_found())?;
     let releases = app.store.reader()?.releases(repo, name)?;
@@ -248,32 +289,7 @@ fn one_release(app: &App, repo: &RepoRow, name: &RefName, seq: &str) -> Result<V
     let mut releases = releases.into_iter().rev();
     let release = releases.find(|release| release.seq == seq && !release.retired);
     let release = release.ok_or_else(not_found)?;
-    Ok(vec![shown_by(app, repo, &release)?])
-}
-
-/// What a ref shows, then what it showed until lately.
-fn with_those_before(
-    app: &App,
-    repo: &RepoRow,
-    name: &RefName,
-    newest: Shown,
-) -> Result<Vec<Shown>> {
-    let mut shown = vec![newest];
-    let now = app.now()?;
-    if newest.since.plus_seconds(GRACE_SECONDS) < now {
-        return Ok(shown);
-    }
-    let releases = app.store.reader()?.releases(repo, name)?;
-    let before = releases.iter().rev().skip(1).take(GRACE_RELEASES_MAX);
-    let mut until = newest.since;
-    for release in before {
-        if until.plus_seconds(GRACE_SECONDS) < now || release.retired {
-            break;
-        }
-        shown.push(shown_by(app, repo, release)?);
-        until = release.time;
-    }
-    Ok(shown)
+    shown_by(app, repo, &release)
 }
 
 fn shown_by(app: &App, repo: &RepoRow, release: &ReleaseRow) -> Result<Shown> {

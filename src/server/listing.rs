@@ -15,7 +15,9 @@ use serde::Serialize;
 use super::answer::{Answer, Keep, set};
 use super::blobs::Memory;
 use super::content::{Facts, Wish, answer};
+use super::modified::Modified;
 use super::names::in_url;
+use super::paths::Reached;
 use crate::base::Result;
 use crate::base::clock::Time;
 use crate::base::id::Hash;
@@ -51,13 +53,17 @@ pub struct Listed {
 struct Line {
     name: String,
     kind: &'static str,
+    /// What a link leads to; nothing if that is not in the tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leads_to: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Hash>,
 }
 
-/// Lists a directory, from after a name on.
+/// Lists a directory, from after a name on. `lead` says what a name in it leads to; it is asked for links, because those who follow a
+/// list must know which of them are directories.
 ///
 /// # Errors
 ///
@@ -67,6 +73,7 @@ pub fn list(
     tree: TreeRef,
     title: String,
     after: Option<&EntryName>,
+    lead: &dyn Fn(&EntryName) -> Result<Reached>,
 ) -> Result<Listed> {
     let mut lines = Vec::new();
     let mut next = None;
@@ -79,7 +86,11 @@ pub fn list(
             next = lines.last().map(|line: &Line| line.name.clone());
             break;
         }
-        lines.push(line(&entry));
+        let reached = match entry.kind() {
+            EntryKind::Link => Some(lead(entry.name())?),
+            _ => None,
+        };
+        lines.push(line(&entry, reached.as_ref()));
     }
     Ok(Listed {
         title,
@@ -89,18 +100,29 @@ pub fn list(
     })
 }
 
-fn line(entry: &Entry) -> Line {
+fn line(entry: &Entry, reached: Option<&Reached>) -> Line {
+    let (leads_to, size) = match reached {
+        None => (None, Some(entry.size())),
+        Some(Reached::Nothing) => (None, None),
+        Some(Reached::Directory(_)) => (Some(word(EntryKind::Directory)), None),
+        Some(Reached::File(file)) => (Some(word(file.kind())), Some(file.size())),
+    };
     let is_directory = entry.kind() == EntryKind::Directory;
     Line {
         name: entry.name().as_str().to_owned(),
-        kind: match entry.kind() {
-            EntryKind::File => "file",
-            EntryKind::Executable => "executable",
-            EntryKind::Link => "link",
-            EntryKind::Directory => "directory",
-        },
-        size: (!is_directory).then(|| entry.size()),
+        kind: word(entry.kind()),
+        leads_to,
+        size: size.filter(|_| !is_directory),
         id: Some(entry.id()),
+    }
+}
+
+const fn word(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::File => "file",
+        EntryKind::Executable => "executable",
+        EntryKind::Link => "link",
+        EntryKind::Directory => "directory",
     }
 }
 
@@ -109,7 +131,8 @@ fn line(entry: &Entry) -> Line {
 pub fn list_refs(names: Vec<String>, title: String) -> Listed {
     let lines = names.into_iter().map(|name| Line {
         name,
-        kind: "directory",
+        kind: word(EntryKind::Directory),
+        leads_to: None,
         size: None,
         id: None,
     });
@@ -124,9 +147,18 @@ pub fn list_refs(names: Vec<String>, title: String) -> Listed {
 impl Listed {
     /// The answer with the list.
     #[must_use]
-    pub fn answer(&self, wish: &Wish, form: Form, keep: Keep, since: Option<Time>) -> Answer {
+    pub fn answer(
+        &self,
+        wish: &Wish,
+        form: Form,
+        keep: Keep,
+        modified: Option<Modified>,
+    ) -> Answer {
         let (content_type, text) = match form {
-            Form::Html => ("text/html; charset=utf-8", self.html(since)),
+            Form::Html => (
+                "text/html; charset=utf-8",
+                self.html(modified.map(Modified::since)),
+            ),
             Form::Json => {
                 let text = serde_json::to_string(self).unwrap_or_default();
                 ("application/json", text)
@@ -135,7 +167,7 @@ impl Listed {
         let facts = Facts {
             content_type: content_type.into(),
             etag: Hash::of(text.as_bytes()).to_string(),
-            modified: since,
+            modified,
             keep,
         };
         let mut answer = answer(wish, Arc::new(Memory(Bytes::from(text))), &facts);
@@ -156,13 +188,20 @@ impl Listed {
         }
         let date = since.map_or_else(String::new, |since| since.to_string());
         for line in &self.entries {
-            let slash = if line.kind == "directory" { "/" } else { "" };
+            let is_directory = line.leads_to.unwrap_or(line.kind) == word(EntryKind::Directory);
+            let slash = if is_directory { "/" } else { "" };
             let (link, name) = (in_url(&line.name), escaped(&line.name));
             let size = line.size.map_or_else(String::new, |size| size.to_string());
-            // Writing to a text cannot fail. `./` keeps a name with a colon from being taken for a scheme.
+            // A link that leads nowhere is none. `./` keeps a name with a colon from being taken for a scheme.
+            let name = if line.kind == word(EntryKind::Link) && line.leads_to.is_none() {
+                name
+            } else {
+                format!("<a href=\"./{link}{slash}\">{name}{slash}</a>")
+            };
+            // Writing to a text cannot fail.
             writeln!(
                 html,
-                "<tr><td><a href=\"./{link}{slash}\">{name}{slash}</a></td><td>{size}</td><td>{date}</td></tr>"
+                "<tr><td>{name}</td><td>{size}</td><td>{date}</td></tr>"
             )
             .ok();
         }

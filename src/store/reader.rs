@@ -220,6 +220,27 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// The last releases of a ref, at most `most` of them, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`].
+    pub fn last_releases(
+        &self,
+        repo: &RepoRow,
+        name: &RefName,
+        most: usize,
+    ) -> Result<Vec<ReleaseRow>> {
+        let table = self.table(RELEASES)?;
+        let name = name.as_str();
+        let rows = table.range((repo.number, name, 0, 0)..=(repo.number, name, u64::MAX, u64::MAX));
+        rows.map_err(failed("read"))?
+            .rev()
+            .take(most)
+            .map(|row| parse_row(row.map_err(failed("read"))?.1.value()))
+            .collect()
+    }
+
     /// The published snapshots of a repo whose ids, as text, start with `prefix`; at most `most` of them.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Files at plain paths: what clients get that know nothing of Bindery.
 
 use crate::server::{released, served};
-use crate::support::Node::File;
+use crate::support::Node::{File, Link};
 use crate::support::http::Ask;
 use crate::support::{Outcome, number};
 
@@ -66,7 +66,7 @@ fn parts_conditions_and_heads_are_answered_as_http_says() -> Outcome {
     let whole = served.get(path)?.expect(200)?;
     let (tag, date) = (
         whole.header("etag").to_owned(),
-        whole.header("last-modified").to_owned(),
+        whole.header("date").to_owned(),
     );
     assert_eq!(whole.header("content-type"), "text/plain; charset=utf-8");
     for (headers, status, body) in [
@@ -199,5 +199,62 @@ fn a_test_repository_has_the_paths_that_the_ref_will_have() -> Outcome {
     let made = served.ask("POST", "/api/v1/repos/main/builds", "{}")?;
     let open = number(&made.json()?, "build")?;
     served.get(&format!("/b/{open}/files/-/"))?.expect(409)?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn two_releases_within_one_second_are_two_to_who_knows_dates_only() -> Outcome {
+    let (scratch, served) = released("")?;
+    let path = "/r/main/files/stable/index.txt";
+    for text in ["second", "third", "fourth"] {
+        let seen = served
+            .get(path)?
+            .expect(200)?
+            .header("last-modified")
+            .to_owned();
+        scratch.write("tree", &[("index.txt", File(text))])?;
+        let line = format!("push tree --ref stable --publish --remote {}", served.url());
+        served.run(&scratch, &line)?.expect_code(0)?;
+        let ask = Ask::new("GET", path).header("If-Modified-Since", &seen);
+        assert_eq!(ask.send(served.address)?.expect(200)?.text(), text);
+    }
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_list_says_which_links_lead_to_directories_and_which_nowhere() -> Outcome {
+    let (scratch, served) = served("")?;
+    scratch.write(
+        "tree",
+        &[("shortcut", Link("bin")), ("gone", Link("bin/nothing"))],
+    )?;
+    let line = format!("push tree --ref stable --publish --remote {}", served.url());
+    served.run(&scratch, &line)?.expect_code(0)?;
+    let html = served.get("/r/main/files/stable/")?.expect(200)?.text();
+    assert!(
+        html.contains(r#"<a href="./shortcut/">shortcut/</a>"#),
+        "{html}"
+    );
+    assert!(html.contains("<td>gone</td>"), "{html}");
+    let below = served.get("/r/main/files/stable/bin/")?.expect(200)?.text();
+    assert!(
+        below.contains(r#"<a href="./latest">latest</a></td><td>19</td>"#),
+        "the size is that of what it leads to: {below}"
+    );
+    assert!(below.contains("<td>out</td>"), "{below}");
+    let list = Ask::new("GET", "/r/main/files/stable/").header("Accept", "application/json");
+    let list = list.send(served.address)?.expect(200)?.json()?;
+    let found: Vec<_> = ["gone", "shortcut"]
+        .map(|name| {
+            let entries = list["entries"].as_array().into_iter().flatten();
+            let mut entries = entries.filter(|entry| entry["name"] == name);
+            entries.next().map(|entry| entry["leads_to"].clone())
+        })
+        .into_iter()
+        .collect();
+    assert_eq!(
+        found,
+        [Some(serde_json::Value::Null), Some("directory".into())]
+    );
     served.end_sound(&scratch)
 }

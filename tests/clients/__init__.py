@@ -1,0 +1,1 @@
+"""Real clients that know nothing of Bindery, and the repositories that they read."""
