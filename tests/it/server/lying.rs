@@ -190,6 +190,14 @@ fn what_is_wrong_on_the_wire_is_found_out_and_changes_nothing() -> Outcome {
     world.check("no answer", 8, &["cannot reach"])?;
     liar.tell(at(heads, |_| Some(b"not http at all\r\n\r\n".to_vec())));
     world.check("no HTTP", 8, &["cannot reach"])?;
+    Ok(())
+}
+
+#[test]
+fn answers_of_another_length_or_form_are_found_out() -> Outcome {
+    let world = World::new()?;
+    let liar = &world.liar;
+    let heads = "trust/heads";
     liar.tell(at(heads, |good| {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
