@@ -11,6 +11,7 @@ pub mod lock;
 pub mod marker;
 pub mod named;
 pub mod real;
+pub mod room;
 pub mod scratch;
 pub mod source;
 pub mod stat;

@@ -7,23 +7,20 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, watch};
 
 use super::anonymous::Anonymous;
-
 use super::events::{Events, Happened};
 use super::idempotency::Done;
 use super::object_cache::ObjectCache;
 use super::pack_cache::PackCache;
 use super::paths::PathCache;
 use super::pool::Pool;
+use super::quota::{Arrivals, OpenBuilds, Rates, check_room};
 use super::turns::Turns;
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::store::Store;
+use crate::store::serve_settings::ServeSettings;
 use crate::trust::token::TokenKey;
-
-/// Packs that arrive at a time: each may hold one frame in memory, as it came and expanded, which is 32 MiB at most and
-/// 1 MiB as a rule.
-pub const UPLOADS_MAX: usize = 32;
 
 /// What every request has at hand.
 #[derive(Debug)]
@@ -32,6 +29,14 @@ pub struct App {
     pub store: Store,
     /// What is read without a token.
     pub anonymous: Anonymous,
+    /// How it is served.
+    pub settings: ServeSettings,
+    /// Requests of each caller in this minute.
+    pub rates: Rates,
+    /// Bytes on their way into builds.
+    pub arrivals: Arrivals,
+    /// Builds that are open, by token.
+    pub open_builds: OpenBuilds,
     /// Where its work is done.
     pub pool: Pool,
     /// Objects that were read lately.
@@ -66,18 +71,22 @@ impl App {
     /// # Errors
     ///
     /// [`Error::Time`] if the clock cannot be read.
-    pub fn new(store: Store, anonymous: Anonymous) -> Result<Arc<Self>> {
+    pub fn new(store: Store, settings: ServeSettings) -> Result<Arc<Self>> {
         let run = Time::now()?.seconds();
         Ok(Arc::new(Self {
             key: OnceLock::new(),
             brought: Mutex::default(),
             store,
-            anonymous,
+            anonymous: settings.anonymous,
+            rates: Rates::new(),
+            arrivals: Arrivals::default(),
+            open_builds: OpenBuilds::default(),
             pool: Pool::new(),
             objects: ObjectCache::new(),
             paths: PathCache::default(),
             packs: PackCache::new(),
-            uploads: Semaphore::new(UPLOADS_MAX),
+            uploads: Semaphore::new(usize::try_from(settings.limits.uploads_max).unwrap_or(1)),
+            settings,
             turns: Turns::default(),
             events: Events::new(run),
             done: Done::default(),
@@ -101,6 +110,15 @@ impl App {
             reason: "this server has made no token yet".into(),
         })?;
         Ok(self.key.get_or_init(|| key))
+    }
+
+    /// Whether there is room to take anything in.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_room`].
+    pub fn check_room(&self) -> Result<()> {
+        check_room(&self.store.root(), self.settings.limits.free_bytes_min)
     }
 
     /// Counts bytes that a caller brings; returns how many that makes.

@@ -4,11 +4,12 @@
 //!
 //! - Every request gets an answer; what fails is answered with a problem.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::ALLOW;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 
 use super::access::{Caller, admit};
 use super::answer::{Answer, Failure, json};
@@ -21,23 +22,30 @@ use super::context::Context;
 use super::files::files;
 use super::idempotency::Named;
 use super::packs::pack;
-use super::reading::{Document, document, healthy};
+use super::quota::origin;
+use super::reading::{Document, document, healthy, ready};
 use super::route::Route;
 use super::router::{Asked, NoRoute, parse};
 use super::{event_streams, openapi};
 use crate::base::Error;
+use crate::base::error::check_limit;
 use crate::base::id::HASH_BYTES;
 use crate::remote::builds::MISSING_OBJECTS_MAX;
 
 /// Bytes of the largest body of a POST: ids of objects.
 const POST_BYTES_MAX: u64 = (MISSING_OBJECTS_MAX * HASH_BYTES) as u64;
 
-/// Answers a request.
-pub async fn answer(app: Arc<App>, request: Request<Body>) -> Answer {
+/// Bytes of the names and values of a request's headers.
+pub const HEADER_BYTES_MAX: u64 = 32 * 1024;
+/// The header in which a proxy says for whom it asks.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Answers a request that came from the address `peer`.
+pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Body>) -> Answer {
     let target = request.uri().path_and_query();
     let target = target.map_or("", axum::http::uri::PathAndQuery::as_str);
     let outcome = match parse(request.method().as_str(), target) {
-        Ok(asked) => handle(&app, asked, request).await,
+        Ok(asked) => handle(&app, peer, asked, request).await,
         Err(no_route) => Err(refuse(no_route, target)),
     };
     outcome.unwrap_or_else(|failure| failure.answer())
@@ -55,9 +63,58 @@ fn refuse(no_route: NoRoute, target: &str) -> Failure {
     }
 }
 
-async fn handle(app: &Arc<App>, asked: Asked, request: Request<Body>) -> Result<Answer, Failure> {
+/// Headers that are too large are refused exactly; while they arrive they are bounded less so, by what reads them.
+fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {
+    let bytes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    let bytes = bytes.sum::<usize>() as u64;
+    check_limit("headers, in bytes,", bytes, HEADER_BYTES_MAX)
+        .map_err(|error| Failure::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &error))
+}
+
+/// Who asks, if that one may ask once more in this minute. Whoever shows a token that is not good is counted with those
+/// who show none.
+async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, Failure> {
+    let limits = &app.settings.limits;
+    let caller = Caller::of(app, headers).await;
+    if let Ok(Caller::Holder(_)) = &caller {
+        let max = limits.requests_per_minute_per_token;
+        let name = caller.as_ref().map(Caller::name).unwrap_or_default();
+        app.rates
+            .count(name, "requests_per_minute_per_token", max)?;
+        return caller;
+    }
+    let peer = if app.settings.behind_proxy {
+        forwarded(headers).unwrap_or(peer)
+    } else {
+        peer
+    };
+    let max = limits.requests_per_minute_per_address;
+    let what = "requests_per_minute_per_address";
+    app.rates.count(origin(peer), what, max)?;
+    caller
+}
+
+/// For whom the proxy asks: what it wrote is last, what stands before it anybody may have written.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all(FORWARDED_FOR).into_iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+}
+
+async fn handle(
+    app: &Arc<App>,
+    peer: IpAddr,
+    asked: Asked,
+    request: Request<Body>,
+) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
-    let caller = Caller::of(app, &head.headers).await?;
+    check_headers(&head.headers)?;
+    let caller = match asked.route {
+        // Whoever watches the server must not be kept from it by others.
+        Route::Health | Route::Ready | Route::Metrics => Caller::Anybody,
+        _ => counted(app, peer, &head.headers).await?,
+    };
     let context = Context {
         act: format!("{} {}", head.method, head.uri.path()),
         caller,
@@ -122,7 +179,8 @@ async fn route(
         Route::OpenApi => json(StatusCode::OK, &openapi::document())?,
         Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),
-        _ => return Err(Error::not_found("page", "here yet").into()),
+        Route::Ready => ready(app).await?,
+        Route::Metrics => return Err(Error::not_found("page", "here yet").into()),
     };
     Ok(answer)
 }

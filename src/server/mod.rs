@@ -35,6 +35,7 @@ pub mod pack_cache;
 pub mod packs;
 pub mod paths;
 pub mod pool;
+pub mod quota;
 pub mod ranges;
 pub mod reading;
 pub mod route;

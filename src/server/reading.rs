@@ -14,7 +14,6 @@ use super::sight::Sight;
 use crate::base::id::{Hash, StatementId};
 use crate::base::{Error, Result};
 use crate::remote::pin::Pin;
-use crate::store::Store;
 use crate::store::note_files::NoteFiles;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -50,7 +49,8 @@ impl Document {
         }
     }
 
-    fn read(self, store: &Store, base: &Base) -> Result<Vec<u8>> {
+    fn read(self, app: &App, base: &Base) -> Result<Vec<u8>> {
+        let store = &app.store;
         let sight = Sight::of(store, base)?;
         let notes = NoteFiles::new(store.disk(), sight.repo.clone());
         let (found, what, name) = match self {
@@ -67,7 +67,7 @@ impl Document {
             }
             Self::Pin => {
                 let row = store.reader()?.repo(&sight.repo)?;
-                let pin = Pin::of(store, &row, Vec::new())?;
+                let pin = Pin::of(store, &row, app.settings.urls.clone())?;
                 (Some(pin.encode().into_bytes()), "pin", String::new())
             }
         };
@@ -86,9 +86,7 @@ pub async fn document(
     base: Base,
     document: Document,
 ) -> Result<Answer> {
-    let bytes = app
-        .work(move |app| document.read(&app.store, &base))
-        .await?;
+    let bytes = app.work(move |app| document.read(app, &base)).await?;
     let facts = Facts {
         content_type: document.content_type().into(),
         etag: Hash::of(&bytes).to_string(),
@@ -107,4 +105,25 @@ pub fn healthy() -> Answer {
         Keep::Never,
         Bytes::from_static(b"ok\n"),
     )
+}
+
+/// Says whether the server can answer from its store and take something in: the catalog is read, there is room, and it does
+/// not end.
+///
+/// # Errors
+///
+/// [`Error::Unreachable`] if it ends, and what the store answers.
+pub async fn ready(app: &Arc<App>) -> Result<Answer> {
+    if *app.ending.borrow() {
+        return Err(Error::Unreachable {
+            place: "the store".into(),
+            reason: "the server ends".into(),
+        });
+    }
+    app.work(|app| {
+        app.store.reader()?.repos()?;
+        app.check_room()
+    })
+    .await?;
+    Ok(healthy())
 }

@@ -23,17 +23,14 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
-use super::anonymous::Anonymous;
 use super::app::App;
 use super::dispatch;
 use crate::base::{Error, Result};
+use crate::disk::room::raise_open_files;
 use crate::store::Store;
+use crate::store::serve_settings::ServeSettings;
 
-/// Connections at a time; more wait until one is closed.
-pub const CONNECTIONS_MAX: usize = 16 * 1024;
-/// How long a connection may take to say what it wants, and be idle between two requests.
-pub const HEAD_WAIT: Duration = Duration::from_secs(30);
-/// Bytes of a request's head.
+/// Bytes of a request's head that wait to be read.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Lines in a request's head.
 pub const HEADERS_MAX: usize = 100;
@@ -42,26 +39,25 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
 /// How long to wait when no connection can be taken in, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How to serve.
-#[derive(Clone, Debug)]
-pub struct ServeOptions {
-    /// Where to listen; port 0 is any free one.
-    pub listen: SocketAddr,
-    /// What is read without a token.
-    pub anonymous: Anonymous,
-}
-
 /// Serves a store until the process is asked to end by SIGINT or SIGTERM. `ready` is told the address.
 ///
 /// # Errors
 ///
-/// [`Error::Unreachable`] if it cannot listen there; [`Error::Io`] if the system gives no threads.
-pub fn serve(store: Store, options: &ServeOptions, ready: &dyn Fn(SocketAddr)) -> Result<()> {
+/// [`Error::Usage`] for clear text where others could read it; [`Error::Unreachable`] if it cannot listen there;
+/// [`Error::Io`] if the system gives no threads.
+pub fn serve(
+    store: Store,
+    listen: SocketAddr,
+    settings: ServeSettings,
+    ready: &dyn Fn(SocketAddr),
+) -> Result<()> {
+    check_secrecy(listen, &settings)?;
+    raise_open_files()?;
     let failed = Error::io("start", "the threads of the server".as_ref());
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(failed)?;
     let outcome = runtime.block_on(async {
-        let server = Server::bind(App::new(store, options.anonymous)?, options.listen).await?;
+        let server = Server::bind(App::new(store, settings)?, listen).await?;
         let end = asked_to_end()?;
         ready(server.address()?);
         server.run(end).await;
@@ -70,6 +66,17 @@ pub fn serve(store: Store, options: &ServeOptions, ready: &dyn Fn(SocketAddr)) -
     // What is still being read is read in vain; what is being written is finished.
     runtime.shutdown_timeout(DRAIN_WAIT);
     outcome
+}
+
+/// Whether what is said between the server and others can be kept from those in between.
+fn check_secrecy(listen: SocketAddr, settings: &ServeSettings) -> Result<()> {
+    if listen.ip().is_loopback() || settings.behind_proxy {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{listen} is not an address of this machine alone, and tokens would be sent as clear text: listen at 127.0.0.1 behind \
+         a proxy that speaks TLS, or say --behind-proxy if only such a proxy can reach {listen}"
+    )))
 }
 
 /// Ends when the process is asked to.
@@ -118,7 +125,10 @@ impl Server {
 
     /// Answers requests until `end` says that it is enough.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let limits = &self.app.settings.limits;
+        let connections_max = usize::try_from(limits.connections_max).unwrap_or(1);
+        let head_wait = Duration::from_secs(limits.head_seconds);
+        let connections = Arc::new(Semaphore::new(connections_max));
         let graceful = GracefulShutdown::new();
         let mut end = std::pin::pin!(end);
         loop {
@@ -130,7 +140,7 @@ impl Server {
                 next = next => next,
                 () = &mut end => break,
             };
-            let (Ok(place), Ok((stream, _peer))) = (place, accepted) else {
+            let (Ok(place), Ok((stream, peer))) = (place, accepted) else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
@@ -140,11 +150,11 @@ impl Server {
             let service = service_fn(move |request: Request<Incoming>| {
                 let app = Arc::clone(&app);
                 async move {
-                    let answer = dispatch::answer(app, request.map(Body::new)).await;
+                    let answer = dispatch::answer(app, peer.ip(), request.map(Body::new)).await;
                     Ok::<_, Infallible>(answer)
                 }
             });
-            let connection = builder().serve_connection(TokioIo::new(stream), service);
+            let connection = builder(head_wait).serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // Whoever breaks off has gone: nobody is left to be told.
@@ -162,11 +172,11 @@ impl Server {
     }
 }
 
-fn builder() -> http1::Builder {
+fn builder(head_wait: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
+        .header_read_timeout(head_wait)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     builder

@@ -58,6 +58,7 @@ pub mod retire;
 mod row_counts;
 pub mod rows;
 mod salvage;
+pub mod serve_settings;
 pub mod settings;
 pub mod supply;
 mod tables;

@@ -14,6 +14,7 @@ use globset::{GlobBuilder, GlobSet};
 use serde::Deserialize;
 
 use super::layout;
+use super::serve_settings::ServeSettings;
 use crate::base::limits::GLOB_BYTES_MAX;
 use crate::base::name::RefName;
 use crate::base::{Error, Result};
@@ -46,6 +47,22 @@ keys = \"keys\"
 # keep_tagged = true       # and all with a label `tag`; true if not set
 # deltas = 5               # releases from which `run-jobs` prepares deltas to the newest; 0 for none
 # delta_seconds = 600      # after so long no more of them is begun for one release
+
+# How `serve` serves the store; its options go before this.
+# [serve]
+# listen = \"127.0.0.1:8417\"
+# behind_proxy = false         # true if all requests come through a proxy that sets X-Forwarded-For
+# urls = []                    # where others reach the server, such as \"https://example.org\"; for pin files
+# anonymous = \"published\"      # or \"nothing\" or \"builds\": what is read without a token
+# [serve.limits]
+# connections_max = 16384      # at a time; more wait
+# head_seconds = 30            # until a request is said, and between two
+# uploads_max = 32             # packs that arrive at a time
+# requests_per_minute_per_token = 60000
+# requests_per_minute_per_address = 60000   # without a token; 0 for as many as come, also above
+# open_builds_per_token = 1000
+# staged_bytes_per_build = 1099511627776
+# free_bytes_min = 1073741824  # with less free in the file system, nothing is taken in
 ";
 
 /// The settings of a store.
@@ -57,6 +74,8 @@ pub struct Settings {
     keys: PathBuf,
     #[serde(default, rename = "ref")]
     refs: Vec<RefPolicy>,
+    #[serde(default)]
+    serve: ServeSettings,
 }
 
 fn default_keys() -> PathBuf {
@@ -172,7 +191,14 @@ impl Settings {
         for policy in &settings.refs {
             matcher(&policy.pattern).map_err(&illegal)?;
         }
+        settings.serve.check().map_err(&illegal)?;
         Ok(settings)
+    }
+
+    /// How the store is served.
+    #[must_use]
+    pub const fn serve(&self) -> &ServeSettings {
+        &self.serve
     }
 
     /// Where the secret keys lie; relative to the store's folder if not absolute.
@@ -251,12 +277,20 @@ mod tests {
     #[test]
     fn the_initial_settings_are_legal_also_with_the_examples_switched_on() -> Result<()> {
         assert_eq!(parse(INITIAL)?.keys(), Path::new("keys"));
-        let on = INITIAL
-            .replace("# [[ref", "[[ref")
-            .replace("# pattern", "pattern")
-            .replace("# on_", "on_")
-            .replace("# keep", "keep")
-            .replace("# delta", "delta");
+        // Examples are lines that begin with a table or a key; the others are words.
+        let is_example = |line: &str| line.starts_with('[') || line.contains(" = ");
+        let on: String = INITIAL
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(example) if is_example(example) => format!("{example}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        assert_eq!(
+            parse(&on)?.serve().limits,
+            ServeSettings::default().limits,
+            "the examples are the defaults"
+        );
         let policy = parse(&on)?.policy(&"app/editor".parse().map_err(|_| Error::usage("name"))?);
         assert_eq!((policy.keep_last, policy.keep_days), (Some(10), Some(30)));
         assert!(policy.keep_tagged);

@@ -5,6 +5,7 @@ mod builds;
 mod commands;
 mod exports;
 mod files;
+mod limits;
 mod lying;
 mod pulling;
 mod uploads;

@@ -31,10 +31,11 @@ use crate::server::app::App;
 use crate::server::body;
 use crate::server::context::Context;
 use crate::server::events::Happened;
+use crate::server::quota::OPEN_BUILDS;
 use crate::server::route::{BuildsAsked, ObjectsAsked};
 use crate::store::Store;
 use crate::store::retire::Mode;
-use crate::store::rows::BuildRow;
+use crate::store::rows::{BuildRow, BuildState};
 use crate::trust::token::capability::Capability;
 use crate::trust::token::{self, Block};
 
@@ -73,8 +74,19 @@ pub async fn make(
         labels,
         from: asked.from,
     };
-    let row = app.write(move |store, time| create(store, options, time));
-    let row = row.await?;
+    let (making, name) = (Arc::clone(app), context.caller.name());
+    let row = app.write(move |store, time| {
+        making.check_room()?;
+        let max = making.settings.limits.open_builds_per_token;
+        making.open_builds.make(
+            &name,
+            max,
+            || open_builds(store),
+            |build| Ok(store.reader()?.build(build)?.state == BuildState::Open),
+            || create(store, options, time).map(|row| (row.id, row)),
+        )
+    });
+    let row = row.await.map_err(too_many_builds)?;
     app.tell(&row.repo, Happened::to_build(What::Created, row.id));
     let block = Block {
         builds: Some(token::scope::Scope::one(row.id)),
@@ -91,6 +103,24 @@ pub async fn make(
             token,
         },
     )
+}
+
+/// Asking again does not help whoever has too many builds.
+fn too_many_builds(error: Error) -> Failure {
+    match error {
+        Error::TooMany { what, .. } if what == OPEN_BUILDS => {
+            Failure::new(StatusCode::TOO_MANY_REQUESTS, &error)
+        }
+        error => error.into(),
+    }
+}
+
+/// The open builds, each with the token that made it.
+fn open_builds(store: &Store) -> Result<Vec<(String, u64)>> {
+    let builds = store.reader()?.builds()?.into_iter();
+    let open = builds.filter(|row| row.state == BuildState::Open);
+    let made = open.filter_map(|row| Some((row.labels.get(TOKEN_LABEL)?.clone(), row.id)));
+    Ok(made.collect())
 }
 
 /// Lists builds.

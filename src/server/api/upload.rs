@@ -17,7 +17,7 @@ use crate::remote::store_builds::StoreBuilds;
 use crate::remote::wire::builds::Received;
 use crate::server::access::Scope;
 use crate::server::answer::{Answer, Failure, json};
-use crate::server::app::{App, UPLOADS_MAX};
+use crate::server::app::App;
 use crate::server::body::{Arriving, streamed};
 use crate::server::context::Context;
 use crate::trust::token::capability::Capability;
@@ -44,19 +44,26 @@ pub async fn upload(
         ..Scope::of_build(&row)
     };
     context.admit(app, Capability::Stage, scope).await?;
+    let max = app.settings.limits.staged_bytes_per_build;
+    let staged = row.staged.stored_bytes;
+    let left = max.saturating_sub(staged);
+    // Without a length, all that is left may come.
+    let bytes = context.wish.length().unwrap_or(left.min(PACK_BYTES_MAX));
+    let arrival = app.arrivals.reserve(build, staged, bytes.max(1), max)?;
+    app.work(App::check_room).await?;
     let place = app.uploads.try_acquire();
     let place = place.map_err(|_| Error::TooMany {
-        what: "packs that arrive",
-        max: UPLOADS_MAX as u64,
+        what: "packs that arrive (uploads_max)",
+        max: app.settings.limits.uploads_max,
     })?;
     let taking = Arc::clone(app);
-    let received = streamed(body, PACK_BYTES_MAX, |arriving| async move {
+    let received = streamed(body, bytes.min(PACK_BYTES_MAX), |arriving| async move {
         let work = tokio::task::spawn_blocking(move || take(&taking, build, announced, arriving));
         let taken = work.await;
         taken.map_err(|error| Error::internal(format!("an upload ended early: {error}")))?
     });
     let received = received.await?;
-    drop(place);
+    drop((place, arrival));
     app.changed();
     json(StatusCode::OK, &received)
 }

@@ -13,7 +13,7 @@ use crate::support::served::Served;
 use crate::support::{Outcome, files_beneath, number};
 
 /// A pack of some blobs, one frame for each list.
-fn pack(frames: &[&[&[u8]]]) -> Result<Vec<u8>, Box<dyn Error>> {
+pub fn pack(frames: &[&[&[u8]]]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut writer = PackWriter::new(Vec::new(), [7; 16])?;
     for blobs in frames {
         let mut frame = FrameBuilder::new();
@@ -25,7 +25,7 @@ fn pack(frames: &[&[&[u8]]]) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(writer.finish()?.0)
 }
 
-fn put(
+pub fn put(
     served: &Served,
     build: u64,
     id: PackId,
@@ -39,7 +39,7 @@ fn put(
         .send(served.address)
 }
 
-fn open_build(served: &Served) -> Result<u64, Box<dyn Error>> {
+pub fn open_build(served: &Served) -> Result<u64, Box<dyn Error>> {
     let made = served.ask("POST", "/api/v1/repos/main/builds", r#"{"ref": "stable"}"#)?;
     number(&made.expect(201)?.json()?, "build")
 }

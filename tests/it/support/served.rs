@@ -51,6 +51,14 @@ impl Served {
         })
     }
 
+    /// How much memory the server holds, in KiB.
+    pub fn memory_kib(&self) -> Result<u64, Box<dyn Error>> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        Ok(kib.ok_or("its memory")?.parse()?)
+    }
+
     /// The URL of the server.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -1,17 +1,17 @@
 //! `bindery serve`: the store over HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use bindery::base::Result;
+use bindery::base::{Error, Result};
 use bindery::server::anonymous::Anonymous;
-use bindery::server::serve::{ServeOptions, serve};
+use bindery::server::serve::serve;
 use clap::{Args, ValueEnum};
 
 use crate::examples::examples;
 use crate::session::Session;
 
 /// Where the server listens, unless something else is said.
-const LISTEN: &str = "127.0.0.1:8417";
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8417);
 
 /// What `serve` takes.
 #[derive(Debug, Args)]
@@ -21,26 +21,32 @@ const LISTEN: &str = "127.0.0.1:8417";
 ))]
 pub struct Arguments {
     /// The address and port to listen at; port 0 is any free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN)]
-    listen: SocketAddr,
-    /// What is read without a token
+    ///
+    /// If not said here, `listen` of the settings, or 127.0.0.1:8417
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// All requests come through a proxy that speaks TLS and sets X-Forwarded-For
+    #[arg(long)]
+    behind_proxy: bool,
+    /// A URL under which others reach the server, for pin files; may be given again
+    #[arg(long = "url", value_name = "URL")]
+    urls: Vec<String>,
+    /// What is read without a token: what is published, unless the settings say something else
     #[arg(
         long,
         value_enum,
-        default_value_t,
         value_name = "nothing|published|builds",
         hide_possible_values = true
     )]
-    anonymous: AnonymousArgument,
+    anonymous: Option<AnonymousArgument>,
 }
 
 /// What is read without a token.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum AnonymousArgument {
     /// Nothing.
     Nothing,
     /// What is published.
-    #[default]
     Published,
     /// What is published, and builds.
     Builds,
@@ -64,11 +70,17 @@ impl From<AnonymousArgument> for Anonymous {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let store = session.write_here()?;
     let root = store.root();
-    let options = ServeOptions {
-        listen: arguments.listen,
-        anonymous: arguments.anonymous.into(),
-    };
-    serve(store, &options, &|address| {
+    let mut settings = store.settings().serve().clone();
+    settings.behind_proxy |= arguments.behind_proxy;
+    if !arguments.urls.is_empty() {
+        settings.urls.clone_from(&arguments.urls);
+    }
+    if let Some(anonymous) = arguments.anonymous {
+        settings.anonymous = anonymous.into();
+    }
+    settings.check().map_err(Error::usage)?;
+    let listen = arguments.listen.or(settings.listen).unwrap_or(LISTEN);
+    serve(store, listen, settings, &|address| {
         let root = root.display();
         session
             .output
