@@ -16,6 +16,7 @@ pub mod anonymous;
 pub mod answer;
 pub mod api;
 pub mod app;
+pub mod background;
 pub mod blobs;
 pub mod body;
 pub mod content;

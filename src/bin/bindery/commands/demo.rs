@@ -9,14 +9,19 @@
 //!
 //! The story itself (`demo_story`).
 
+use std::cell::RefCell;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bindery::base::{Error, Kind, Result};
 use bindery::disk::scratch::Scratch;
+use bindery::server::background::Background;
+use bindery::store::serve_settings::ServeSettings;
+use bindery::store::{Access, Store};
 use clap::Args;
 
-use super::demo_story::{SMALL_TREE, STORY, Step, TREE, words};
+use super::demo_story::{SMALL_TREE, STORY, Step, TREE, URL, words};
 use crate::colour::Tone;
 use crate::examples::examples;
 use crate::failure;
@@ -63,6 +68,7 @@ pub fn run(session: &Session, arguments: &Arguments, play: &Play<'_>) -> Result<
         scratch: &scratch,
         play,
         tree,
+        server: RefCell::new(None),
     };
     enter(scratch.root())?;
     let told = STORY.iter().try_for_each(|step| stage.perform(*step));
@@ -100,6 +106,8 @@ struct Stage<'a> {
     play: &'a Play<'a>,
     /// What is staged, as the user would type it.
     tree: PathBuf,
+    /// The server, while the store is shown to others.
+    server: RefCell<Option<Background>>,
 }
 
 impl Stage<'_> {
@@ -117,6 +125,11 @@ impl Stage<'_> {
             }
             Step::Write(path, text) => self.scratch.write(path, text),
             Step::Type(line) => self.run(line),
+            Step::Serve => self.serve(&output),
+            Step::End => {
+                self.server.replace(None);
+                Ok(())
+            }
             Step::Refused(line) => match self.run(line) {
                 Err(error) if error.kind() == Kind::Conflict => {
                     let text = failure::text(&error, output.answer_colours);
@@ -128,8 +141,29 @@ impl Stage<'_> {
         }
     }
 
+    /// Serves the store of the demo, on a port that is free.
+    fn serve(&self, output: &Output) -> Result<()> {
+        let root = self.scratch.root().join(STORE_FOLDER);
+        let store = Store::open(&root, Access::Write, &self.session.patience()?)?;
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = Background::start(store, listen, ServeSettings::default())?;
+        let address = server.address();
+        self.server.replace(Some(server));
+        let prompt = format!("$ bindery serve --listen {address} &");
+        output::print(|out| writeln!(out, "{}", output.answer_colours.paint(Tone::Strong, prompt)))
+    }
+
+    /// What the story types, with the URL of the server in it.
+    fn typed(&self, line: &str) -> String {
+        match &*self.server.borrow() {
+            Some(server) => line.replace(URL, &format!("http://{}", server.address())),
+            None => line.to_owned(),
+        }
+    }
+
     /// Shows a command as it would be typed, and runs it.
     fn run(&self, line: &str) -> Result<()> {
+        let line = &self.typed(line);
         let typed: Vec<OsString> = words(line)
             .into_iter()
             .map(|word| self.word(word))

@@ -15,7 +15,14 @@ pub enum Step {
     Type(&'static str),
     /// A command is typed, and is refused as a conflict.
     Refused(&'static str),
+    /// The store is served to others, at the URL that the story calls [`URL`].
+    Serve,
+    /// The server ends.
+    End,
 }
+
+/// How the story calls the URL of its server.
+pub const URL: &str = "http://SERVER";
 
 /// How what is shown is named in commands: the story says this where the user's own directory stands.
 pub const TREE: &str = "app";
@@ -27,7 +34,7 @@ pub const SMALL_TREE: &[(&str, &str)] = &[
     ("app/share/words", "hello\nworld\n"),
 ];
 
-use Step::{Refused, Say, Type, Write};
+use Step::{End, Refused, Say, Serve, Type, Write};
 
 /// The whole life of a build.
 pub const STORY: &[Step] = &[
@@ -65,6 +72,15 @@ pub const STORY: &[Step] = &[
     Type("log stable"),
     Say("Every signature, every tree and every byte can be checked at any time."),
     Type("verify"),
+    Say(
+        "A server shows it to others. Somebody else pulls from there, and verifies all that comes.",
+    ),
+    Serve,
+    Type("-s elsewhere init --no-repo"),
+    Type("-s elsewhere pull http://SERVER/r/main --trust-first"),
+    Type("-s elsewhere checkout stable out"),
+    Type("-s elsewhere verify stable --against out"),
+    End,
 ];
 
 /// The words of a command line, as a shell takes it apart. Single quotes hold words together.
