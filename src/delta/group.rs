@@ -204,7 +204,9 @@ fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {
 fn best(pairs: &[Pair<'_>], bytes: u64, effort: Effort) -> Result<Vec<u8>> {
     let difference = encode(Method::Difference, pairs, effort)?;
     let is_small = bytes / (pairs.len() as u64).max(1) <= SMALL_BYTES;
-    if !is_small && effort == Effort::Quick {
+    // What is known about code says more than what stands in its neighbours.
+    let is_code = 2 * pairs.iter().filter(|pair| pair.is_code()).count() > pairs.len();
+    if (!is_small || is_code) && effort == Effort::Quick {
         return Ok(difference);
     }
     let prefix = encode(Method::Prefix, pairs, effort)?;

@@ -249,6 +249,25 @@ fn jobs_prepare_deltas_and_a_job_that_fails_does_not_touch_what_is_published() -
     scratch.expect_sound()
 }
 
+#[test]
+fn no_delta_is_begun_for_a_release_whose_seconds_are_spent() -> Outcome {
+    let scratch = Scratch::new()?;
+    release(&scratch, "first", FIRST)?;
+    release(&scratch, "second", SECOND)?;
+    release(&scratch, "third", FIRST)?;
+    let settings = scratch.store().join("bindery.toml");
+    let without = fs::read_to_string(&settings)?;
+    // None of the seconds is left before the first, and all but a few behind it.
+    for (seconds, expected) in [(0, 0), (600, 2)] {
+        let policy = format!("[[ref]]\npattern = \"**\"\ndelta_seconds = {seconds}\n");
+        fs::write(&settings, format!("{without}\n{policy}"))?;
+        let done = scratch.json("run-jobs")?;
+        assert_eq!(lengths(&done), Some(expected), "{seconds}: {done}");
+        assert_eq!(number(&scratch.json("stats")?, "deltas")?, expected as u64);
+    }
+    scratch.expect_sound()
+}
+
 fn lengths(answer: &Value) -> Option<usize> {
     Some(answer.get("deltas")?.as_array()?.len())
 }

@@ -14,7 +14,7 @@
 //!
 //! Finding equal words (`index`); what is stored for a segment (`encode`).
 
-use super::index::{Cells, Index};
+use super::index::{Cells, Index, LISTED_STEP_MIN, SHORT_BASE_BYTES_MAX, index_bytes};
 use super::segment::{SEGMENT_BYTES_MIN, Segment};
 use super::word::{WORD_BYTES, common_prefix, equal_bytes, word};
 
@@ -25,6 +25,10 @@ pub(super) struct Search {
     match_bytes_min: usize,
     /// Bytes from one look-up to the next where nothing is found.
     step: usize,
+    /// Positions of the base from one that is listed to the next.
+    listed_step: usize,
+    /// The same for a long base.
+    listed_step_long: usize,
 }
 
 impl Search {
@@ -32,19 +36,46 @@ impl Search {
     pub(super) const PLAIN: Self = Self {
         match_bytes_min: 12,
         step: 1,
+        listed_step: 1,
+        listed_step_long: LISTED_STEP_MIN,
     };
-    /// For code without its distances, which is much alike; and where it moves is all that is wanted. The step and that
-    /// of a sparse index have no common factor, so no alignment is overlooked.
+    /// For code without its distances, which is much alike; and where it moves is all that is wanted. The step and those
+    /// of the index have no common factor, so no alignment is overlooked.
     pub(super) const MASKED: Self = Self {
         match_bytes_min: 16,
         step: 3,
+        listed_step: 4,
+        listed_step_long: 8,
     };
-    /// For code with predicted addresses.
+    /// For code with predicted addresses. Every match holds a listed word: of 16 bytes, nine words start in it.
     pub(super) const PREDICTED: Self = Self {
         match_bytes_min: 16,
         step: 1,
+        listed_step: 2,
+        listed_step_long: 8,
     };
+
+    /// Positions between two that are listed of a base of `base_bytes`.
+    fn listed_step(self, base_bytes: usize) -> usize {
+        if base_bytes <= SHORT_BASE_BYTES_MAX {
+            self.listed_step
+        } else {
+            self.listed_step_long
+        }
+    }
 }
+
+/// Bytes that an index takes, whatever is searched for in a base of `base_bytes` in all.
+pub(super) fn index_bytes_max(base_bytes: usize) -> usize {
+    [Search::PLAIN, Search::MASKED, Search::PREDICTED]
+        .map(|search| index_bytes(base_bytes / search.listed_step(base_bytes)))
+        .into_iter()
+        .max()
+        .unwrap_or(0)
+}
+
+/// Cells of the largest index whose room is kept for the next one.
+const ROOM_CELLS_MAX: usize = 1 << 24;
 
 /// By how many bytes more than the current alignment another one must explain the same span.
 const GAIN_BYTES_MIN: usize = 8;
@@ -54,6 +85,9 @@ const AHEAD_POSITIONS: usize = 8;
 
 /// Bytes up to which a match is compared before it is decided on: enough to beat any alignment.
 const MATCH_BYTES_ENOUGH: usize = 1 << 16;
+
+/// By how much bytes that differ may outnumber equal ones before an alignment is not followed further back.
+const UNLIKE_BYTES_MAX: i64 = 256;
 
 /// A distance between base and target, and from where on it holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,9 +107,14 @@ impl Alignment {
     }
 }
 
-/// Takes `target` apart into segments.
-pub(super) fn align(base: &[u8], target: &[u8], search: Search) -> Vec<Segment> {
-    let index = Index::new(base);
+/// Takes `target` apart into segments. `room` is what an index takes, and is kept for the next one.
+pub(super) fn align(
+    base: &[u8],
+    target: &[u8],
+    search: Search,
+    room: &mut Vec<u32>,
+) -> Vec<Segment> {
+    let index = Index::new(base, search.listed_step(base.len()), std::mem::take(room));
     let mut walk = Walk {
         base,
         target,
@@ -89,18 +128,16 @@ pub(super) fn align(base: &[u8], target: &[u8], search: Search) -> Vec<Segment> 
         let same = common_prefix(walk.current.base_at(base, at), &target[at..]);
         if same >= WORD_BYTES {
             at += same;
-        } else if let Some((found, length)) = ahead
-            .find(at)
-            .into_iter()
-            .flatten()
-            .filter_map(|found| Some((found, walk.gain(found, at)?)))
-            .max_by_key(|(_, length)| *length)
-        {
+        } else if let Some((found, length)) = walk.best(ahead.find(at), at) {
             walk.switch(found, at);
             at += length;
         } else {
             at += search.step;
         }
+    }
+    *room = index.into_room();
+    if room.len() > ROOM_CELLS_MAX {
+        *room = Vec::new();
     }
     walk.finish()
 }
@@ -159,6 +196,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// The position that is worth a switch and has the longest match, with the length of that.
+    #[inline]
+    fn best(&self, found: [Option<usize>; 2], at: usize) -> Option<(usize, usize)> {
+        let mut best = None;
+        for found in found {
+            if let Some(found) = found
+                && let Some(length) = self.gain(found, at)
+                && best.is_none_or(|(_, longest)| length >= longest)
+            {
+                best = Some((found, length));
+            }
+        }
+        best
+    }
+
     /// How long the match of the base from `found` with the target from `at` is, if it is worth a switch.
     fn gain(&self, found: usize, at: usize) -> Option<usize> {
         let rest = &self.target[at..];
@@ -227,26 +279,68 @@ fn narrow(number: usize) -> u32 {
 
 /// How far the starts of both resemble each other: as far as the equal bytes outnumber the others by the most.
 fn extend_forwards(base: &[u8], target: &[u8]) -> usize {
-    let (mut score, mut best, mut length) = (0_i64, 0, 0);
-    for (number, (a, b)) in base.iter().zip(target).enumerate() {
-        score += if a == b { 1 } else { -1 };
-        if score > best {
-            (best, length) = (score, number + 1);
+    let mut reach = Reach::default();
+    let length = base.len().min(target.len());
+    let (base_words, base_rest) = base[..length].as_chunks::<WORD_BYTES>();
+    let (target_words, target_rest) = target[..length].as_chunks::<WORD_BYTES>();
+    for (a, b) in base_words.iter().zip(target_words) {
+        if a == b {
+            reach.add_equal(WORD_BYTES);
+        } else {
+            for (a, b) in a.iter().zip(b) {
+                reach.add(a == b);
+            }
         }
     }
-    length
+    for (a, b) in base_rest.iter().zip(target_rest) {
+        reach.add(a == b);
+    }
+    reach.best_length
 }
 
-/// How far the ends of both resemble each other.
+/// How far the ends of both resemble each other, up to where what follows is unlike for long.
 fn extend_backwards(base: &[u8], target: &[u8]) -> usize {
-    let (mut score, mut best, mut length) = (0_i64, 0, 0);
-    for (number, (a, b)) in base.iter().rev().zip(target.iter().rev()).enumerate() {
-        score += if a == b { 1 } else { -1 };
-        if score > best {
-            (best, length) = (score, number + 1);
+    let mut reach = Reach::default();
+    for (a, b) in base.iter().rev().zip(target.iter().rev()) {
+        reach.add(a == b);
+        if reach.best - reach.score > UNLIKE_BYTES_MAX {
+            break;
         }
     }
-    length
+    reach.best_length
+}
+
+/// How many bytes are compared, and where the equal ones outnumber the others by the most.
+#[derive(Default)]
+struct Reach {
+    score: i64,
+    length: usize,
+    best: i64,
+    best_length: usize,
+}
+
+impl Reach {
+    #[inline]
+    fn add(&mut self, is_equal: bool) {
+        self.length += 1;
+        self.score += if is_equal { 1 } else { -1 };
+        self.keep_best();
+    }
+
+    /// Adds bytes that are all equal.
+    #[inline]
+    fn add_equal(&mut self, bytes: usize) {
+        self.length += bytes;
+        self.score += i64::try_from(bytes).unwrap_or(0);
+        self.keep_best();
+    }
+
+    #[inline]
+    fn keep_best(&mut self) {
+        if self.score > self.best {
+            (self.best, self.best_length) = (self.score, self.length);
+        }
+    }
 }
 
 /// How many bytes of an overlap belong to the alignment before, so that the most bytes are equal.

@@ -12,7 +12,7 @@
 
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
 use super::pair::{Method, PATCH_VERSION, check_group};
-use super::predict::{Memory, Predictor};
+use super::predict::{Memory, Predictor, unfold};
 use super::segment::{self, Segment};
 use super::stream::{self, Stream, malformed};
 use super::{loads, prefix};
@@ -149,20 +149,17 @@ impl<'a> Applier<'a> {
             }
             let piece = &mut self.piece[..to - from];
             self.difference.read(piece)?;
-            self.words.clear();
-            let mut next = from;
-            while let Some(place) = code.next(next, to) {
-                next = place + CODE_WORD_BYTES;
-                if next > end {
-                    break;
-                }
+            let words = &mut self.words;
+            words.clear();
+            predictor.each(from..to, shift, &mut |place, predicted| {
                 let missed = u32_at(piece, place - from);
-                let word = predictor.found(place, shift, missed);
-                self.words.push((place - from, word));
-            }
+                let word = predicted.wrapping_add(unfold(missed));
+                words.push((place - from, word));
+                word
+            });
             add(piece, &base[from..to]);
-            for (place, word) in &self.words {
-                piece[*place..place + CODE_WORD_BYTES].copy_from_slice(&word.to_le_bytes());
+            for (place, word) in words {
+                piece[*place..*place + CODE_WORD_BYTES].copy_from_slice(&word.to_le_bytes());
             }
             sink(piece)?;
             from = to;

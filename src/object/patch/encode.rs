@@ -13,12 +13,12 @@
 //!
 //! Which files make a group, and which base a target gets (`delta`).
 
-use super::align::{Search, align};
+use super::align::{Search, align, index_bytes_max};
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
-use super::index::index_bytes;
+use super::elf::{Image, Load};
 use super::moved::Moves;
 use super::pair::{Effort, Method, PATCH_VERSION, Pair, check_group};
-use super::predict::{Memory, Predictor};
+use super::predict::{Memory, Predictor, fold};
 use super::segment::{self, Segment};
 use super::{loads, prefix, stream};
 use crate::base::error::Result;
@@ -41,17 +41,7 @@ pub fn encode(method: Method, pairs: &[Pair<'_>], effort: Effort) -> Result<Vec<
     let mut patch = vec![PATCH_VERSION, method as u8];
     match method {
         Method::Difference => {
-            let mut streams = Streams::default();
-            for pair in pairs {
-                streams.push(*pair);
-            }
-            let Streams {
-                control,
-                difference,
-                extra,
-                ..
-            } = streams;
-            let streams = [control, difference, extra];
+            let streams = Streams::of(pairs);
             stream::push_all(&mut patch, &streams, &[], effort.level())?;
         }
         Method::Prefix => prefix::push(&mut patch, pairs, effort)?,
@@ -62,7 +52,7 @@ pub fn encode(method: Method, pairs: &[Pair<'_>], effort: Effort) -> Result<Vec<
 /// Most bytes of memory that [`encode`] takes for a group, bases and targets included: what a scheduler budgets.
 #[must_use]
 pub fn encode_memory_bytes(base_bytes: u64, target_bytes: u64) -> u64 {
-    let index = usize::try_from(base_bytes).map_or(0, index_bytes) as u64;
+    let index = usize::try_from(base_bytes).map_or(0, index_bytes_max) as u64;
     let files = base_bytes.saturating_add(target_bytes);
     // While files are aligned, changed copies of both and the index are there; afterwards, the streams.
     let aligning = files.saturating_add(index);
@@ -81,25 +71,34 @@ struct Streams {
     difference: Vec<u8>,
     extra: Vec<u8>,
     memory: Option<Memory>,
+    /// What the index of a base takes.
+    room: Vec<u32>,
 }
 
 impl Streams {
+    /// The control, difference and literal stream of a group.
+    fn of(pairs: &[Pair<'_>]) -> [Vec<u8>; 3] {
+        let mut streams = Self::default();
+        for pair in pairs {
+            streams.push(*pair);
+        }
+        [streams.control, streams.difference, streams.extra]
+    }
+
     fn push(&mut self, pair: Pair<'_>) {
-        let base = Code::of(pair.base);
-        let target = Code::of(pair.target);
-        if let Some((base, target)) = base.zip(target) {
-            self.push_code(pair, &base, &target);
+        let image = Image::of(pair.target);
+        if let Some((target, base)) = image.zip(Code::of(pair.base)) {
+            self.push_code(pair, &base, &target.loads);
         } else {
             loads::push_none(&mut self.control);
-            let segments = align(pair.base, pair.target, Search::PLAIN);
+            let segments = align(pair.base, pair.target, Search::PLAIN, &mut self.room);
             segment::push_all(&mut self.control, &segments);
             self.push_segments(pair, &segments, &mut |_, _, _| ());
         }
     }
 
-    fn push_code(&mut self, pair: Pair<'_>, base: &Code<'_>, target: &Code<'_>) {
-        let segments = align_code(base, target);
-        let target_loads = &target.image().loads;
+    fn push_code(&mut self, pair: Pair<'_>, base: &Code<'_>, target_loads: &[Load]) {
+        let segments = align_code(base, pair.target, target_loads, &mut self.room);
         loads::push_all(&mut self.control, target_loads);
         segment::push_all(&mut self.control, &segments);
         let mut memory = self.memory.take().unwrap_or_else(Memory::new);
@@ -108,16 +107,13 @@ impl Streams {
             let start = segment.base_start as usize;
             let end = start + segment.copied as usize;
             let shift = predictor.shift(start, at);
-            let mut from = start;
-            while let Some(place) = base.next(from, end) {
-                from = place + CODE_WORD_BYTES;
-                if from > end {
-                    break;
-                }
+            predictor.each(start..end, shift, &mut |place, predicted| {
                 let word = u32_at(pair.target, place - start + at);
-                let missed = predictor.missed(place, shift, word);
-                difference[place - start..from - start].copy_from_slice(&missed.to_le_bytes());
-            }
+                let missed = fold(word.wrapping_sub(predicted));
+                difference[place - start..][..CODE_WORD_BYTES]
+                    .copy_from_slice(&missed.to_le_bytes());
+                word
+            });
         });
         self.memory = Some(memory);
     }
@@ -147,14 +143,24 @@ impl Streams {
     }
 }
 
-/// Takes a target with code apart.
-fn align_code(base: &Code<'_>, target: &Code<'_>) -> Vec<Segment> {
-    let segments = align(&base.masked(), &target.masked(), Search::MASKED);
-    let moves = Moves::new(&base.image().loads, &target.image().loads, &segments);
+/// Takes a target with code apart. Its words are found twice, which costs little, and are not kept meanwhile: of large
+/// files this is when the most memory is taken.
+fn align_code(
+    base: &Code<'_>,
+    target: &[u8],
+    target_loads: &[Load],
+    room: &mut Vec<u32>,
+) -> Vec<Segment> {
+    let changed = |change: &dyn Fn(&Code<'_>) -> Vec<u8>| {
+        Code::of(target).map_or_else(|| target.to_vec(), |target| change(&target))
+    };
+    let wanted = changed(&|target| target.masked());
+    let segments = align(&base.masked(), &wanted, Search::MASKED, room);
+    drop(wanted);
+    let moves = Moves::new(&base.image().loads, target_loads, &segments);
     drop(segments);
-    align(
-        &base.absolute(&|address| address.wrapping_add(moves.by(address))),
-        &target.absolute(&|address| address),
-        Search::PREDICTED,
-    )
+    let wanted = changed(&|target| target.absolute(&|address| address));
+    let predicted = base.absolute(&|address| address.wrapping_add(moves.by(address)));
+    drop(moves);
+    align(&predicted, &wanted, Search::PREDICTED, room)
 }

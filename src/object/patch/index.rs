@@ -6,22 +6,21 @@
 //!
 //! # Invariants
 //!
-//! - A position that is given lies at least [`WORD_BYTES`] before the end of the base.
+//! - A position that is given lies at least eight bytes before the end of the base.
 //! - The same base gives the same index.
 //!
 //! # Not here
 //!
 //! What is done with a position (`align`).
 
-use super::word::{WORD_BYTES, word};
+use super::word::word;
 use crate::base::limits::PATCH_BYTES_MAX;
 
-/// Bases up to this many bytes have every position in their index, longer ones every fourth: a larger table would
-/// take more memory than base and target together.
-const DENSE_BYTES_MAX: usize = 64 << 20;
+/// Positions between two that are listed of the longest base: the number of each has to fit into a cell.
+pub(super) const LISTED_STEP_MIN: usize = 4;
 
-/// Positions between two that are listed of a long base.
-const SPARSE_STEP: usize = 4;
+/// Bases up to this many bytes may have more positions in their index.
+pub(super) const SHORT_BASE_BYTES_MAX: usize = 64 << 20;
 
 /// Cells of the smallest table, as a power of two.
 const CELLS_LOG_MIN: u32 = 8;
@@ -53,27 +52,33 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Lists the positions of `base`, which the caller keeps within the limits of a patch. Of equal words the last two are
-    /// listed; of a run of them the first.
-    pub(super) fn new(base: &[u8]) -> Self {
-        let step = step(base.len());
-        let log = cells_log(base.len());
+    /// Lists every `step`th position of `base`, which the caller keeps within the limits of a patch. Of equal words the
+    /// last two are listed; of a run of them the first. `room` is what an index took that is not needed any more.
+    pub(super) fn new(base: &[u8], step: usize, mut room: Vec<u32>) -> Self {
+        let log = cells_log(base.len() / step);
+        room.clear();
+        room.resize(1 << log, 0);
         let mut index = Self {
-            cells: vec![0; 1 << log],
+            cells: room,
             shift: u64::BITS - log,
             step,
         };
-        let mut last = None;
-        for (number, window) in base.windows(WORD_BYTES).step_by(step).enumerate() {
-            let Some(bytes) = word(window, 0) else { break };
+        let (mut last, mut number) = (None, 0);
+        while let Some(bytes) = word(base, number as usize * step) {
+            // The limits keep the number within its bits.
+            number += 1;
             if last.replace(bytes) != Some(bytes) {
                 let (cell, tag) = index.place(bytes);
-                // The limits keep the number within its bits.
                 index.cells[cell ^ 1] = index.cells[cell];
-                index.cells[cell] = tag | (low(number as u64) + 1);
+                index.cells[cell] = tag | number;
             }
         }
         index
+    }
+
+    /// What the index took, for the next one.
+    pub(super) fn into_room(self) -> Vec<u32> {
+        self.cells
     }
 
     /// Looks a word up.
@@ -89,11 +94,18 @@ impl Index {
     /// The positions of the base at which a word may stand that was looked up, the later first.
     #[inline]
     pub(super) fn positions(&self, found: Cells) -> [Option<usize>; 2] {
-        found.cells.map(|cell| {
-            let number = cell ^ found.tag;
-            let is_found = cell != 0 && number >> NUMBER_BITS == 0;
-            is_found.then(|| (number as usize).wrapping_sub(1) * self.step)
-        })
+        let [later, earlier] = found.cells;
+        [
+            self.position(later, found.tag),
+            self.position(earlier, found.tag),
+        ]
+    }
+
+    #[inline]
+    fn position(&self, cell: u32, tag: u32) -> Option<usize> {
+        let number = cell ^ tag;
+        let is_found = cell != 0 && number >> NUMBER_BITS == 0;
+        is_found.then(|| (number as usize).wrapping_sub(1) * self.step)
     }
 
     /// The cell of a word, and the part of its hash that is kept in it.
@@ -111,25 +123,16 @@ const fn low(number: u64) -> u32 {
     (number & 0xffff_ffff) as u32
 }
 
-/// Bytes that the index of a base of `base_bytes` takes.
-pub(super) fn index_bytes(base_bytes: usize) -> usize {
-    size_of::<u32>() << cells_log(base_bytes)
-}
-
-const fn step(base_bytes: usize) -> usize {
-    if base_bytes <= DENSE_BYTES_MAX {
-        1
-    } else {
-        SPARSE_STEP
-    }
+/// Bytes that the index of so many positions takes.
+pub(super) fn index_bytes(positions: usize) -> usize {
+    size_of::<u32>() << cells_log(positions)
 }
 
 /// Two cells for each listed position at most, one at least.
-fn cells_log(base_bytes: usize) -> u32 {
-    let positions = base_bytes / step(base_bytes);
+fn cells_log(positions: usize) -> u32 {
     let log = usize::BITS - positions.leading_zeros();
     log.clamp(CELLS_LOG_MIN, CELLS_LOG_MAX)
 }
 
-const _: () = assert!(DENSE_BYTES_MAX < 1 << NUMBER_BITS);
-const _: () = assert!(PATCH_BYTES_MAX / (SPARSE_STEP as u64) < 1 << NUMBER_BITS);
+const _: () = assert!(SHORT_BASE_BYTES_MAX < 1 << NUMBER_BITS);
+const _: () = assert!(PATCH_BYTES_MAX / (LISTED_STEP_MIN as u64) < 1 << NUMBER_BITS);

@@ -11,6 +11,7 @@
 use crate::base::error::{Result, check_limit};
 use crate::base::limits::{PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
 
+use super::elf::Image;
 use super::stream::malformed;
 
 /// The version of the patches that this program makes and reads.
@@ -23,6 +24,14 @@ pub struct Pair<'a> {
     pub base: &'a [u8],
     /// What the receiver wants.
     pub target: &'a [u8],
+}
+
+impl Pair<'_> {
+    /// Whether both are executables or object files that this codec understands.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        Image::of(self.base).is_some() && Image::of(self.target).is_some()
+    }
 }
 
 /// How the targets of a group are described.

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::code::{Code, Cursor, Meaning, Moves as MovesWith, Numbering};
+use super::code::{CODE_WORD_BYTES, Code, Cursor, Meaning, Moves as MovesWith, Numbering};
 use super::elf::{Load, address};
 use super::moved::Moves;
 use super::segment::Segment;
@@ -78,6 +78,19 @@ pub(super) struct Predictor<'a> {
     recent: (Range<u32>, u32),
 }
 
+/// Words that are looked at together.
+const AHEAD_WORDS: usize = 16;
+
+/// A word of the base for which there is to be a prediction.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    place: usize,
+    word: u32,
+    meaning: Meaning,
+    /// What it is remembered by.
+    key: u32,
+}
+
 /// A prediction, to be compared with what is there.
 #[derive(Clone, Copy, Debug)]
 struct Prediction {
@@ -117,56 +130,91 @@ impl<'a> Predictor<'a> {
         address(self.target, target_start).wrapping_sub(from)
     }
 
-    /// What the target has instead of the word at `place` of the base, in a copy that moves by `shift`, if the prediction
-    /// missed by `missed`.
+    /// Predicts every word that lies whole in `copy`, a part of the base that moves by `shift`. `word` gets the place of
+    /// each and the prediction, and answers what the target has instead.
     #[inline]
-    pub(super) fn found(&mut self, place: usize, shift: u32, missed: u32) -> u32 {
-        let prediction = self.predict(place, shift);
-        let word = prediction.word.wrapping_add(unfold(missed));
-        self.learn(prediction, word);
-        word
+    pub(super) fn each(
+        &mut self,
+        copy: Range<usize>,
+        shift: u32,
+        word: &mut impl FnMut(usize, u32) -> u32,
+    ) {
+        let mut ahead = [None; AHEAD_WORDS];
+        let mut next = copy.start;
+        loop {
+            let mut count = 0;
+            while count < AHEAD_WORDS
+                && let Some(place) = self.code.next(next, copy.end)
+            {
+                next = place + CODE_WORD_BYTES;
+                if next > copy.end {
+                    break;
+                }
+                ahead[count] = Some(self.look_at(place));
+                count += 1;
+            }
+            for at in ahead[..count].iter().flatten() {
+                let prediction = self.predict(at, shift);
+                let found = word(at.place, prediction.word);
+                self.learn(prediction, found);
+            }
+            if count < AHEAD_WORDS {
+                return;
+            }
+        }
     }
 
-    /// By how much the prediction for the word at `place` of the base missed what the target has there, `word`.
+    /// Looks at a word, and at what is remembered of it: mostly that is not near the core, and the next words wait for
+    /// theirs at the same time.
     #[inline]
-    pub(super) fn missed(&mut self, place: usize, shift: u32, word: u32) -> u32 {
-        let prediction = self.predict(place, shift);
-        self.learn(prediction, word);
-        fold(word.wrapping_sub(prediction.word))
-    }
-
-    #[inline]
-    fn predict(&mut self, place: usize, shift: u32) -> Prediction {
+    fn look_at(&mut self, place: usize) -> Ahead {
         let word = self.code.word(place);
         let meaning = self.code.meaning(place, &mut self.cursor);
-        let (key, by, shift) = match meaning {
-            Meaning::Ahead { from, moves } => {
-                let goal = from.wrapping_add(word);
-                let shift = match moves {
-                    MovesWith::WithCopy => shift,
-                    MovesWith::WithPlace => self.place_moves_by(from),
-                    MovesWith::Not => 0,
-                };
-                let key = goal ^ self.salt;
-                let by = match self.recall(key) {
-                    Some(by) => by,
-                    None => self.moves_by(goal),
-                };
-                (key, by, shift)
-            }
-            Meaning::Back { from } => (0, shift, self.moves_by(from.wrapping_sub(word))),
-            Meaning::Row => (0, self.row, 0),
+        let key = match meaning {
+            Meaning::Ahead { from, .. } => from.wrapping_add(word) ^ self.salt,
             Meaning::Number(numbering) => {
                 let salt = match numbering {
                     Numbering::Symbols => self.salt,
                     Numbering::Names | Numbering::Types => 0,
                 };
-                let number = numbering as u32;
-                let key = word ^ salt ^ NUMBER_SALT.wrapping_add(number << 28);
-                let by = self.recall(key).unwrap_or(self.last[numbering as usize]);
-                (key, by, 0)
+                word ^ salt ^ NUMBER_SALT.wrapping_add((numbering as u32) << 28)
             }
-            Meaning::Plain => (0, 0, 0),
+            Meaning::Back { .. } | Meaning::Row | Meaning::Plain => 0,
+        };
+        std::hint::black_box(self.memory.seen[Memory::cell(key)].key);
+        Ahead {
+            place,
+            word,
+            meaning,
+            key,
+        }
+    }
+
+    #[inline]
+    fn predict(&mut self, ahead: &Ahead, shift: u32) -> Prediction {
+        let Ahead {
+            word, meaning, key, ..
+        } = *ahead;
+        let (by, shift) = match meaning {
+            Meaning::Ahead { from, moves } => {
+                let shift = match moves {
+                    MovesWith::WithCopy => shift,
+                    MovesWith::WithPlace => self.place_moves_by(from),
+                    MovesWith::Not => 0,
+                };
+                let by = match self.recall(key) {
+                    Some(by) => by,
+                    None => self.moves_by(from.wrapping_add(word)),
+                };
+                (by, shift)
+            }
+            Meaning::Back { from } => (shift, self.moves_by(from.wrapping_sub(word))),
+            Meaning::Row => (self.row, 0),
+            Meaning::Number(numbering) => {
+                let by = self.recall(key);
+                (by.unwrap_or(self.last[numbering as usize]), 0)
+            }
+            Meaning::Plain => (0, 0),
         };
         Prediction {
             word: word.wrapping_add(by).wrapping_sub(shift),
@@ -223,11 +271,11 @@ impl<'a> Predictor<'a> {
 }
 
 /// Spells a small difference of either sign as a small number.
-const fn fold(difference: u32) -> u32 {
+pub(super) const fn fold(difference: u32) -> u32 {
     difference << 1 ^ (difference.cast_signed() >> 31).cast_unsigned()
 }
 
 /// The difference that [`fold`] spelt.
-const fn unfold(number: u32) -> u32 {
+pub(super) const fn unfold(number: u32) -> u32 {
     number >> 1 ^ (number & 1).wrapping_neg()
 }
