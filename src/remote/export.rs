@@ -8,19 +8,19 @@
 //! # Invariants
 //!
 //! - Only a folder that is new, empty, or an export of before is written into.
-//! - What the release before needs stays until the next export.
+//! - What the heads note of the export before leads to stays until the next one; so does a ref that was exported once.
 //!
 //! # Not here
 //!
 //! Who reads it (`remote::http::origin`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::pin::Pin;
 use crate::base::id::SnapshotId;
-use crate::base::name::RefName;
+use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
@@ -36,8 +36,10 @@ use crate::store::rows::{Current, RepoRow, SnapshotRef};
 
 /// The file that tells an export from somebody's own folder.
 const MARKER: &str = "bindery-export";
-/// What is in it.
-const MARKER_TEXT: &[u8] = b"bindery export 1\n";
+/// Its first line. After it come the refs that can be pulled, each with its repo and the snapshots that heads may lead to.
+const MARKER_LINE: &str = "bindery export 1";
+/// Bytes of it: more than any list of refs makes.
+const MARKER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How to export.
 #[derive(Clone, Debug)]
@@ -83,43 +85,114 @@ pub fn export(
     let heads = notes.heads()?;
     let heads = heads.ok_or_else(|| Error::not_found("release in", &repo.name))?;
     let refs = export.refs(&options.refs)?;
-    mark(&disk, folder)?;
+    let before = Marker::read(&disk, folder)?;
+    let refs = export.with_those_before(refs, &before)?;
     let mut answer = ExportAnswer {
         refs: refs.len() as u64,
         ..ExportAnswer::default()
     };
     export.notes(&notes)?;
-    let mut wanted = BTreeSet::new();
     for (name, current) in &refs {
         export.statements(&notes, name)?;
-        export.packs(name, *current, &mut wanted, &mut answer, progress)?;
+        export.packs(*current, &mut answer, progress)?;
     }
     for (name, current) in &refs {
         export.files(folder, name, *current, progress)?;
     }
+    let now = before.replaced(&repo.name, &refs);
+    // Whoever reads the heads before, or those that come, finds what they lead to, also if this is interrupted.
+    before.joined(&now).write(&disk)?;
     let pin = Pin::of(store, repo, options.urls.clone())?;
     write_whole(&disk, &export.base.join("pin"), pin.encode().as_bytes())?;
     write_whole(&disk, &export.base.join("trust/heads"), &heads)?;
-    export.drop_packs(&wanted)?;
+    export.drop_packs(&before.joined(&now).snapshots(&repo.name))?;
+    now.write(&disk)?;
     Ok(answer)
 }
 
-/// Takes a folder for exports, if it is nobody's own.
-fn mark(disk: &RealDisk, folder: &Path) -> Result<()> {
-    disk.create_dir(Path::new(""))?;
-    if exists(disk, Path::new(MARKER))? {
-        let marker = read_small(disk, Path::new(MARKER), MARKER_TEXT.len() as u64)?;
-        if marker == MARKER_TEXT {
-            return Ok(());
+/// What a folder of exports holds: for each repo and ref, the snapshots that somebody may be led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Marker(BTreeMap<(RepoName, RefName), BTreeSet<SnapshotId>>);
+
+impl Marker {
+    /// Reads that of a folder, which is new, empty, or an export of before.
+    fn read(disk: &RealDisk, folder: &Path) -> Result<Self> {
+        disk.create_dir(Path::new(""))?;
+        if exists(disk, Path::new(MARKER))? {
+            let bytes = read_small(disk, Path::new(MARKER), MARKER_BYTES_MAX)?;
+            let parsed = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
+            return parsed.ok_or_else(|| {
+                let reason = format!("{} holds none", folder.join(MARKER).display());
+                Error::malformed("list of what was exported", reason)
+            });
+        }
+        match disk.list(Path::new(""))?.first() {
+            None => {
+                let none = Self::default();
+                none.write(disk)?;
+                Ok(none)
+            }
+            Some(other) => Err(Error::refused(format!(
+                "{} is no export: it has {}; name a folder that is new or empty",
+                folder.display(),
+                other.name
+            ))),
         }
     }
-    if let Some(other) = disk.list(Path::new(""))?.first() {
-        let (folder, other) = (folder.display(), &other.name);
-        return Err(Error::refused(format!(
-            "{folder} is no export: it has {other}; name a folder that is new or empty"
-        )));
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        if lines.next() != Some(MARKER_LINE) {
+            return None;
+        }
+        let mut marker = Self::default();
+        for line in lines {
+            let mut words = line.split(' ');
+            let key = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            let ids = words.map(|id| id.parse().ok()).collect::<Option<_>>()?;
+            marker.0.insert(key, ids);
+        }
+        Some(marker)
     }
-    write_whole(disk, Path::new(MARKER), MARKER_TEXT)
+
+    fn write(&self, disk: &RealDisk) -> Result<()> {
+        let mut text = format!("{MARKER_LINE}\n");
+        for ((repo, name), ids) in &self.0 {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            text.extend([repo.as_str(), " ", name.as_str(), " ", &ids.join(" "), "\n"]);
+        }
+        write_whole(disk, Path::new(MARKER), text.as_bytes())
+    }
+
+    /// The same, with what the refs of one repo show now and nothing of before.
+    fn replaced(&self, repo: &RepoName, refs: &[(RefName, Current)]) -> Self {
+        let mut marker = self.clone();
+        marker.0.retain(|(of, _), _| of != repo);
+        for (name, current) in refs {
+            let ids = BTreeSet::from([current.snapshot.id]);
+            marker.0.insert((repo.clone(), name.clone()), ids);
+        }
+        marker
+    }
+
+    /// What either leads to.
+    fn joined(&self, other: &Self) -> Self {
+        let mut marker = self.clone();
+        for (key, ids) in &other.0 {
+            marker.0.entry(key.clone()).or_default().extend(ids);
+        }
+        marker
+    }
+
+    fn refs<'m>(&'m self, repo: &'m RepoName) -> impl Iterator<Item = &'m RefName> {
+        let keys = self.0.keys().filter(move |(of, _)| of == repo);
+        keys.map(|(_, name)| name)
+    }
+
+    fn snapshots(&self, repo: &RepoName) -> BTreeSet<SnapshotId> {
+        let of_repo = self.0.iter().filter(|((of, _), _)| of == repo);
+        of_repo.flat_map(|(_, ids)| ids.iter().copied()).collect()
+    }
 }
 
 struct Export<'e> {
@@ -146,6 +219,24 @@ impl Export<'_> {
             let is_named = named.is_empty() || named.contains(&row.name);
             Some((row.name, row.current.filter(|_| is_named)?))
         });
+        Ok(wanted.collect())
+    }
+
+    /// The refs that are exported, and those that were before and are still there.
+    fn with_those_before(
+        &self,
+        refs: Vec<(RefName, Current)>,
+        before: &Marker,
+    ) -> Result<Vec<(RefName, Current)>> {
+        let all = self.refs(&[])?;
+        let named = |name: &RefName| refs.iter().any(|(known, _)| known == name);
+        let again = before
+            .refs(&self.repo.name)
+            .cloned()
+            .collect::<BTreeSet<_>>();
+        let wanted = all
+            .into_iter()
+            .filter(|(name, _)| named(name) || again.contains(name));
         Ok(wanted.collect())
     }
 
@@ -194,23 +285,12 @@ impl Export<'_> {
     /// Writes the packs that lead to what a ref shows: that of everything, and the deltas that lie ready.
     fn packs(
         &self,
-        name: &RefName,
         current: Current,
-        wanted: &mut BTreeSet<SnapshotId>,
         answer: &mut ExportAnswer,
         progress: &dyn Progress,
     ) -> Result<()> {
         let to = current.snapshot;
         let view = self.store.view(&self.repo.name, &[])?;
-        // What the release before shows is still being pulled by those who read the heads before.
-        let releases = self.store.reader()?.releases(self.repo, name)?;
-        wanted.extend(
-            releases
-                .iter()
-                .rev()
-                .take(2)
-                .map(|release| release.snapshot.id),
-        );
         self.pack(to, "full", answer, &mut |out| {
             make(&view, None, to, &MakeOptions::default(), out, progress).map(drop)
         })?;

@@ -4,6 +4,7 @@ use bindery::base::name::{NameError, RefName, RepoName};
 use bindery::base::{Error, Result};
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::origin::HttpOrigin;
+use bindery::remote::http::url::ServerUrl;
 
 use crate::session::Session;
 use crate::url::parse_url;
@@ -56,20 +57,37 @@ pub fn ref_of(agent: &Agent, text: &str, named: Option<&RepoName>) -> Result<(Re
     Ok((repo, name.parse().map_err(wrong)?))
 }
 
-/// The repo at a URL, as an origin: that of a repo, or that of a server with one repo, or with the one that is named.
+/// The repo at some URLs, as origins: each that of a repo, or of a server with one repo, or with the one that is named. The
+/// token goes to the server of the first one alone.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] if it is no URL, or the server has several repos and none was named; what the server answers.
-pub fn origin_at(session: &Session, url: &str, repo: Option<&RepoName>) -> Result<HttpOrigin> {
-    let url = parse_url(url)?;
-    if url.as_str().contains("/r/") {
-        return Ok(HttpOrigin::new(session.agent(url)?));
-    }
-    let repo = match repo {
-        Some(repo) => repo.clone(),
-        None => repo_of(&session.agent(url.clone())?, None)?,
+/// [`Error::Usage`] if one is no URL, or a server has several repos and none was named; what the servers answer.
+pub fn origins_at(
+    session: &Session,
+    urls: &[String],
+    repo: Option<&RepoName>,
+) -> Result<Vec<HttpOrigin>> {
+    let urls = urls.iter().map(|url| parse_url(url));
+    let urls: Vec<ServerUrl> = urls.collect::<Result<_>>()?;
+    let first = urls.first().map(ServerUrl::authority);
+    let agent = |url: &ServerUrl| {
+        if Some(url.authority()) == first {
+            session.agent(url.clone())
+        } else {
+            Ok(Agent::new(url.clone(), None))
+        }
     };
-    let url = parse_url(&url.join(&format!("r/{repo}")))?;
-    Ok(HttpOrigin::new(session.agent(url)?))
+    let origins = urls.iter().map(|url| {
+        if url.as_str().contains("/r/") {
+            return Ok(HttpOrigin::new(agent(url)?));
+        }
+        let repo = match repo {
+            Some(repo) => repo.clone(),
+            None => repo_of(&agent(url)?, None)?,
+        };
+        let url = parse_url(&url.join(&format!("r/{repo}")))?;
+        Ok(HttpOrigin::new(agent(&url)?))
+    });
+    origins.collect()
 }

@@ -22,6 +22,7 @@ use ureq::http::{Request, Response, StatusCode};
 use ureq::{AsSendBody, Body};
 use zeroize::Zeroizing;
 
+use super::pace::Paced;
 use super::url::ServerUrl;
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
@@ -143,7 +144,7 @@ impl Agent {
             _ => return Err(self.refusal(answer)),
         };
         let etag = header(&answer, ETAG).map(str::to_owned);
-        let body = answer.into_body().into_reader();
+        let body = Paced::new(answer.into_body().into_reader());
         let body: Box<dyn Read> = Box::new(body);
         Ok(Some(Opened { start, etag, body }))
     }
@@ -253,7 +254,7 @@ impl Agent {
 
     fn read(&self, answer: Response<Body>, bytes_max: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let mut reader = answer.into_body().into_reader().take(bytes_max + 1);
+        let mut reader = Paced::new(answer.into_body().into_reader()).take(bytes_max + 1);
         let read = reader.read_to_end(&mut bytes);
         read.map_err(|error| self.broke_off(&error))?;
         if bytes.len() as u64 > bytes_max {

@@ -4,4 +4,5 @@ pub mod agent;
 pub mod api;
 pub mod builds;
 pub mod origin;
+pub mod pace;
 pub mod url;

@@ -30,6 +30,16 @@ impl ServerUrl {
         &self.0
     }
 
+    /// Scheme, host and port: what a token is for.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let host = self.0.find("://").map_or(0, |at| at + 3);
+        let end = self.0[host..]
+            .find('/')
+            .map_or(self.0.len(), |at| host + at);
+        &self.0[..end]
+    }
+
     /// A place below it.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
@@ -66,6 +76,17 @@ impl FromStr for ServerUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_for_scheme_host_and_port() -> Result<(), UrlError> {
+        for (url, authority) in [
+            ("https://host/r/os", "https://host"),
+            ("http://host:80", "http://host:80"),
+        ] {
+            assert_eq!(url.parse::<ServerUrl>()?.authority(), authority);
+        }
+        Ok(())
+    }
 
     #[test]
     fn only_urls_of_servers_are_taken() {

@@ -95,6 +95,68 @@ fn an_export_is_pulled_from_any_web_server_and_brought_up_to_date() -> Outcome {
 }
 
 #[test]
+fn what_was_exported_once_can_be_pulled_by_who_read_the_heads_of_before() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", crate::server::TREE)?;
+    release_again(&scratch, "1")?;
+    scratch.write("other", &[("f", File("f"))])?;
+    scratch.publish("testing", "other")?;
+    scratch.ok("export --static www stable")?;
+    let packs = |scratch: &Scratch| -> Result<Vec<_>, Box<dyn Error>> {
+        Ok(files_beneath(&scratch.path("www/r/main/packs"))?)
+    };
+    let of_first = packs(&scratch)?;
+    // Two releases later, and with another ref named: what the heads before lead to is still there.
+    release_again(&scratch, "2")?;
+    release_again(&scratch, "3")?;
+    scratch.ok("export --static www testing")?;
+    let now = packs(&scratch)?;
+    assert!(of_first.iter().all(|pack| now.contains(pack)), "{now:?}");
+    let plain = PlainServer::start(&scratch, "www")?;
+    scratch.ok("--store copy init --no-repo")?;
+    let line = format!(
+        "--store copy pull {}/r/main --pin www/r/main/pin",
+        plain.url
+    );
+    assert_eq!(scratch.ok(&line)?.stdout, "stable@3\ntesting@1\n");
+    // And after one more it is not.
+    scratch.ok("export --static www")?;
+    assert!(!packs(&scratch)?.contains(&of_first[0]));
+    Ok(())
+}
+
+#[test]
+fn a_token_goes_to_the_server_that_it_is_for_alone() -> Outcome {
+    let scratch = Scratch::new()?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let other = listener.local_addr()?;
+    let heard = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().map_err(|error| error.to_string())?;
+        let mut lines = BufReader::new(stream).lines();
+        let mut head = String::new();
+        while let Some(Ok(line)) = lines.next() {
+            if line.is_empty() {
+                break;
+            }
+            head.extend([line.as_str(), "\n"]);
+        }
+        Ok::<_, String>(head)
+    });
+    let token = scratch.ok("token create --ref *")?.text().to_owned();
+    let line =
+        format!("pull http://127.0.0.1:1/r/main --mirror http://{other}/r/main --trust-first");
+    let mut command = scratch.command(line.split(' '));
+    command.env("BINDERY_TOKEN", &token);
+    crate::support::Answer::of(&mut command)?.expect_code(8)?;
+    let head = heard.join().map_err(|_| "it panicked")??;
+    assert!(
+        head.contains("GET /r/main/trust/keyset/1") && !head.contains("bnd1_"),
+        "{head}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_folder_that_is_somebodys_own_is_not_exported_into() -> Outcome {
     let scratch = Scratch::new()?;
     scratch.write("tree", crate::server::TREE)?;

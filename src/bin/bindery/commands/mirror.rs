@@ -22,7 +22,7 @@ use super::pull::tell;
 use crate::duration::parse_duration;
 use crate::examples::examples;
 use crate::first_contact::FirstContact;
-use crate::server::origin_at;
+use crate::server::origins_at;
 use crate::session::Session;
 
 /// The shortest time between two rounds: an origin is not to be flooded.
@@ -60,12 +60,9 @@ pub struct Arguments {
 ///
 /// What the library answers; with an interval only what makes no sense from the start.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let mut urls = vec![&arguments.url];
-    urls.extend(&arguments.mirrors);
-    let origins: Vec<HttpOrigin> = urls
-        .into_iter()
-        .map(|url| origin_at(session, url, arguments.repo.as_ref()))
-        .collect::<Result<_>>()?;
+    let mut urls = vec![arguments.url.clone()];
+    urls.extend(arguments.mirrors.iter().cloned());
+    let origins = origins_at(session, &urls, arguments.repo.as_ref())?;
     let options = MirrorOptions {
         root: arguments.first.root()?,
         refs: arguments.refs.clone(),

@@ -24,7 +24,7 @@ use crate::examples::examples;
 use crate::first_contact::FirstContact;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
-use crate::server::origin_at;
+use crate::server::origins_at;
 use crate::session::Session;
 
 /// What `pull` takes.
@@ -135,10 +135,7 @@ fn pull_over_http(session: &Session, arguments: &Arguments, options: &PullOption
         let others = pin.urls.iter().filter(|url| ServerUrl::is_meant_by(url));
         urls.extend(others.cloned());
     }
-    let mut origins = Vec::new();
-    for url in &urls {
-        origins.push(origin_at(session, url, arguments.repo.as_ref())?);
-    }
+    let origins = origins_at(session, &urls, arguments.repo.as_ref())?;
     let origins: Vec<&dyn Origin> = origins.iter().map(|origin| origin as &dyn Origin).collect();
     let store = session.write_here()?;
     let progress = session.progress("pulling");
