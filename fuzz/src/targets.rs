@@ -22,6 +22,8 @@ pub const ALL: &[Target] = &[
     target("ref-name", base::ref_name),
     target("repo-name", base::repo_name),
     target("time", base::time),
+    target("archive", object::archive),
+    target("archive-form", object::archive_form),
     target("frame", object::frame),
     target("patch", object::patch),
     target("patch-frame", object::patch_frame),

@@ -64,6 +64,18 @@ pub const PATCH_BYTES_MAX: u64 = 256 * MIB;
 pub const PATCH_WINDOW_LOG_MAX: u32 = 27;
 /// Targets of one patch: bounds its table.
 pub const PATCH_TARGETS_MAX: usize = 65_536;
+/// Streams in streams of an archive that is unfolded: a package in which modules are compressed.
+pub const ARCHIVE_LEVELS_MAX: usize = 2;
+/// Archives in archives that lie in one stream: a tar in an ar.
+pub const ARCHIVE_NESTING_MAX: usize = 2;
+/// Compressed streams of one archive that are expanded: bounds its recipe.
+pub const ARCHIVE_STREAMS_MAX: usize = 65_536;
+/// Bytes of the smallest archive that is looked at: a smaller one gains nothing.
+pub const ARCHIVE_BYTES_MIN: usize = 64;
+/// Code of the largest LZMA2 dictionary of a stream that is made again, 8 MiB: bounds what its compressor takes.
+pub const ARCHIVE_DICTIONARY_CODE_MAX: u8 = 22;
+/// Bytes that compressing a stream of an archive takes beside it: liblzma with the largest dictionary takes 95 MiB.
+pub const ARCHIVE_CODER_BYTES_MAX: u64 = 100 * MIB;
 /// Bytes of the text of one script: a million changed paths of common length.
 pub const SCRIPT_BYTES_MAX: u64 = 128 * MIB;
 /// Objects in one pack: bounds its index.

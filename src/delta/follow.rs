@@ -20,13 +20,14 @@ use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
 use crate::base::Result;
 use crate::base::error::check_limit;
 use crate::base::id::{BlobId, Hash};
-use crate::base::limits::{BLOB_BYTES_MAX, PATCH_BYTES_MAX};
+use crate::base::limits::{ARCHIVE_CODER_BYTES_MAX, BLOB_BYTES_MAX, PATCH_BYTES_MAX};
 use crate::base::progress::Progress;
+use crate::object::archive::{refold, unpack};
 use crate::object::edges::blob_form;
 use crate::object::frame_builder::{FrameBuilder, SealedFrame};
 use crate::object::kind::ObjectKind;
 use crate::object::patch;
-use crate::object::script::{Content, Script};
+use crate::object::script::{Content, Put, Script, Step};
 use crate::object::script_frame::Group;
 use crate::object::tree::TreeRef;
 use crate::store::intake::Intake;
@@ -37,7 +38,18 @@ use crate::store::view::View;
 struct Order {
     step: usize,
     base: Option<Told>,
+    /// What the patch makes.
     bytes: u64,
+    archive: Option<Archive>,
+}
+
+/// What the base and the outcome of a patch are, if the content is told by what is in it.
+#[derive(Clone, Copy, Debug)]
+struct Archive {
+    /// Bytes of the base, unpacked.
+    base: u64,
+    /// Bytes of the file.
+    size: u64,
 }
 
 /// A group with what it makes.
@@ -106,32 +118,66 @@ fn tasks<'p>(
         let (group, base, bytes) = match put.content {
             Content::Made { group, size } => (group, None, Some(size)),
             Content::Patched { group, growth } => {
-                let path = put.at.as_ref().unwrap_or(&step.path);
-                let base = old_entry(view, a, path)?;
-                if base.tree_ref().is_some() {
-                    return Err(malformed(format!("/{path} is a directory, and no base")));
-                }
-                let bytes = base.size().checked_add_signed(growth);
-                (group, Some((base.id(), base.size())), bytes)
+                let base = base_of(view, a, step, put)?;
+                (group, Some(base), base.1.checked_add_signed(growth))
+            }
+            Content::Archive { group, form, .. } => {
+                (group, Some(base_of(view, a, step, put)?), Some(form))
             }
             _ => continue,
         };
+        let archive = Archive::of(put.content);
         let bytes = bytes.unwrap_or(u64::MAX);
-        check_limit(
-            "bytes of a content of a delta",
-            bytes,
-            BLOB_BYTES_MAX.min(PATCH_BYTES_MAX),
-        )?;
+        for bytes in [
+            Some(bytes),
+            archive.map(|is| is.base),
+            archive.map(|is| is.size),
+        ] {
+            check_limit(
+                "bytes of a content of a delta",
+                bytes.unwrap_or(0),
+                BLOB_BYTES_MAX.min(PATCH_BYTES_MAX),
+            )?;
+        }
         let task = tasks.get_mut(group as usize);
         let task = task.ok_or_else(|| malformed(format!("it has no group {group}")))?;
         task.orders.push(Order {
             step: number,
             base,
             bytes,
+            archive,
         });
     }
     tasks.iter().try_for_each(Task::check)?;
     Ok(tasks)
+}
+
+/// The content of the first tree that a content is made from.
+fn base_of(view: &View<'_>, a: TreeRef, step: &Step, put: &Put) -> Result<Told> {
+    let path = put.at.as_ref().unwrap_or(&step.path);
+    let base = old_entry(view, a, path)?;
+    if base.tree_ref().is_some() {
+        return Err(malformed(format!("/{path} is a directory, and no base")));
+    }
+    Ok((base.id(), base.size()))
+}
+
+impl Archive {
+    fn of(content: Content) -> Option<Self> {
+        match content {
+            Content::Archive { base, size, .. } => Some(Self { base, size }),
+            _ => None,
+        }
+    }
+
+    /// The base of the patch, of the base as the first tree has it.
+    fn unpack(self, packed: &[u8]) -> Result<Vec<u8>> {
+        let unpacked = usize::try_from(self.base).ok();
+        let unpacked = unpacked.and_then(|bytes| unpack(packed, bytes));
+        unpacked
+            .filter(|unpacked| unpacked.len() as u64 == self.base)
+            .ok_or_else(|| malformed(format!("a base does not unpack to {} bytes", self.base)))
+    }
 }
 
 impl Task<'_> {
@@ -155,7 +201,12 @@ impl Task<'_> {
     fn memory_bytes(&self) -> u64 {
         let sizes = self.orders.iter();
         sizes
-            .map(|order| 2 * order.bytes + order.base.map_or(0, |(_, bytes)| bytes))
+            .map(|order| {
+                let archive = order.archive.map_or(0, |archive| {
+                    archive.base + 2 * archive.size + order.bytes + ARCHIVE_CODER_BYTES_MAX
+                });
+                2 * order.bytes + order.base.map_or(0, |(_, bytes)| bytes) + archive
+            })
             .sum()
     }
 
@@ -169,6 +220,9 @@ impl Task<'_> {
                     content.extend_from_slice(piece);
                     Ok(())
                 })?;
+            }
+            if let Some(archive) = order.archive {
+                content = archive.unpack(&content)?;
             }
             bases.push(content);
         }
@@ -202,8 +256,9 @@ enum Open {
 impl Open {
     fn of(order: Option<&Order>) -> Self {
         let bytes = order.map_or(0, |order| order.bytes);
+        let is_archive = order.is_some_and(|order| order.archive.is_some());
         match blob_form(bytes) {
-            ObjectKind::Recipe => Self::Large(Box::new(Cutting::new(bytes))),
+            ObjectKind::Recipe if !is_archive => Self::Large(Box::new(Cutting::new(bytes))),
             _ => Self::Small(Vec::with_capacity(usize::try_from(bytes).unwrap_or(0))),
         }
     }
@@ -236,19 +291,35 @@ impl Making<'_, '_> {
             let order = self.orders[self.number];
             self.number += 1;
             let next = Open::of(self.orders.get(self.number));
-            let id = match std::mem::replace(&mut self.open, next) {
-                Open::Small(content) => self.small(&content)?,
-                Open::Large(cutting) => {
-                    let large = cutting.finish()?;
-                    self.product.bytes += stored_bytes(&large.chunks);
-                    let id = large.id;
-                    self.product.large.push(large);
-                    id
-                }
+            let open = std::mem::replace(&mut self.open, next);
+            let told = match (open, order.archive) {
+                (Open::Small(form), Some(archive)) => (self.archive(&form, archive)?, archive.size),
+                (Open::Small(content), None) => (self.small(&content)?, order.bytes),
+                (Open::Large(cutting), _) => (self.large(*cutting)?, order.bytes),
             };
-            self.product.told.push((order.step, (id, order.bytes)));
+            self.product.told.push((order.step, told));
         }
         Ok(())
+    }
+
+    /// Ends an archive, whose form is there.
+    fn archive(&mut self, form: &[u8], archive: Archive) -> Result<Hash> {
+        let bytes = usize::try_from(archive.size).unwrap_or(usize::MAX);
+        let file = refold(form, bytes)?;
+        if blob_form(archive.size) != ObjectKind::Recipe {
+            return self.small(&file);
+        }
+        let mut cutting = Cutting::new(archive.size);
+        cutting.push(&file)?;
+        self.large(cutting)
+    }
+
+    fn large(&mut self, cutting: Cutting) -> Result<Hash> {
+        let large = cutting.finish()?;
+        self.product.bytes += stored_bytes(&large.chunks);
+        let id = large.id;
+        self.product.large.push(large);
+        Ok(id)
     }
 
     fn small(&mut self, content: &[u8]) -> Result<Hash> {

@@ -12,6 +12,8 @@
 //!
 //! The patch itself (`object::patch`), in which order groups are made (`delta::make`).
 
+use std::collections::HashSet;
+
 use super::memo::{Memo, key};
 use super::plan::{Base, Plan, Wanted};
 use super::sketch::Sketch;
@@ -66,11 +68,11 @@ pub(super) fn is_patchable(wanted: &Wanted) -> bool {
 }
 
 /// Groups the contents of a plan that [`is_patchable`]: the largest group first. Small files and others are kept apart, and
-/// neighbours together.
-pub(super) fn groups(plan: &Plan) -> Vec<Group> {
+/// neighbours together. Those that are `told` already are in none.
+pub(super) fn groups(plan: &Plan, told: &HashSet<usize>) -> Vec<Group> {
     let (mut full, mut small, mut other) = (Vec::new(), Group::default(), Group::default());
     for (number, wanted) in plan.wanted.iter().enumerate() {
-        if !is_patchable(wanted) {
+        if !is_patchable(wanted) || told.contains(&number) {
             continue;
         }
         let open = match wanted.bytes {
@@ -163,7 +165,7 @@ impl Group {
     }
 }
 
-fn read(view: &View<'_>, id: Hash, bytes: u64) -> Result<Vec<u8>> {
+pub(super) fn read(view: &View<'_>, id: Hash, bytes: u64) -> Result<Vec<u8>> {
     let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
     view.read_blob(BlobId::new(id), bytes, &mut |piece| {
         content.extend_from_slice(piece);
@@ -172,7 +174,7 @@ fn read(view: &View<'_>, id: Hash, bytes: u64) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-fn is_worth(with_base: u64, without: u64) -> bool {
+pub(super) fn is_worth(with_base: u64, without: u64) -> bool {
     with_base * 100 < without * WORTH_PERCENT
 }
 
@@ -201,7 +203,7 @@ fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {
 }
 
 /// The smallest patch of a group.
-fn best(pairs: &[Pair<'_>], bytes: u64, effort: Effort) -> Result<Vec<u8>> {
+pub(super) fn best(pairs: &[Pair<'_>], bytes: u64, effort: Effort) -> Result<Vec<u8>> {
     let difference = encode(Method::Difference, pairs, effort)?;
     let is_small = bytes / (pairs.len() as u64).max(1) <= SMALL_BYTES;
     // What is known about code says more than what stands in its neighbours.

@@ -9,8 +9,10 @@
 //!
 //! Making the second snapshot out of it (`delta::unpack`).
 
+use std::collections::HashSet;
 use std::io::Write;
 
+use super::archives;
 use super::bases::find_by_content;
 use super::frames::write_frames;
 use super::group::{Group, Made, groups};
@@ -38,6 +40,17 @@ pub struct MakeOptions {
     pub effort: Effort,
     /// Bytes that may be used at a time; one job that needs more runs alone.
     pub memory_bytes_max: u64,
+    /// What becomes of files that are compressed.
+    pub archives: Archives,
+}
+
+/// What becomes of files that are compressed, or hold what is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Archives {
+    /// They are patched by what is in them, where that reproduces them bit for bit and is smaller.
+    Unfolded,
+    /// They are patched as they are.
+    Whole,
 }
 
 impl Default for MakeOptions {
@@ -45,6 +58,7 @@ impl Default for MakeOptions {
         Self {
             effort: Effort::Quick,
             memory_bytes_max: DELTA_MEMORY_BYTES_MAX,
+            archives: Archives::Unfolded,
         }
     }
 }
@@ -158,6 +172,27 @@ impl Making<'_, '_> {
             .try_for_each(|list| write(self.view, list, budget_bytes, packing, self.progress))
     }
 
+    /// Packs the contents that are told by what is in them; gives their numbers in the plan.
+    fn archives(
+        &self,
+        plan: &Plan,
+        script: &mut Scripting<'_>,
+        packing: &mut Packing<'_>,
+    ) -> Result<HashSet<usize>> {
+        let mut told = HashSet::new();
+        if self.options.archives == Archives::Whole {
+            return Ok(told);
+        }
+        let means = (self.options.effort, self.options.memory_bytes_max);
+        archives::tell(self.view, plan, means, &mut |archived| {
+            packing.append(&seal_group(&archived.patch, 1, archived.form_bytes)?)?;
+            script.note_archive(&archived);
+            told.insert(archived.wanted);
+            Ok(())
+        })?;
+        Ok(told)
+    }
+
     /// Packs how the tree `b` follows from the tree `a`.
     fn script(&self, a: TreeRef, b: TreeRef, packing: &mut Packing<'_>) -> Result<Counts> {
         let mut plan = Plan::of(self.view, a, b)?;
@@ -167,7 +202,8 @@ impl Making<'_, '_> {
         let whole = stored(self.view, &plan.old, &whole)?;
         // A delta has the same bytes wherever it is made.
         self.whole(&whole, write_whole, packing)?;
-        let groups = groups(&plan);
+        let told = self.archives(&plan, &mut script, packing)?;
+        let groups = groups(&plan, &told);
         self.progress
             .expect(groups.iter().map(|group| group.bytes).sum());
         let memo = Memo::new(self.view.store());
@@ -205,5 +241,7 @@ impl Making<'_, '_> {
 
 #[cfg(test)]
 mod many;
+#[cfg(test)]
+mod packed;
 #[cfg(test)]
 mod tests;

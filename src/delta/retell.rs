@@ -134,7 +134,7 @@ impl<'t> Telling<'t> {
                 malformed(format!("/{path} refers to /{at}, which was not put before"))
             })?,
             Content::Whole { size, id } => (id, size),
-            Content::Patched { .. } | Content::Made { .. } => *self
+            Content::Patched { .. } | Content::Archive { .. } | Content::Made { .. } => *self
                 .told
                 .get(&number)
                 .ok_or_else(|| malformed(format!("/{path} is in a group that is not there")))?,

@@ -4,6 +4,7 @@
 //!
 //! What the script says (`object::script`), what is planned (`delta::plan`).
 
+use super::archives::Archived;
 use super::group::{Made, is_patchable};
 use super::plan::Plan;
 use crate::base::id::Hash;
@@ -66,6 +67,26 @@ impl<'p> Scripting<'p> {
             put.at = is_elsewhere.then(|| base.path.clone());
             self.patched += 1;
         }
+    }
+
+    /// Notes the next group, which makes one content by what is in it.
+    pub(super) fn note_archive(&mut self, archived: &Archived) {
+        let (plan, group) = (self.plan, self.groups);
+        self.groups += 1;
+        let wanted = &plan.wanted[archived.wanted];
+        let base = wanted.bases.get(archived.base);
+        let (Some(base), Some(put)) = (base, self.put(wanted.step)) else {
+            return;
+        };
+        put.content = Content::Archive {
+            group,
+            base: archived.base_bytes,
+            form: archived.form_bytes,
+            size: wanted.bytes,
+        };
+        let is_elsewhere = base.path != plan.steps[wanted.step].path;
+        put.at = is_elsewhere.then(|| base.path.clone());
+        self.patched += 1;
     }
 
     fn put(&mut self, step: usize) -> Option<&mut Put> {

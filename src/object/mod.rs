@@ -3,6 +3,7 @@
 //! `docs/FORMAT.md` is the authority for every byte. Decoders take foreign bytes: they are strict, bounded by
 //! `base::limits`, and accept exactly what the encoders make.
 
+pub mod archive;
 pub mod canonical;
 pub mod census;
 pub mod chunk;

@@ -13,6 +13,8 @@
 //! | `=` | what the first tree has at the path referred to; of a directory, all of it |
 //! | `+` | what an earlier line put at the path referred to, which is one of the second tree |
 //! | `p <group> <growth>` | made by a patch of the group, from what the first tree has at the path referred to |
+//! | `a <group> <base> <form> <size>` | an archive, refolded of what a patch of the group makes from the one, unpacked, that the first tree has |
+//! |   | at the path referred to: bytes of that base, of the form, and of the file |
 //! | `n <group> <size>` | made by a patch of the group, from nothing |
 //! | `w <size> <id>` | an object that comes whole |
 //! | `e` | an empty directory |
@@ -80,6 +82,17 @@ pub enum Content {
         group: u32,
         /// Bytes that it has more than its base.
         growth: i64,
+    },
+    /// An archive, of which a patch makes the unfolded form from an unpacked content of the first tree.
+    Archive {
+        /// The group, counted from 0.
+        group: u32,
+        /// Bytes of the base, unpacked.
+        base: u64,
+        /// Bytes of the unfolded form.
+        form: u64,
+        /// Bytes of the file.
+        size: u64,
     },
     /// A patch of nothing.
     Made {
@@ -166,6 +179,12 @@ fn write_step(text: &mut String, step: &Step) -> std::fmt::Result {
         Content::Old => write!(text, "=")?,
         Content::Again => write!(text, "+")?,
         Content::Patched { group, growth } => write!(text, "p {group} {growth}")?,
+        Content::Archive {
+            group,
+            base,
+            form,
+            size,
+        } => write!(text, "a {group} {base} {form} {size}")?,
         Content::Made { group, size } => write!(text, "n {group} {size}")?,
         Content::Whole { size, id } => write!(text, "w {size} {id}")?,
         Content::Empty => write!(text, "e")?,
@@ -207,6 +226,12 @@ fn parse_step(lines: &mut Lines<'_>) -> Result<Step, TextError> {
             group: line.value("a group")?,
             growth: line.value("a growth")?,
         },
+        b"a" => Content::Archive {
+            group: line.value("a group")?,
+            base: line.number()?,
+            form: line.number()?,
+            size: line.number()?,
+        },
         b"n" => Content::Made {
             group: line.value("a group")?,
             size: line.number()?,
@@ -216,7 +241,7 @@ fn parse_step(lines: &mut Lines<'_>) -> Result<Step, TextError> {
             id: line.value("an id")?,
         },
         b"e" => Content::Empty,
-        _ => return Err(line.expected("=, +, p, n, w or e")),
+        _ => return Err(line.expected("=, +, p, a, n, w or e")),
     };
     let path = path(&mut line)?;
     let put = Some(Put { kind, at, content });
@@ -246,6 +271,8 @@ mod tests {
              x p 0 3 b/c\n\
              - b/d\n\
              l n 1 7 b.x\n\
+             < b\n\
+             f a 2 900 1000 300 b.zip\n\
              f w 9000000 {id} big\n\
              < b/c\n\
              f + copy\n\
@@ -258,7 +285,7 @@ mod tests {
         let good = good();
         let script = Script::decode(good.as_bytes())?;
         assert_eq!(script.encode(), good);
-        assert_eq!(script.steps.len(), 8);
+        assert_eq!(script.steps.len(), 9);
         assert_eq!(Script::decode(b"bindery script 1\n")?, Script::default());
         for (bad, reason) in [
             (good.replace("script 1", "script 2"), "another version"),
@@ -267,6 +294,8 @@ mod tests {
             (good.replace("p 0 3", "p 4294967296 3"), "a large group"),
             (good.replace("b/a file", "b//a file"), "two slashes"),
             (good.replace("b/a file", "b/a file/"), "a slash at the end"),
+            (good.replace("a 2 900", "a 2"), "a number less"),
+            (good.replace("a 2 900", "a 2 -900"), "a number with a sign"),
             (good.replace("- b/d", "- b/../d"), "a way up"),
             (good.replace("- b/d", "- "), "no path"),
             (good.replace("- b/d", "- a"), "out of order"),

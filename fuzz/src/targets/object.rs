@@ -1,6 +1,7 @@
 //! Things: trees, snapshots, recipes and frames.
 
 use bindery::base::id::Hash;
+use bindery::object::archive::{refold, unfold, unpack};
 use bindery::object::frame::{FRAME_HEADER_BYTES, Frame, FrameHeader};
 use bindery::object::patch;
 use bindery::object::patch_frame::{PatchFrame, PatchTarget};
@@ -82,6 +83,46 @@ pub fn frame(data: &[u8]) -> Verdict {
     );
     let bytes: usize = frame.objects().map(|(_, bytes)| bytes.len()).sum();
     assert!(bytes <= frame.raw_bytes(), "objects lie inside their frame");
+    Verdict::Accepted
+}
+
+/// Bytes that an archive may have unpacked.
+const UNPACKED_BYTES_MAX: usize = 1 << 20;
+
+/// A file that may be an archive: unfolded, and made again.
+///
+/// # Panics
+///
+/// If something else is made, or it is unpacked otherwise when there is just enough room: that is a finding.
+#[must_use]
+pub fn archive(data: &[u8]) -> Verdict {
+    if let Some(unpacked) = unpack(data, UNPACKED_BYTES_MAX) {
+        let exact = unpack(data, unpacked.len());
+        assert!(exact == Some(unpacked), "the same in just as many bytes");
+    }
+    let Some(form) = unfold(data, UNPACKED_BYTES_MAX) else {
+        return Verdict::Refused;
+    };
+    let made = refold(&form, data.len());
+    assert!(made.is_ok_and(|made| made == data), "it is made again");
+    Verdict::Accepted
+}
+
+/// The form of an archive, behind the length of the file (16 bits, little-endian).
+///
+/// # Panics
+///
+/// If a file of another length is made: that is a finding.
+#[must_use]
+pub fn archive_form(data: &[u8]) -> Verdict {
+    let Some((bytes, form)) = data.split_first_chunk() else {
+        return Verdict::Refused;
+    };
+    let bytes = usize::from(u16::from_le_bytes(*bytes));
+    let Ok(made) = refold(form, bytes) else {
+        return Verdict::Refused;
+    };
+    assert!(made.len() == bytes, "as many bytes as were asked for");
     Verdict::Accepted
 }
 

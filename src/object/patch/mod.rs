@@ -30,7 +30,7 @@ mod predict;
 mod prefix;
 mod segment;
 mod stream;
-mod varint;
+pub(in crate::object) mod varint;
 mod word;
 mod x86;
 

@@ -17,7 +17,7 @@ const VARINT_BYTES_MAX: usize = 10;
 const MORE: u8 = 0x80;
 
 /// Appends `number`.
-pub(super) fn push(bytes: &mut Vec<u8>, mut number: u64) {
+pub(in crate::object) fn push(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= u64::from(MORE) {
         bytes.push(number.to_le_bytes()[0] | MORE);
         number >>= 7;
@@ -31,7 +31,7 @@ pub(super) fn push(bytes: &mut Vec<u8>, mut number: u64) {
 ///
 /// [`Error::Malformed`] if it is longer than it need be, or than 64 bits; and the errors of `next`.
 #[inline]
-pub(super) fn take(mut next: impl FnMut() -> Result<u8>) -> Result<u64> {
+pub(in crate::object) fn take(mut next: impl FnMut() -> Result<u8>) -> Result<u64> {
     let mut number = 0_u64;
     for at in 0..VARINT_BYTES_MAX {
         let byte = next()?;

@@ -56,6 +56,9 @@ impl From<&Step> for Line {
             Content::Patched { group, growth } => {
                 (line.what, line.group, line.growth) = ("patch", Some(group), Some(growth));
             }
+            Content::Archive { group, size, .. } => {
+                (line.what, line.group, line.bytes) = ("archive", Some(group), Some(size));
+            }
             Content::Made { group, size } => {
                 (line.what, line.group, line.bytes) = ("new", Some(group), Some(size));
             }
