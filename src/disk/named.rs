@@ -16,8 +16,10 @@ use rustix::fs::{AtFlags, CWD, statat};
 
 use super::findings::Dropped;
 use super::folder::{SourceContent, SourceEntry};
+use super::real::RealDisk;
 use super::source::VANISHED;
 use super::stat::{FileKind, Stat};
+use super::whole::read_small;
 use crate::base::name::EntryName;
 use crate::base::{Error, Result};
 
@@ -35,6 +37,19 @@ pub enum Named {
         /// What is lost when it is staged.
         dropped: Dropped,
     },
+}
+
+/// Reads a file that a user named, of at most `bytes_max` bytes.
+///
+/// # Errors
+///
+/// [`Error::Limit`] if it is larger; [`Error::Io`] if it cannot be read.
+pub fn read_named(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let real = std::fs::canonicalize(path).map_err(Error::io("read", path))?;
+    let (folder, name) = (real.parent(), real.file_name());
+    let folder = folder.unwrap_or_else(|| Path::new("/"));
+    let name = Path::new(name.unwrap_or_default());
+    read_small(&RealDisk::new(folder), name, bytes_max)
 }
 
 /// Finds what `path` leads to. A symbolic link is followed, to a directory and to a file alike: whoever wants a link

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use super::anonymous::Anonymous;
 use super::events::{Events, Happened};
 use super::idempotency::Done;
+use super::metrics::Metrics;
 use super::object_cache::ObjectCache;
 use super::pack_cache::PackCache;
 use super::paths::PathCache;
@@ -31,6 +32,8 @@ pub struct App {
     pub anonymous: Anonymous,
     /// How it is served.
     pub settings: ServeSettings,
+    /// Figures about it.
+    pub metrics: Metrics,
     /// Requests of each caller in this minute.
     pub rates: Rates,
     /// Bytes on their way into builds.
@@ -78,6 +81,7 @@ impl App {
             brought: Mutex::default(),
             store,
             anonymous: settings.anonymous,
+            metrics: Metrics::new(),
             rates: Rates::new(),
             arrivals: Arrivals::default(),
             open_builds: OpenBuilds::default(),

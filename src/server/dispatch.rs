@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, FORWARDED};
 use axum::http::{HeaderMap, Request, StatusCode};
 
 use super::access::{Caller, admit};
@@ -26,6 +26,7 @@ use super::quota::origin;
 use super::reading::{Document, document, healthy, ready};
 use super::route::Route;
 use super::router::{Asked, NoRoute, parse};
+use super::scrape::{Asker, metrics};
 use super::{event_streams, openapi};
 use crate::base::Error;
 use crate::base::error::check_limit;
@@ -44,11 +45,16 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Body>) -> Answer {
     let target = request.uri().path_and_query();
     let target = target.map_or("", axum::http::uri::PathAndQuery::as_str);
-    let outcome = match parse(request.method().as_str(), target) {
-        Ok(asked) => handle(&app, peer, asked, request).await,
-        Err(no_route) => Err(refuse(no_route, target)),
+    let (row, outcome) = match parse(request.method().as_str(), target) {
+        Ok(asked) => (Some(asked.row), handle(&app, peer, asked, request).await),
+        Err(no_route) => (None, Err(refuse(no_route, target))),
     };
-    outcome.unwrap_or_else(|failure| failure.answer())
+    let answer = outcome.unwrap_or_else(|failure| {
+        app.metrics.failed(&failure);
+        failure.answer()
+    });
+    app.metrics.answered(row, answer.status());
+    answer
 }
 
 fn refuse(no_route: NoRoute, target: &str) -> Failure {
@@ -96,6 +102,19 @@ async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Ca
     caller
 }
 
+impl Asker {
+    /// Where a request comes from. Whatever a proxy on this machine hands on comes from elsewhere, whether or not the
+    /// settings know of the proxy.
+    fn of(peer: IpAddr, headers: &HeaderMap) -> Self {
+        let is_handed_on = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED);
+        if peer.to_canonical().is_loopback() && !is_handed_on {
+            Self::Here
+        } else {
+            Self::Elsewhere
+        }
+    }
+}
+
 /// For whom the proxy asks: what it wrote is last, what stands before it anybody may have written.
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all(FORWARDED_FOR).into_iter().next_back()?;
@@ -110,9 +129,12 @@ async fn handle(
 ) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
     check_headers(&head.headers)?;
+    if matches!(asked.route, Route::Metrics) {
+        return metrics(app, Asker::of(peer, &head.headers), &head.headers).await;
+    }
     let caller = match asked.route {
         // Whoever watches the server must not be kept from it by others.
-        Route::Health | Route::Ready | Route::Metrics => Caller::Anybody,
+        Route::Health | Route::Ready => Caller::Anybody,
         _ => counted(app, peer, &head.headers).await?,
     };
     let context = Context {
@@ -180,7 +202,7 @@ async fn route(
         Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),
         Route::Ready => ready(app).await?,
-        Route::Metrics => return Err(Error::not_found("page", "here yet").into()),
+        Route::Metrics => metrics(app, Asker::Elsewhere, wish.headers()).await?,
     };
     Ok(answer)
 }

@@ -17,14 +17,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::app::App;
-use super::dispatch;
+use super::metrics::Counted;
+use super::{dispatch, tls};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
 use crate::store::Store;
@@ -43,15 +47,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] for clear text where others could read it; [`Error::Unreachable`] if it cannot listen there;
-/// [`Error::Io`] if the system gives no threads.
+/// As [`Server::bind`]; [`Error::Io`] if the system gives no threads.
 pub fn serve(
     store: Store,
     listen: SocketAddr,
     settings: ServeSettings,
     ready: &dyn Fn(SocketAddr),
 ) -> Result<()> {
-    check_secrecy(listen, &settings)?;
     raise_open_files()?;
     let failed = Error::io("start", "the threads of the server".as_ref());
     let runtime = Builder::new_multi_thread().enable_all().build();
@@ -70,12 +72,13 @@ pub fn serve(
 
 /// Whether what is said between the server and others can be kept from those in between.
 fn check_secrecy(listen: SocketAddr, settings: &ServeSettings) -> Result<()> {
-    if listen.ip().is_loopback() || settings.behind_proxy {
+    let is_kept = settings.tls_certificate.is_some() || settings.behind_proxy;
+    if listen.ip().is_loopback() || is_kept {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{listen} is not an address of this machine alone, and tokens would be sent as clear text: listen at 127.0.0.1 behind \
-         a proxy that speaks TLS, or say --behind-proxy if only such a proxy can reach {listen}"
+        "{listen} is not an address of this machine alone, and tokens would be sent as clear text: give it \
+         --tls-certificate and --tls-key, listen at 127.0.0.1 behind a proxy that speaks TLS, or say --behind-proxy if only such a proxy can reach {listen}"
     )))
 }
 
@@ -99,18 +102,22 @@ fn asked_to_end() -> Result<impl Future<Output = ()>> {
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Server {
-    /// Listens at an address.
+    /// Listens at an address, to clear text or TLS as the settings say.
     ///
     /// # Errors
     ///
+    /// [`Error::Usage`] for clear text where others could read it, and for certificates that are of no use;
     /// [`Error::Unreachable`] if that cannot be listened at.
     pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self> {
+        check_secrecy(address, &app.settings)?;
+        let tls = tls::read(&app.store.root(), &app.settings)?;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| unusable(address, &error))?;
-        Ok(Self { app, listener })
+        Ok(Self { app, listener, tls })
     }
 
     /// The address that it listens at.
@@ -146,20 +153,21 @@ impl Server {
             };
             // Small answers go at once. A connection that this fails on fails anyway.
             stream.set_nodelay(true).ok();
-            let app = Arc::clone(&self.app);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let app = Arc::clone(&app);
-                async move {
-                    let answer = dispatch::answer(app, peer.ip(), request.map(Body::new)).await;
-                    Ok::<_, Infallible>(answer)
-                }
-            });
-            let connection = builder(head_wait).serve_connection(TokioIo::new(stream), service);
-            let connection = graceful.watch(connection);
+            let (app, watcher) = (Arc::clone(&self.app), graceful.watcher());
+            let counted = Counted::by(&app.metrics.connections);
+            let tls = self.tls.clone().map(TlsAcceptor::from);
             tokio::spawn(async move {
-                // Whoever breaks off has gone: nobody is left to be told.
-                connection.await.ok();
-                drop(place);
+                match tls {
+                    None => converse(app, peer, stream, watcher).await,
+                    Some(tls) => {
+                        let accepted = tokio::time::timeout(head_wait, tls.accept(stream)).await;
+                        // Whoever does not speak TLS, or not in time, could not read an answer.
+                        if let Ok(Ok(stream)) = accepted {
+                            converse(app, peer, stream, watcher).await;
+                        }
+                    }
+                }
+                drop((place, counted));
             });
         }
         drop(self.listener);
@@ -170,6 +178,24 @@ impl Server {
             () = tokio::time::sleep(DRAIN_WAIT) => {}
         }
     }
+}
+
+/// Answers the requests of a connection.
+async fn converse<S>(app: Arc<App>, peer: SocketAddr, stream: S, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let head_wait = Duration::from_secs(app.settings.limits.head_seconds);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move {
+            let answer = dispatch::answer(app, peer.ip(), request.map(Body::new)).await;
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = builder(head_wait).serve_connection(TokioIo::new(stream), service);
+    // Whoever breaks off has gone: nobody is left to be told.
+    watcher.watch(connection).await.ok();
 }
 
 fn builder(head_wait: Duration) -> http1::Builder {

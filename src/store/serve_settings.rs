@@ -5,6 +5,7 @@
 //! - Every limit has a value, and one that a server can keep to.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -41,6 +42,10 @@ pub struct ServeSettings {
     pub listen: Option<SocketAddr>,
     /// Whether all requests come through a proxy that says in `X-Forwarded-For` from whom.
     pub behind_proxy: bool,
+    /// The certificates that the server shows, as PEM, its own first; from the store's folder on.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its secret key, likewise.
+    pub tls_key: Option<PathBuf>,
     /// The URLs under which others reach the server, for pin files.
     pub urls: Vec<String>,
     /// What is read without a token.
@@ -107,6 +112,9 @@ impl ServeSettings {
                 return Err(format!("{key} is {value}, and must be from 1 to {ceiling}"));
             }
         }
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            return Err("tls_certificate and tls_key are set together or not at all".into());
+        }
         if self.urls.len() > URLS_MAX {
             return Err(format!("there are more than {URLS_MAX} urls"));
         }
@@ -138,6 +146,7 @@ mod tests {
         assert!(with(|s| s.limits.connections_max = CONNECTIONS_CEILING + 1).is_err());
         assert!(with(|s| s.limits.uploads_max = UPLOADS_CEILING + 1).is_err());
         assert!(with(|s| s.limits.head_seconds = 0).is_err());
+        assert!(with(|s| s.tls_key = Some("key.pem".into())).is_err());
     }
 
     #[test]

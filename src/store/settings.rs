@@ -52,6 +52,8 @@ keys = \"keys\"
 # [serve]
 # listen = \"127.0.0.1:8417\"
 # behind_proxy = false         # true if all requests come through a proxy that sets X-Forwarded-For
+# tls_certificate = \"tls/chain.pem\"   # beside this file, or an absolute path; the server's own first
+# tls_key = \"tls/key.pem\"
 # urls = []                    # where others reach the server, such as \"https://example.org\"; for pin files
 # anonymous = \"published\"      # or \"nothing\" or \"builds\": what is read without a token
 # [serve.limits]

@@ -8,6 +8,7 @@ mod files;
 mod limits;
 mod lying;
 mod pulling;
+mod running;
 mod uploads;
 
 use std::error::Error;

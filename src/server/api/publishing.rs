@@ -5,6 +5,7 @@
 //! to do: many publishes share one switch.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::clock::Time;
 use crate::base::name::{RefName, RepoName};
@@ -41,6 +42,7 @@ pub async fn start(
     body: Body,
 ) -> Result<Answer, Failure> {
     let asked: Publish = body::document(body).await?;
+    let started = Instant::now();
     let row = app
         .work(move |app| app.store.reader()?.build(build))
         .await?;
@@ -83,8 +85,12 @@ pub async fn start(
     app.tell(&repo, Happened::to_build(What::Merged, build));
     let making = Arc::clone(app);
     // It goes on also if whoever asked has gone.
-    let visible =
-        tokio::spawn(async move { make_visible(&making, &repo, &target, build, options).await });
+    let visible = tokio::spawn(async move {
+        let made = make_visible(&making, &repo, &target, build, options).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        making.metrics.visible_seconds.observe(seconds);
+        Ok::<_, Error>(made)
+    });
     if wait == Wait::No {
         return json(StatusCode::ACCEPTED, &waiting(&published));
     }

@@ -64,6 +64,9 @@ pub async fn upload(
     });
     let received = received.await?;
     drop((place, arrival));
+    app.metrics.uploads.inc();
+    let stored = &app.metrics.upload_stored_bytes;
+    stored.inc_by(received.stored_bytes);
     app.changed();
     json(StatusCode::OK, &received)
 }

@@ -82,10 +82,25 @@ impl Served {
         Answer::of(&mut command)
     }
 
+    /// Asks the process to end, and does not wait for it.
+    pub fn ask_to_end(&self) -> Outcome {
+        Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()?;
+        Ok(())
+    }
+
+    /// Kills the process, as a crash would.
+    pub fn kill(mut self) -> Outcome {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.listener.take();
+        Ok(())
+    }
+
     /// Asks the process to end, and waits until it has.
     pub fn end(mut self) -> Result<(ExitStatus, String), Box<dyn Error>> {
-        let process = self.child.id().to_string();
-        Command::new("kill").arg(&process).status()?;
+        self.ask_to_end()?;
         let status = self.child.wait()?;
         let listener = self.listener.take().ok_or("it is there until the end")?;
         let said = listener.join().map_err(|_| "the listener panicked")?;
@@ -121,7 +136,7 @@ fn address_in(said: &mut BufReader<ChildStderr>) -> Result<SocketAddr, Box<dyn E
         if said.read_line(&mut line)? == 0 {
             return Err(format!("it has ended: {all}").into());
         }
-        if let Some((_, address)) = line.trim_end().rsplit_once("http://") {
+        if let Some((_, address)) = line.trim_end().rsplit_once("://") {
             return Ok(address.trim_end_matches('/').parse()?);
         }
         all += &line;

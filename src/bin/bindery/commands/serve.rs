@@ -1,6 +1,7 @@
 //! `bindery serve`: the store over HTTP.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf, absolute};
 
 use bindery::base::{Error, Result};
 use bindery::server::anonymous::Anonymous;
@@ -28,6 +29,12 @@ pub struct Arguments {
     /// All requests come through a proxy that speaks TLS and sets X-Forwarded-For
     #[arg(long)]
     behind_proxy: bool,
+    /// The certificates to show, as a PEM file, the server's own first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Their secret key, as a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// A URL under which others reach the server, for pin files; may be given again
     #[arg(long = "url", value_name = "URL")]
     urls: Vec<String>,
@@ -62,6 +69,11 @@ impl From<AnonymousArgument> for Anonymous {
     }
 }
 
+/// A path that was typed, whatever folder it is read from.
+fn from_here(path: &Path) -> Result<PathBuf> {
+    absolute(path).map_err(Error::io("find", path))
+}
+
 /// Serves the store until the process is asked to end.
 ///
 /// # Errors
@@ -72,6 +84,10 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let root = store.root();
     let mut settings = store.settings().serve().clone();
     settings.behind_proxy |= arguments.behind_proxy;
+    if let (Some(certificate), Some(key)) = (&arguments.tls_certificate, &arguments.tls_key) {
+        settings.tls_certificate = Some(from_here(certificate)?);
+        settings.tls_key = Some(from_here(key)?);
+    }
     if !arguments.urls.is_empty() {
         settings.urls.clone_from(&arguments.urls);
     }
@@ -80,11 +96,15 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     }
     settings.check().map_err(Error::usage)?;
     let listen = arguments.listen.or(settings.listen).unwrap_or(LISTEN);
+    let scheme = match settings.tls_certificate {
+        Some(_) => "https",
+        None => "http",
+    };
     serve(store, listen, settings, &|address| {
         let root = root.display();
         session
             .output
-            .note(format_args!("serving {root} at http://{address}/"));
+            .note(format_args!("serving {root} at {scheme}://{address}/"));
     })?;
     session.output.note("the server has ended");
     Ok(())
