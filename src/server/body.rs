@@ -176,10 +176,7 @@ impl Pace {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        let Some(paced) = self.started.elapsed().checked_sub(SLOW_START) else {
-            return Ok(());
-        };
-        if self.bytes < paced.as_secs() * BYTES_PER_SECOND_MIN {
+        if is_too_slow(self.bytes, self.started.elapsed()) {
             let reason = format!("it comes at less than {BYTES_PER_SECOND_MIN} bytes a second");
             return Err(too_slow(&reason));
         }
@@ -187,7 +184,26 @@ impl Pace {
     }
 }
 
+/// Whether a body is too slow of which `bytes` came in `elapsed`.
+fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
+    let paced = elapsed.saturating_sub(SLOW_START);
+    bytes < paced.as_secs() * BYTES_PER_SECOND_MIN
+}
+
 fn too_slow(reason: &str) -> Failure {
     let error = Error::usage(format!("the body is too slow: {reason}"));
     Failure::new(StatusCode::REQUEST_TIMEOUT, &error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_slow_start_so_many_bytes_must_come_in_each_second() {
+        let after = |seconds| SLOW_START + Duration::from_secs(seconds);
+        assert!(!is_too_slow(0, SLOW_START), "a slow start");
+        assert!(is_too_slow(10 * BYTES_PER_SECOND_MIN - 1, after(10)));
+        assert!(!is_too_slow(10 * BYTES_PER_SECOND_MIN, after(10)));
+    }
 }
