@@ -16,6 +16,7 @@ Exit code 1 at the first thing that does not hold. The clients come from the dis
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,8 @@ def main() -> int:
     """Runs what the command line asks for; gives the exit code."""
     options = parse_arguments()
     bindery = options.bindery.resolve()
+    # So that it ends its server, whatever ends it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     passed = 0
     for name in options.names or [*CLIENTS, "stream"]:
         folder = Path(tempfile.mkdtemp(prefix=f"bindery-{name}-"))

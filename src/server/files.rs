@@ -156,8 +156,8 @@ fn find(app: &Arc<App>, base: &Base, asked: &FilesAsked) -> Result<Found> {
         return Ok(found.at(place));
     }
     if let Some((repo, name)) = &place.moved {
-        let (since, now) = (place.shown.since, app.now()?);
-        for release in releases_within(store, repo, name, since, now)? {
+        let within = (app.settings.grace_seconds, app.now()?);
+        for release in releases_within(store, repo, name, place.shown.since, within)? {
             let shown = shown_by(app, repo, &release)?;
             if let Some(found) = look(app, &place, shown, asked)? {
                 return Ok(found.at(place));

@@ -10,12 +10,10 @@ use crate::base::name::RefName;
 use crate::store::Store;
 use crate::store::rows::{ReleaseRow, RepoRow};
 
-/// Seconds for which a path that a release lost leads to where it led before.
-pub const GRACE_SECONDS: u64 = 3600;
-/// Releases that are looked at for such a path: those of an hour in which there is one each minute, and some more.
+/// Releases that are looked at for a path that the newest lost: those of an hour with one each minute, and some more.
 pub const GRACE_RELEASES_MAX: usize = 64;
 
-/// The releases that a ref showed within the grace before `now`, newest first, without the one it shows since `since`.
+/// The releases that a ref showed within so many seconds before `now`, newest first, without the one it shows since `since`.
 ///
 /// # Errors
 ///
@@ -25,9 +23,9 @@ pub fn releases_within(
     repo: &RepoRow,
     name: &RefName,
     since: Time,
-    now: Time,
+    (grace_seconds, now): (u64, Time),
 ) -> Result<Vec<ReleaseRow>> {
-    let is_over = |until: Time| until.plus_seconds(GRACE_SECONDS) < now;
+    let is_over = |until: Time| grace_seconds == 0 || until.plus_seconds(grace_seconds) < now;
     // Most refs did not move lately.
     if is_over(since) {
         return Ok(Vec::new());

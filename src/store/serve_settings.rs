@@ -35,7 +35,7 @@ pub enum Anonymous {
 }
 
 /// How the store is served; options of the command line go before it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServeSettings {
     /// Where the server listens.
@@ -50,8 +50,23 @@ pub struct ServeSettings {
     pub urls: Vec<String>,
     /// What is read without a token.
     pub anonymous: Anonymous,
+    /// Seconds for which a path that a release lost leads to where it led before; 0 for not at all.
+    pub grace_seconds: u64,
     /// What nobody may exceed.
     pub limits: Limits,
+}
+
+impl Default for ServeSettings {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            behind_proxy: false,
+            urls: Vec::new(),
+            anonymous: Anonymous::default(),
+            grace_seconds: 3600,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// What nobody may exceed.

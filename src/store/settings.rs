@@ -56,6 +56,7 @@ keys = \"keys\"
 # tls_key = \"tls/key.pem\"
 # urls = []                    # where others reach the server, such as \"https://example.org\"; for pin files
 # anonymous = \"published\"      # or \"nothing\" or \"builds\": what is read without a token
+# grace_seconds = 3600         # for so long, a path that a release lost leads to where it led; 0 for not at all
 # [serve.limits]
 # connections_max = 16384      # at a time; more wait
 # head_seconds = 30            # until a request is said, and between two

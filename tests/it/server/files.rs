@@ -1,9 +1,14 @@
 //! Files at plain paths: what clients get that know nothing of Bindery.
 
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::io::Write;
+
 use crate::server::{released, served};
 use crate::support::Node::{File, Link};
 use crate::support::http::Ask;
-use crate::support::{Outcome, number};
+use crate::support::served::Served;
+use crate::support::{Outcome, TIME_S, number};
 
 #[test]
 fn files_and_lists_are_where_people_expect_them() -> Outcome {
@@ -136,9 +141,8 @@ fn a_large_file_is_sent_in_pieces_and_any_part_of_it_is_right() -> Outcome {
     served.end_sound(&scratch)
 }
 
-#[test]
-fn who_read_an_index_before_a_release_still_finds_what_it_names() -> Outcome {
-    let (scratch, served) = released("")?;
+/// Publishes a release without `index.txt`.
+fn lose_index(served: &Served) -> Outcome {
     let made = served.ask("POST", "/api/v1/repos/main/builds", r#"{"ref": "stable"}"#)?;
     let build = number(&made.json()?, "build")?;
     for (verb, body) in [
@@ -150,6 +154,13 @@ fn who_read_an_index_before_a_release_still_finds_what_it_names() -> Outcome {
             .ask("POST", &format!("/api/v1/builds/{build}/{verb}"), body)?
             .expect(200)?;
     }
+    Ok(())
+}
+
+#[test]
+fn who_read_an_index_before_a_release_still_finds_what_it_names() -> Outcome {
+    let (scratch, served) = released("")?;
+    lose_index(&served)?;
     let index = served.get("/r/main/files/stable/index.txt")?.expect(200)?;
     assert_eq!(index.text(), "0123456789", "it was there a moment ago");
     served
@@ -158,6 +169,27 @@ fn who_read_an_index_before_a_release_still_finds_what_it_names() -> Outcome {
     let list = served.get("/r/main/files/stable/")?.text();
     assert!(!list.contains("index.txt"), "and yet it is gone: {list}");
     served.end_sound(&scratch)
+}
+
+#[test]
+fn what_a_release_lost_is_gone_when_its_grace_is_over() -> Outcome {
+    let (scratch, served) = released("")?;
+    lose_index(&served)?;
+    served.end_sound(&scratch)?;
+    let hour = 3600;
+    let found = |seconds: u64| -> Result<u16, Box<dyn Error>> {
+        let served = Served::start_at(&scratch, "", TIME_S + seconds)?;
+        let release = "/r/main/files/stable@1/index.txt";
+        served.get(release)?.expect(200)?;
+        Ok(served.get("/r/main/files/stable/index.txt")?.status)
+    };
+    assert_eq!(found(hour)?, 200);
+    assert_eq!(found(hour + 1)?, 404);
+    let place = scratch.store().join("bindery.toml");
+    let mut settings = OpenOptions::new().append(true).open(place)?;
+    write!(settings, "\n[serve]\ngrace_seconds = 0\n")?;
+    assert_eq!(found(0)?, 404);
+    Ok(())
 }
 
 #[test]

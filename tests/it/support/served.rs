@@ -30,8 +30,22 @@ impl Served {
 
     /// Serves the store of `scratch` as it is.
     pub fn start_with(scratch: &Scratch, options: &str) -> Result<Self, Box<dyn Error>> {
+        Self::start_command(Self::command(scratch, options))
+    }
+
+    /// Serves the store of `scratch` as it is, at another time than that of its other commands.
+    pub fn start_at(scratch: &Scratch, options: &str, time_s: u64) -> Result<Self, Box<dyn Error>> {
+        let mut command = Self::command(scratch, options);
+        command.env("SOURCE_DATE_EPOCH", time_s.to_string());
+        Self::start_command(command)
+    }
+
+    fn command(scratch: &Scratch, options: &str) -> Command {
         let words = format!("serve --listen 127.0.0.1:0 {options}");
-        let mut command = scratch.command(words.split_whitespace());
+        scratch.command(words.split_whitespace())
+    }
+
+    fn start_command(mut command: Command) -> Result<Self, Box<dyn Error>> {
         let mut child = command.stderr(Stdio::piped()).spawn()?;
         let mut said = BufReader::new(child.stderr.take().ok_or("its standard error")?);
         let address = address_in(&mut said);
