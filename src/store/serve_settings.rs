@@ -59,6 +59,8 @@ pub struct ServeSettings {
 impl Default for ServeSettings {
     fn default() -> Self {
         Self {
+            tls_certificate: None,
+            tls_key: None,
             listen: None,
             behind_proxy: false,
             urls: Vec::new(),
