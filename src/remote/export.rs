@@ -86,7 +86,7 @@ pub fn export(
     let heads = heads.ok_or_else(|| Error::not_found("release in", &repo.name))?;
     let refs = export.refs(&options.refs)?;
     let before = Marker::read(&disk, folder)?;
-    let refs = export.with_those_before(refs, &before)?;
+    let refs = export.with_those_before(&refs, &before)?;
     let mut answer = ExportAnswer {
         refs: refs.len() as u64,
         ..ExportAnswer::default()
@@ -225,7 +225,7 @@ impl Export<'_> {
     /// The refs that are exported, and those that were before and are still there.
     fn with_those_before(
         &self,
-        refs: Vec<(RefName, Current)>,
+        refs: &[(RefName, Current)],
         before: &Marker,
     ) -> Result<Vec<(RefName, Current)>> {
         let all = self.refs(&[])?;
