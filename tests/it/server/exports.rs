@@ -148,7 +148,7 @@ fn a_token_goes_to_the_server_that_it_is_for_alone() -> Outcome {
     let mut command = scratch.command(line.split(' '));
     command.env("BINDERY_TOKEN", &token);
     crate::support::Answer::of(&mut command)?.expect_code(8)?;
-    let head = heard.join().map_err(|_| "it panicked")??;
+    let said = heard.join().map_err(|_| "it panicked")??;
     assert!(
         head.contains("GET /r/main/trust/keyset/1") && !head.contains("bnd1_"),
         "{head}"
