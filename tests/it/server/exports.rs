@@ -150,8 +150,8 @@ fn a_token_goes_to_the_server_that_it_is_for_alone() -> Outcome {
     crate::support::Answer::of(&mut command)?.expect_code(8)?;
     let said = heard.join().map_err(|_| "it panicked")??;
     assert!(
-        head.contains("GET /r/main/trust/keyset/1") && !head.contains("bnd1_"),
-        "{head}"
+        said.contains("GET /r/main/trust/keyset/1") && !said.contains("bnd1_"),
+        "{said}"
     );
     Ok(())
 }
