@@ -39,7 +39,7 @@ impl App {
 
     /// A delta that lies ready, if both of its snapshots may still be seen.
     fn ready_delta(&self, sight: &Sight, name: &PackName) -> Result<Option<Mapping>> {
-        let Some(from) = name.from.filter(|_| name.path.is_root()) else {
+        let Some(from) = name.from else {
             return Ok(None);
         };
         let view = sight.view(&self.store)?;

@@ -16,7 +16,6 @@ use percent_encoding::percent_decode_str;
 use super::template::Captures;
 use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{EntryName, RefName, RepoName};
-use crate::base::path::TreePath;
 use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
 use crate::store::retire::Mode;
@@ -38,8 +37,6 @@ pub struct PackName {
     pub to: SnapshotId,
     /// A snapshot whose objects are left out.
     pub from: Option<SnapshotId>,
-    /// The subtree that is to be complete; all, if none.
-    pub path: TreePath,
 }
 
 /// Which builds are listed.
@@ -159,16 +156,15 @@ impl Given {
     /// # Errors
     ///
     /// As [`part`](Self::part).
-    pub fn pack(&mut self) -> Result<PackName> {
+    pub fn pack(&self) -> Result<PackName> {
         let name = self.captures.get("pack");
         let from = match name.strip_suffix(".pack") {
             Some("full") => None,
             Some(from) => Some(from.parse().map_err(|_| Error::not_found("pack", name))?),
             None => return Err(Error::not_found("pack", name)),
         };
-        let path = self.asked("path")?.unwrap_or_else(TreePath::root);
         let to = self.part("to")?;
-        Ok(PackName { to, from, path })
+        Ok(PackName { to, from })
     }
 
     /// A pack that is sent: its hash, and in the query how many frames it has.
