@@ -146,6 +146,10 @@ impl<'p> Job<'p> {
         let Some(unpacked) = unpack(&packed, most(base.bytes)) else {
             return Ok(None);
         };
+        // Whoever applies the patch has just as much room: a stream that was given up for want of it must be the same one.
+        if unpack(&packed, unpacked.len()).as_ref() != Some(&unpacked) {
+            return Ok(None);
+        }
         let pair = |base, target| [Pair { base, target }];
         let patch = best(&pair(&unpacked, &form), form.len() as u64, effort)?;
         let bytes = patch.len() as u64 + OWN_GROUP_BYTES;
