@@ -22,6 +22,7 @@ use super::route::{Base, Route};
 use super::route_table::Needs;
 use super::router::Asked;
 use crate::base::clock::Time;
+use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::{Error, Kind, Result};
@@ -149,6 +150,15 @@ impl Caller {
                 let ids = holder.verified.ids();
                 ids.first().map(ToString::to_string).unwrap_or_default()
             }
+        }
+    }
+
+    /// A name for this very token, which those made from it do not have: what one of them is answered is not for another.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Anybody => String::new(),
+            Self::Holder(holder) => Hash::of(holder.token.to_text().as_bytes()).to_string(),
         }
     }
 

@@ -146,7 +146,7 @@ async fn handle(
     if asked.row.method != "POST" {
         return route(app, &context, asked.route, body).await;
     }
-    let (headers, name) = (context.wish.headers(), context.caller.name());
+    let (headers, name) = (context.wish.headers(), context.caller.fingerprint());
     let Some(named) = Named::of(headers, &name, &head.uri.to_string())? else {
         return route(app, &context, asked.route, body).await;
     };
