@@ -39,7 +39,7 @@ pub enum Withdrawn {
 /// # Errors
 ///
 /// [`Error::State`] if the build is not published or being published; [`Error::Conflict`] if later releases changed the
-/// same paths; nothing changes then.
+/// same paths; [`Error::Refused`] if somebody was faster; nothing changes then.
 pub fn withdraw(store: &Store, build: u64, time: Time) -> Result<Withdrawn> {
     let row = store.reader()?.build(build)?;
     let repo = store.reader()?.repo(&row.repo)?;
@@ -65,7 +65,14 @@ fn take_back(
     time: Time,
 ) -> Result<Withdrawn> {
     let target = published.target.clone();
-    let builds = store.drop_imports(repo, &target, row.id, time)?;
+    let dropped = store.drop_imports(repo, &target, row.id, time);
+    let builds = dropped.map_err(|error| match error {
+        // It was pending a moment ago. Published by now it can be withdrawn as well, in another way.
+        Error::State { build, .. } => Error::refused(format!(
+            "build {build} is no more pending on {target}; try again"
+        )),
+        other => other,
+    })?;
     Ok(Withdrawn::Pending { target, builds })
 }
 
@@ -208,4 +215,33 @@ fn without<'s>(
         labels: labels_without_tag(row)?,
         message: format!("Withdraw build {}", row.id),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::commit::commit;
+    use crate::build::publish::{PublishOptions, import, update};
+    use crate::build::sandbox::{AnyError, Sandbox, time};
+
+    /// Whoever withdrew was told that the build is published, which is no reason: no order of the two gives that answer.
+    #[test]
+    fn who_withdraws_what_becomes_visible_meanwhile_is_told_to_try_again() -> Result<(), AnyError> {
+        let mut sandbox = Sandbox::with_repo()?;
+        let build = sandbox.stage("main", "stable", &[("a", b"1")])?.id;
+        let (store, target, now) = (sandbox.store()?, "stable".parse()?, time(1)?);
+        let row = commit(store, build, "", now)?;
+        import(store, &row, &target, &PublishOptions::default(), now)?;
+        let (repo, pending) = (sandbox.repo("main")?, store.reader()?.build(build)?);
+        let published = pending.published.as_ref().ok_or("it is pending")?;
+        update(store, &repo, &target, now)?;
+        let refused = take_back(store, &repo, &pending, published, now);
+        assert!(
+            matches!(&refused, Err(Error::Refused { reason }) if reason.ends_with("try again")),
+            "{refused:?}"
+        );
+        let again = withdraw(store, build, now)?;
+        assert!(matches!(again, Withdrawn::Released(_)), "{again:?}");
+        Ok(())
+    }
 }
