@@ -16,6 +16,7 @@ pub use super::kind::Kind;
 use super::name::{NameError, RefName};
 use super::path::{PathError, TreePath};
 use super::text::TextError;
+use super::unmet::Unmet;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -121,6 +122,16 @@ pub enum Error {
         target: RefName,
         /// Where the ref stands now, such as `stable@42`.
         current: String,
+    },
+    /// Checks have not passed that must.
+    #[error("cannot publish build {build} to {target}: {unmet}")]
+    Unchecked {
+        /// The build.
+        build: u64,
+        /// The ref.
+        target: RefName,
+        /// The checks.
+        unmet: Unmet,
     },
     /// Objects that a build refers to are not there.
     #[error("cannot commit build {build}: {} are missing, first {}", counted(objects.len(), "object"), objects.first().map_or("", String::as_str))]
@@ -318,7 +329,8 @@ impl Error {
             | Self::Untrusted { .. }
             | Self::Contradiction { .. } => Kind::Integrity,
             Self::NewerFormat { .. } | Self::Unreachable { .. } => Kind::Unavailable,
-            Self::Jobs { .. } => Kind::Check,
+            Self::Unchecked { unmet, .. } if unmet.failed.is_empty() => Kind::Conflict,
+            Self::Jobs { .. } | Self::Unchecked { .. } => Kind::Check,
             Self::Catalog { kind, .. } | Self::Remote { kind, .. } => *kind,
             Self::Internal { .. } => Kind::Internal,
             Self::Interrupted => Kind::Interrupted,

@@ -106,6 +106,14 @@ pub const KEY_NAME_BYTES_MAX: usize = 64;
 pub const TOKEN_BYTES_MAX: usize = 4096;
 /// Blocks of a token: each is a hash and a look at what was revoked, for every request.
 pub const TOKEN_BLOCKS_MAX: usize = 8;
+/// Bytes of the name of an outside check.
+pub const CHECK_NAME_BYTES_MAX: usize = 64;
+/// Checks that the policy of one ref asks for.
+pub const POLICY_CHECKS_MAX: usize = 16;
+/// Checks that report on one build, asked for or not: bounds the build's row, which every list of builds reads.
+pub const BUILD_CHECKS_MAX: usize = 64;
+/// Bytes of what a check says about its finding: a sentence and an address of more.
+pub const REMARK_BYTES_MAX: usize = 1024;
 /// Refs of one repo: bounds the refs object that `heads` names.
 pub const REFS_MAX: usize = 100_000;
 /// Statements followed back along `prev` before giving up.
@@ -119,6 +127,7 @@ pub const LISTED_PATHS_MAX: usize = 100;
 /// than this plus one more number.
 const TREE_LINE_BYTES_MAX: u64 = 1 + 20 + 20 + 64 + NAME_BYTES_MAX as u64 + 5;
 const _: () = assert!(TREE_LINES_MAX as u64 * TREE_LINE_BYTES_MAX + 256 <= TREE_BYTES_MAX);
+const _: () = assert!(POLICY_CHECKS_MAX <= BUILD_CHECKS_MAX);
 const _: () = assert!(TREE_UNCUT_MAX <= TREE_LINES_MAX);
 const _: () = assert!(WHOLE_BLOB_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(PATCH_GROUP_BYTES_MAX <= PATCH_BYTES_MAX);

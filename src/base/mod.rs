@@ -11,8 +11,10 @@ pub mod name;
 pub mod path;
 pub mod profile;
 pub mod progress;
+pub mod remark;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod unmet;
 
 pub use error::{Error, Kind, Result};

@@ -1,4 +1,4 @@
-//! Names that people choose: entries of directories, refs, repos, keys.
+//! Names that people choose: entries of directories, refs, repos, keys, checks.
 //!
 //! A name arrives as text from a command line, a file or a peer, and leaves as a table key or a path component. This is
 //! the only place where text becomes a name, so every floor above uses names without checking them again.
@@ -9,6 +9,7 @@
 //!   `.bindery` in any disguise, without `/` and control characters.
 //! - A [`RefName`] or [`RepoName`] is 1 to [`REF_NAME_BYTES_MAX`] bytes of `A-Z a-z 0-9 - _ . +` in components between
 //!   slashes; none is empty or starts with a dot or a dash, so no name climbs out of a directory.
+//! - A [`KeyName`] or [`CheckName`] is one such component, so it is one part of a URL and one word of a command line.
 //!
 //! # Not here
 //!
@@ -21,7 +22,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{KEY_NAME_BYTES_MAX, NAME_BYTES_MAX, REF_NAME_BYTES_MAX};
+use super::limits::{CHECK_NAME_BYTES_MAX, KEY_NAME_BYTES_MAX, NAME_BYTES_MAX, REF_NAME_BYTES_MAX};
 
 /// Why a text is not a name. Every `at` is a byte offset into the rejected text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -261,25 +262,33 @@ plain_names! {
 
     /// The name of a key in notes and keysets, such as `ana`.
     KeyName check_key_name;
+
+    /// The name of an outside check of builds, such as `lint`.
+    CheckName check_check_name;
 }
 
-as_text! { EntryName RefName RepoName KeyName }
+as_text! { EntryName RefName RepoName KeyName CheckName }
 
 fn check_key_name(text: &str) -> Result<(), NameError> {
+    // The signed-note format gives '+' a meaning of its own in key names.
+    check_component(text, KEY_NAME_BYTES_MAX, |byte| {
+        is_plain(byte) && byte != b'+'
+    })
+}
+
+fn check_check_name(text: &str) -> Result<(), NameError> {
+    check_component(text, CHECK_NAME_BYTES_MAX, is_plain)
+}
+
+fn check_component(text: &str, max: usize, is_legal: fn(u8) -> bool) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if text.len() > KEY_NAME_BYTES_MAX {
-        return Err(NameError::TooLong {
-            bytes: text.len(),
-            max: KEY_NAME_BYTES_MAX,
-        });
+    let bytes = text.len();
+    if bytes > max {
+        return Err(NameError::TooLong { bytes, max });
     }
-    // The signed-note format gives '+' a meaning of its own in key names.
-    match text
-        .bytes()
-        .position(|byte| !is_plain(byte) || byte == b'+')
-    {
+    match text.bytes().position(|byte| !is_legal(byte)) {
         Some(at) => Err(NameError::Character { at }),
         None if text.starts_with(['.', '-']) => Err(NameError::Component { at: 0 }),
         None => Ok(()),
@@ -363,6 +372,7 @@ mod tests {
         check_spelling::<RefName>("app/org.example.Editor/x86_64");
         check_spelling::<RepoName>("example.org/os");
         check_spelling::<KeyName>("ana-2026.b");
+        check_spelling::<CheckName>("lint-c++_1.2");
     }
 
     #[test]
@@ -400,6 +410,31 @@ mod tests {
             assert_eq!(text.parse::<KeyName>().is_ok(), good, "{text:?}");
         }
         assert!("k".repeat(65).parse::<KeyName>().is_err());
+    }
+
+    #[test]
+    fn a_check_name_is_one_part_of_a_url() {
+        for (text, expected) in [
+            ("lint", Ok(())),
+            ("c++-lint_2.0", Ok(())),
+            ("", Err(NameError::Empty)),
+            ("a/b", Err(NameError::Character { at: 1 })),
+            ("two words", Err(NameError::Character { at: 3 })),
+            ("..", Err(NameError::Component { at: 0 })),
+            ("--pass", Err(NameError::Component { at: 0 })),
+        ] {
+            assert_eq!(text.parse::<CheckName>().map(|_| ()), expected, "{text:?}");
+        }
+        assert!(
+            "k".repeat(CHECK_NAME_BYTES_MAX)
+                .parse::<CheckName>()
+                .is_ok()
+        );
+        assert!(
+            "k".repeat(CHECK_NAME_BYTES_MAX + 1)
+                .parse::<CheckName>()
+                .is_err()
+        );
     }
 
     #[test]

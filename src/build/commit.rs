@@ -32,11 +32,15 @@ use crate::store::reach::{snapshot_edge, tree_edge};
 use crate::store::rows::{Base, BuildRow, BuildState, Committed, Operation};
 use crate::store::view::View;
 
-/// Checks an open build and freezes it; it has a snapshot and a test repository from then on.
+/// Times that a commit is tried: so often a ref may move while a build is merged into what it shows.
+const TRIES: usize = 4;
+
+/// Checks an open build and freezes it; it has a snapshot and a test repository from then on. It is ready, or waits for
+/// the outside checks that its ref asks for (`store::checks`).
 ///
 /// # Errors
 ///
-/// [`Error::State`] if it is not open, [`Error::Refused`] if nothing was staged, [`Error::Missing`] if objects are not
+/// [`Error::State`] if it is not open, [`Error::Refused`] if nothing was staged or its ref moved too often meanwhile, [`Error::Missing`] if objects are not
 /// there, [`Error::Usage`] if names break the repo's profile. The build stays open then.
 pub fn commit(store: &Store, build: u64, message: &str, time: Time) -> Result<BuildRow> {
     let row = store.reader()?.build(build)?;
@@ -53,11 +57,32 @@ pub fn commit(store: &Store, build: u64, message: &str, time: Time) -> Result<Bu
             "build {build} is empty: stage something before it is committed"
         )));
     }
-    let onto = current(store, &row)?;
+    let mut tries = 1;
+    loop {
+        let onto = current(store, &row)?;
+        match freeze_onto(store, &row, &operations, onto, message, time) {
+            Err(Error::Refused { .. }) if tries < TRIES && current(store, &row)? != onto => {
+                tries += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Freezes a build with what it changes merged into `onto`, unless its ref has moved from there meanwhile.
+fn freeze_onto(
+    store: &Store,
+    row: &BuildRow,
+    operations: &[Operation],
+    onto: Option<Base>,
+    message: &str,
+    time: Time,
+) -> Result<BuildRow> {
+    let build = row.id;
     let view = store.view(&row.repo, &[build])?;
     let mut intake = store.intake();
-    let plan = merge(&view, &mut intake, &row, &operations, onto)
-        .map_err(|error| all_that_is_missing(&view, build, &operations, error))
+    let plan = merge(&view, &mut intake, row, operations, onto)
+        .map_err(|error| all_that_is_missing(&view, build, operations, error))
         .map_err(|error| overtaken(error, row.target.as_ref()))?;
     let snapshot = Snapshot {
         tree: plan.merged,
@@ -65,7 +90,7 @@ pub fn commit(store: &Store, build: u64, message: &str, time: Time) -> Result<Bu
         depth: plan.depth,
         parents: onto.iter().map(|base| base.snapshot.id).collect(),
         time,
-        labels: labels_of(&row)?,
+        labels: labels_of(row)?,
         message: message.to_owned(),
     };
     let committed = Committed {
@@ -78,7 +103,7 @@ pub fn commit(store: &Store, build: u64, message: &str, time: Time) -> Result<Bu
         conflicts: plan.conflicts,
         time,
     };
-    freeze(view, &row, intake, &plan, committed)
+    freeze(view, row, intake, &plan, committed)
 }
 
 /// The error that lists all that is missing of what was staged, if `error` is that something is.
@@ -205,6 +230,27 @@ mod tests {
     use crate::store::retire::Mode;
     use crate::store::rows::SnapshotRef;
 
+    /// The test repository of a build that was merged into an older release would lack what is published.
+    #[test]
+    fn a_build_is_frozen_onto_what_its_ref_shows_then() -> Result<(), AnyError> {
+        let mut sandbox = Sandbox::with_repo()?;
+        sandbox.publish("main", "stable", &[("a", b"1")])?;
+        let build = sandbox.stage("main", "stable", &[("b", b"2")])?.id;
+        sandbox.publish("main", "stable", &[("c", b"3")])?;
+        let (store, now) = (sandbox.store()?, time(9)?);
+        let row = store.reader()?.build(build)?;
+        let operations = store.operations(row.id)?;
+        let refused = freeze_onto(store, &row, &operations, row.base, "", now);
+        assert!(
+            matches!(&refused, Err(Error::Refused { reason }) if reason.ends_with("try again")),
+            "{refused:?}"
+        );
+        assert_eq!(store.reader()?.build(row.id)?, row, "nothing was changed");
+        let committed = commit(store, row.id, "", now)?.committed;
+        assert_eq!(committed.map(|committed| committed.files), Some(3));
+        Ok(())
+    }
+
     #[test]
     fn what_was_retired_since_it_was_looked_at_is_missing() -> Result<(), AnyError> {
         let mut sandbox = Sandbox::with_repo()?;
@@ -233,7 +279,7 @@ mod tests {
             wanted: tree,
             files: 1,
             bytes: 1,
-            onto: None,
+            onto: row.base,
             conflicts: 0,
             time: time(9)?,
         };

@@ -67,8 +67,8 @@ pub enum Tested {
 /// # Errors
 ///
 /// [`Error::Conflict`] if the ref changed the same paths, [`Error::Untested`] if only the tested tree is wanted,
-/// [`Error::State`] if the build is not ready, [`Error::Refused`] if the ref is held; nothing changes then. If signing or
-/// switching fails the build stays pending, the reason is recorded with it, and publishing it again goes on.
+/// [`Error::Unchecked`] if checks have not passed that must, [`Error::State`] if the build is not ready for another
+/// reason, [`Error::Refused`] if the ref is held; nothing changes then. If signing or switching fails the build stays pending, the reason is recorded with it, and publishing it again goes on.
 pub fn publish(
     store: &Store,
     build: u64,
@@ -185,17 +185,13 @@ pub fn import(
     options: &PublishOptions,
     time: Time,
 ) -> Result<Import> {
-    let committed = match (row.state, row.committed) {
-        (BuildState::Ready, Some(committed)) => committed,
-        (BuildState::Published, _) => return Err(already_published(row)),
-        _ => {
-            return Err(Error::State {
-                build: row.id,
-                state: row.state.to_string(),
-                verb: "publish",
-            });
-        }
-    };
+    if row.state == BuildState::Published {
+        return Err(already_published(row));
+    }
+    // Asked before the work is done; what counts is the answer in the transaction.
+    row.check_publishable(target, &store.settings().policy(target))?;
+    let committed = row.committed;
+    let committed = committed.ok_or_else(|| Error::internal("a ready build has a snapshot"))?;
     let reader = store.reader()?;
     let repo = reader.repo(&row.repo)?;
     let ref_row = reader

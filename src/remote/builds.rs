@@ -15,12 +15,13 @@ use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
 use crate::base::path::TreePath;
+use crate::base::unmet::Unmet;
 use crate::build::publish_answer::PublishAnswer;
 use crate::delta::receive::Announced;
 use crate::disk::files::Mapping;
 use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
-use crate::store::rows::SnapshotRef;
+use crate::store::rows::{BuildState, SnapshotRef};
 
 /// Objects in one question about what is missing: the question stays below 2.2 MB, and its answer below 8 KiB.
 pub const MISSING_OBJECTS_MAX: usize = 65_536;
@@ -35,12 +36,16 @@ pub struct Parcel {
 }
 
 /// What a commit froze.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The snapshot.
     pub snapshot: SnapshotRef,
     /// Its tree.
     pub root: TreeRef,
+    /// The state of the build: ready, or checking.
+    pub state: BuildState,
+    /// The checks that keep it from being ready.
+    pub unmet: Unmet,
 }
 
 /// The builds of one repo, where they are published. Several threads may ask at once.

@@ -138,11 +138,15 @@ impl Builds for StoreBuilds<'_> {
 
     fn commit(&self, build: u64, message: &str) -> Result<Committed> {
         let row = commit(self.store, build, message, self.time)?;
-        let committed = row.committed;
-        let committed = committed.ok_or_else(|| Error::internal("a commit froze something"))?;
+        let unmet = row.unmet();
+        let committed = row
+            .committed
+            .ok_or_else(|| Error::internal("a commit froze something"))?;
         Ok(Committed {
             snapshot: committed.snapshot,
             root: committed.root.into(),
+            state: row.state,
+            unmet,
         })
     }
 

@@ -366,6 +366,7 @@ fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Upload(build, _)
         | Route::Stage(build)
         | Route::Commit(build)
+        | Route::Check(build, _)
         | Route::Publish(build, _)
         | Route::Withdraw(build)
         | Route::Purge(build, _)

@@ -193,6 +193,7 @@ async fn route(
         Route::Upload(build, announced) => upload(app, context, build, announced, body).await?,
         Route::Stage(build) => builds::stage(app, context, build, body).await?,
         Route::Commit(build) => builds::freeze(app, build, body).await?,
+        Route::Check(build, name) => builds::check(app, build, name, body).await?,
         Route::Publish(build, wait) => publishing::start(app, context, build, wait, body).await?,
         Route::Withdraw(build) => publishing::take_out(app, build).await?,
         Route::Purge(build, mode) => builds::purge(app, build, mode).await?,

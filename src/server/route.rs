@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 
 use super::template::Captures;
 use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
-use crate::base::name::{EntryName, RefName, RepoName};
+use crate::base::name::{CheckName, EntryName, RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
 use crate::store::retire::Mode;
@@ -98,6 +98,7 @@ pub enum Route {
     Upload(u64, Announced),
     Stage(u64),
     Commit(u64),
+    Check(u64, CheckName),
     Publish(u64, Wait),
     Withdraw(u64),
     Purge(u64, Mode),

@@ -15,6 +15,7 @@ use crate::remote::wire::builds::{
     BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
     ReceiptSaid, Received, Stage, Withdrawal,
 };
+use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
 use crate::remote::wire::stats::StatsSaid;
 use crate::store::retire::Mode;
@@ -124,6 +125,7 @@ const NOTHING: Needs = Needs::Nothing;
 const READ: Needs = Needs::Read;
 const STAGE: Needs = Needs::Capability(Capability::Stage);
 const COMMIT: Needs = Needs::Capability(Capability::Commit);
+const CHECK: Needs = Needs::Capability(Capability::Check);
 const PUBLISH: Needs = Needs::Capability(Capability::Publish);
 const WITHDRAW: Needs = Needs::Capability(Capability::Withdraw);
 const PURGE: Needs = Needs::Capability(Capability::Purge);
@@ -196,6 +198,7 @@ pub const ROUTES: &[Row] = &[
     with(&["frames"], row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash; ?frames= says how many it has.", (Form::Bytes(PACK_TYPE), document::<Received>()), |g| Ok(Route::Upload(g.part("build")?, g.announced()?)))),
     row("POST", "/api/v1/builds/{build}/stage", STAGE, "Stage a directory that was sent, or remove a path.", both::<Stage, BuildSaid>(), |g| Ok(Route::Stage(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/commit", COMMIT, "Freeze a build.", both::<Commit, BuildSaid>(), |g| Ok(Route::Commit(g.part("build")?))),
+    row("PUT", "/api/v1/builds/{build}/checks/{check}", CHECK, "Report what an outside check found in a committed build.", both::<ReportCheck, BuildSaid>(), |g| Ok(Route::Check(g.part("build")?, g.part("check")?))),
     with(&["wait"], row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", both::<Publish, Publishing>(), |g| Ok(Route::Publish(g.part("build")?, wait(g)?)))),
     row("POST", "/api/v1/builds/{build}/withdraw", WITHDRAW, "Take a build's changes out of its ref.", gives::<Withdrawal>(), |g| Ok(Route::Withdraw(g.part("build")?))),
     with(&["dry_run"], row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", gives::<ReceiptSaid>(), |g| Ok(Route::Purge(g.part("build")?, mode(g)?)))),

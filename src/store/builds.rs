@@ -5,7 +5,7 @@
 //!
 //! # Not here
 //!
-//! Working out what to record (`build`); publishing (`store::releases`).
+//! Working out what to record (`build`); checks (`store::checks`); publishing (`store::releases`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +64,8 @@ impl BuildRow {
             base: None,
             staged: Staged::default(),
             committed: None,
+            required: BTreeSet::new(),
+            checks: BTreeMap::new(),
             published: None,
             withdrawn: None,
             receipt: None,
@@ -87,11 +89,7 @@ impl Store {
         let repo = self.reader()?.repo(&new.repo)?;
         repo.check_own()?;
         let mut transaction = Transaction::begin(self)?;
-        let base = match &new.target {
-            Some(target) => transaction.ref_row(repo.number, target)?.current,
-            None => None,
-        };
-        let base = base.map(|current| current.base());
+        let base = transaction.shown(repo.number, new.target.as_ref())?;
         let mut build = BuildRow {
             base,
             ..BuildRow::open(transaction.count_up(NEXT_BUILD)?, new, time)
@@ -118,15 +116,16 @@ impl Store {
         Ok(row)
     }
 
-    /// Freezes an open build: it has a snapshot from now on, and its own trees' published children are pinned.
+    /// Freezes an open build: it has a snapshot from now on, and its own trees' published children are pinned. It is ready,
+    /// or waits for the checks that its ref asks for.
     ///
     /// `planned` is the build as the commit was planned. The packs in `dropped`, which it does not need any more, are
     /// forgotten.
     ///
     /// # Errors
     ///
-    /// [`Error::State`] if the build is no longer open, [`Error::Refused`] if something was staged into it meanwhile,
-    /// [`Error::Missing`] if something to be pinned was retired meanwhile; nothing changes.
+    /// [`Error::State`] if the build is no longer open, [`Error::Refused`] if something was staged into it or its ref moved
+    /// meanwhile, [`Error::Missing`] if something to be pinned was retired meanwhile; nothing changes.
     pub fn record_commit(
         &self,
         planned: &BuildRow,
@@ -143,6 +142,7 @@ impl Store {
             let reason = format!("build {build} was staged into meanwhile; try again");
             return Err(Error::refused(reason));
         }
+        transaction.check_shown(repo, row.target.as_ref(), committed.onto)?;
         let bases = [row.base, committed.onto];
         let bases: BTreeSet<PinBytes> = bases.iter().flatten().map(base_pin).collect();
         transaction.check_published(repo, build, &bases)?;
@@ -151,15 +151,15 @@ impl Store {
         for number in dropped {
             transaction.doom(*number)?;
         }
-        row.state = BuildState::Ready;
-        row.committed = Some(committed);
+        self.freeze(&mut row, committed);
         let what = format!("committed as {}", committed.snapshot.id);
         transaction.put_build(&row, committed.time, what)?;
         transaction.commit()?;
         Ok(row)
     }
 
-    /// Makes a build that is committed from the start: its snapshot was made elsewhere and `landing` brings it.
+    /// Makes a build that is committed from the start: its snapshot was made elsewhere and `landing` brings it. It is
+    /// checked as others are.
     ///
     /// # Errors
     ///
@@ -175,21 +175,13 @@ impl Store {
         let repo = self.reader()?.repo(&new.repo)?;
         repo.check_own()?;
         let mut transaction = Transaction::begin(self)?;
-        let current = match &new.target {
-            Some(target) => transaction.ref_row(repo.number, target)?.current,
-            None => None,
-        };
-        let base = current.map(|current| current.base());
-        if base != committed.onto {
-            return Err(Error::refused("the ref moved meanwhile; try again"));
-        }
-        let build = BuildRow {
-            id: transaction.count_up(NEXT_BUILD)?,
-            state: BuildState::Ready,
+        let base = committed.onto;
+        transaction.check_shown(repo.number, new.target.as_ref(), base)?;
+        let mut build = BuildRow {
             base,
-            committed: Some(committed),
-            ..BuildRow::open(0, new, committed.time)
+            ..BuildRow::open(transaction.count_up(NEXT_BUILD)?, new, committed.time)
         };
+        self.freeze(&mut build, committed);
         let bases: BTreeSet<PinBytes> = base.iter().map(base_pin).collect();
         transaction.check_published(repo.number, build.id, &bases)?;
         transaction.pin(repo.number, build.id, reach, bases)?;

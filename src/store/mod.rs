@@ -18,6 +18,8 @@ mod build_walk;
 pub mod builds;
 mod catalog;
 mod catalog_copy;
+pub mod check_rows;
+pub mod checks;
 pub mod copies;
 mod copying;
 pub mod counting;

@@ -88,7 +88,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::State`] if the build is not ready; [`Error::Refused`] if the ref is held, nests with another, or is not
+    /// [`Error::State`] if the build is not ready; [`Error::Unchecked`] if it has not passed what the ref asks for, or what
+    /// it waits for; [`Error::Refused`] if the ref is held, nests with another, or is not
     /// what the merge began with; [`Error::Missing`] if something to be pinned was retired meanwhile. Nothing changes.
     pub fn record_import(
         &self,
@@ -100,7 +101,8 @@ impl Store {
     ) -> Result<()> {
         let repo = self.repo_of(import.build)?;
         let mut transaction = Transaction::begin(self)?;
-        let mut build = transaction.build_in(import.build, &[BuildState::Ready], "publish")?;
+        let mut build = transaction.build_in(import.build, &BuildState::ALL, "publish")?;
+        build.check_publishable(target, &self.settings().policy(target))?;
         let mut row = transaction.ref_row(repo, target)?;
         row.check_not_held()?;
         transaction.check_ref_name(repo, target)?;

@@ -6,14 +6,15 @@
 //!
 //! Where they are kept (`store::tables`), which changes are allowed (`build`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::check_rows::CheckRow;
 use crate::base::clock::Time;
 use crate::base::id::{PackId, SnapshotId, StatementId, TreeId};
-use crate::base::name::{KeyName, RefName, RepoName};
+use crate::base::name::{CheckName, KeyName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::profile::Profile;
 use crate::base::{Error, Result};
@@ -101,9 +102,9 @@ pub struct SnapshotRef {
 pub enum BuildState {
     /// Files can be staged.
     Open,
-    /// Committed; checks are running.
+    /// Committed; it waits for checks, or for a person who decides what a check found.
     Checking,
-    /// Committed, and every check passed.
+    /// Committed, and every check passed that it waited for.
     Ready,
     /// Committed, and a check failed.
     Rejected,
@@ -169,6 +170,12 @@ pub struct BuildRow {
     pub staged: Staged,
     /// What commit froze.
     pub committed: Option<Committed>,
+    /// The checks that its ref asked for when it was committed: it waits for these, whatever the settings say later.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub required: BTreeSet<CheckName>,
+    /// What each check reported last, asked for or not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<CheckName, CheckRow>,
     /// The release that carries it.
     pub published: Option<Published>,
     /// The seq of the release that took it out of its ref again.

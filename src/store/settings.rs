@@ -8,15 +8,16 @@
 //!
 //! What belongs to one repo for good, such as its profile and keys: the catalog has it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::layout;
 use super::serve_settings::ServeSettings;
-use crate::base::limits::GLOB_BYTES_MAX;
-use crate::base::name::RefName;
+use crate::base::limits::{GLOB_BYTES_MAX, POLICY_CHECKS_MAX};
+use crate::base::name::{CheckName, RefName};
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
 use crate::disk::whole::read_small;
@@ -42,6 +43,7 @@ keys = \"keys\"
 # [[ref]]
 # pattern = \"**\"
 # on_conflict = \"refuse\"   # or \"build\" or \"ref\": who wins when both changed a path
+# checks = [\"lint\"]        # what must pass before a build is published there; nothing if not set
 # keep_last = 10           # releases that `retire` keeps of each ref
 # keep_days = 30           # and all that are younger than this
 # keep_tagged = true       # and all with a label `tag`; true if not set
@@ -106,6 +108,9 @@ pub struct RefPolicy {
     /// Who wins when a path changed on both sides.
     #[serde(default)]
     pub on_conflict: OnConflict,
+    /// The checks that a build must pass before it is published to the ref; at most [`POLICY_CHECKS_MAX`].
+    #[serde(default, deserialize_with = "read_checks")]
+    pub checks: BTreeSet<CheckName>,
     /// How many of the last releases are kept; all, if not set.
     pub keep_last: Option<u64>,
     /// Releases younger than this many days are kept, too.
@@ -123,11 +128,31 @@ const fn default_keep_tagged() -> bool {
     true
 }
 
+/// Reads names of checks, none twice.
+fn read_checks<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<CheckName>, D::Error> {
+    let names = Vec::<CheckName>::deserialize(from)?;
+    if names.len() > POLICY_CHECKS_MAX {
+        let found = names.len();
+        let reason = format!("there are {found} checks, the limit is {POLICY_CHECKS_MAX}");
+        return Err(de::Error::custom(reason));
+    }
+    let mut checks = BTreeSet::new();
+    for name in names {
+        if let Some(name) = checks.replace(name) {
+            return Err(de::Error::custom(format!(
+                "the check {name} is named twice"
+            )));
+        }
+    }
+    Ok(checks)
+}
+
 impl RefPolicy {
     fn unset() -> Self {
         Self {
             pattern: "**".into(),
             on_conflict: OnConflict::Refuse,
+            checks: BTreeSet::new(),
             keep_last: None,
             keep_days: None,
             keep_tagged: default_keep_tagged(),
@@ -243,7 +268,10 @@ fn with_suggestion(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match quoted.split_first() {
         Some((unknown, known)) if message.contains("unknown field") => {
-            let nearest = known.iter().min_by_key(|name| edit_distance(unknown, name));
+            // Of those that are equally near, one of which only the end is missing.
+            let is_other = |name: &str| !name.starts_with(unknown);
+            let distance = |name: &&&str| (edit_distance(unknown, name), is_other(name));
+            let nearest = known.iter().min_by_key(distance);
             nearest.map_or_else(
                 || message.to_owned(),
                 |name| format!("{message}\ndid you mean `{name}`?"),
@@ -297,6 +325,8 @@ mod tests {
         let policy = parse(&on)?.policy(&"app/editor".parse().map_err(|_| Error::usage("name"))?);
         assert_eq!((policy.keep_last, policy.keep_days), (Some(10), Some(30)));
         assert!(policy.keep_tagged);
+        let checks: Vec<&str> = policy.checks.iter().map(CheckName::as_str).collect();
+        assert_eq!(checks, ["lint"]);
         assert_eq!((policy.deltas, policy.delta_seconds), (Some(5), Some(600)));
         Ok(())
     }
@@ -321,6 +351,43 @@ mod tests {
                     Error::Settings { .. } | Error::NewerFormat { .. }
                 )),
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn checks_of_a_ref_are_names_each_once_and_not_too_many() -> Result<()> {
+        let with = |checks: &str| {
+            parse(&format!(
+                "format = 1\n[[ref]]\npattern = \"**\"\nchecks = {checks}\n"
+            ))
+        };
+        let many = |count: usize| {
+            let names: Vec<String> = (0..count).map(|number| format!("\"c{number}\"")).collect();
+            format!("[{}]", names.join(", "))
+        };
+        let main = "main".parse().map_err(|_| Error::usage("name"))?;
+        for (checks, expected) in [
+            ("[]".into(), 0),
+            (many(POLICY_CHECKS_MAX), POLICY_CHECKS_MAX),
+        ] {
+            assert_eq!(with(&checks)?.policy(&main).checks.len(), expected);
+        }
+        for (checks, part) in [
+            (
+                many(POLICY_CHECKS_MAX + 1),
+                "there are 17 checks, the limit is 16",
+            ),
+            (
+                "[\"lint\", \"lint\"]".into(),
+                "the check lint is named twice",
+            ),
+            ("[\"two words\"]".into(), "name has a character other"),
+            ("[\"\"]".into(), "name is empty"),
+            ("\"lint\"".into(), "expected a sequence"),
+        ] {
+            let error = with(&checks).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(error.contains(part), "{checks}: {error}");
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::catalog::{failed, find_row, parse_row, put_row};
 use super::landing::{Landing, PackFile};
 use super::layout;
 use super::open::Store;
-use super::rows::{BuildRow, BuildState, EventRow, Owner, PackRow, Receipt, RefRow};
+use super::rows::{Base, BuildRow, BuildState, EventRow, Owner, PackRow, Receipt, RefRow};
 use super::tables::{
     ANNOUNCING, BUILD_PACKS, BUILDS, COUNTERS, DYING, EVENTS, NEXT_PACK, OPERATIONS, PACKS, REFS,
 };
@@ -145,6 +145,31 @@ impl<'s> Transaction<'s> {
         Ok(self
             .row(REFS, (repo, name.as_str()))?
             .unwrap_or_else(|| RefRow::unborn(name.clone())))
+    }
+
+    /// What a ref shows; nothing if it is none.
+    pub(super) fn shown(&self, repo: u32, name: Option<&RefName>) -> Result<Option<Base>> {
+        let current = match name {
+            Some(name) => self.ref_row(repo, name)?.current,
+            None => None,
+        };
+        Ok(current.map(|current| current.base()))
+    }
+
+    /// Checks that a ref shows what somebody saw.
+    pub(super) fn check_shown(
+        &self,
+        repo: u32,
+        name: Option<&RefName>,
+        seen: Option<Base>,
+    ) -> Result<()> {
+        if self.shown(repo, name)? == seen {
+            return Ok(());
+        }
+        let name = name.map_or("the ref", RefName::as_str);
+        Err(Error::refused(format!(
+            "{name} has moved meanwhile; try again"
+        )))
     }
 
     /// Writes a ref's row, if there is anything to say about the ref.

@@ -139,6 +139,11 @@ fn a_commit_that_joins_packs_is_whole_or_absent() -> Result<()> {
 }
 
 #[test]
+fn a_report_of_a_check_is_whole_or_absent() -> Result<()> {
+    Matrix::new(verbs::CHECK)?.run()
+}
+
+#[test]
 fn a_first_release_is_whole_or_absent() -> Result<()> {
     Matrix::new(verbs::PUBLISH_FIRST)?.run()
 }

@@ -5,6 +5,7 @@
 //! What goes wrong (`bad_input`), the same verbs at random against a model (`model`).
 
 mod answers;
+mod checks;
 mod ending;
 mod exchange;
 mod looking;

@@ -1,6 +1,6 @@
 //! Random histories, lived by a store and by a model of it in memory: after each step both show the same.
 //!
-//! Builds are made, staged, committed, published, withdrawn and purged, many at once; releases are rolled back, held and
+//! Builds are made, staged, committed, checked, published, withdrawn and purged, many at once; releases are rolled back, held and
 //! let go of; the store is closed and opened, its catalog made anew; power goes in the middle of any verb, and operations
 //! of the disk fail. After each step the store has the rows that the model foretold and every ref shows its files, all of
 //! which hash to their ids; every few steps, and after each crash, every release and every committed build is read, every

@@ -2,6 +2,7 @@
 
 mod access;
 mod builds;
+mod checks;
 mod commands;
 mod exports;
 mod files;

@@ -12,28 +12,39 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bindery::base::clock::Time;
-use bindery::base::id::{BlobId, Hash};
+use bindery::base::id::{BlobId, Hash, SnapshotId};
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::profile::Profile;
 use bindery::base::progress::Silent;
+use bindery::base::remark::Remark;
 use bindery::base::{Error, Result};
 use bindery::build::commit::commit;
 use bindery::build::create::{CreateOptions, create};
 use bindery::build::publish::{PublishAnswer, PublishOptions, publish};
 use bindery::build::repo::create_repo;
 use bindery::disk::files::Disk;
+use bindery::disk::whole::write_whole;
 use bindery::object::edit::{self, Child, TreeSink, Written};
 use bindery::object::frame_builder::FrameBuilder;
 use bindery::object::kind::ObjectKind;
 use bindery::object::tree::{Entry, EntryKind, TreeRef};
 use bindery::object::walk::{Step, walk};
 use bindery::store::builds::Staging;
+use bindery::store::check_rows::CheckOutcome;
+use bindery::store::checks::CheckReport;
 use bindery::store::fsck::{Counts, FsckOptions};
 use bindery::store::intake::{Intake, Workshop};
+use bindery::store::layout;
 use bindery::store::retire::Mode;
-use bindery::store::rows::{Operation, Receipt, RepoRow, SnapshotRef, Staged};
+use bindery::store::rows::{BuildRow, Operation, Receipt, RepoRow, SnapshotRef, Staged};
+use bindery::store::settings::INITIAL;
 use bindery::store::view::View;
 use bindery::store::{Access, Store};
+
+/// A ref that asks for [`CHECKS`] where it is set up so.
+pub const CHECKED: &str = "checked";
+/// What it asks for.
+pub const CHECKS: [&str; 2] = ["licence", "lint"];
 
 /// Texts by path.
 pub type Files = BTreeMap<String, String>;
@@ -63,6 +74,16 @@ impl Shelf {
         let repo = repo_name()?;
         create_repo(&store, repo.clone(), Profile::Posix, None, moment(0)?)?;
         Ok(Self { store, repo })
+    }
+
+    /// The same, with a ref [`CHECKED`] that asks for checks.
+    pub fn create_checked(disk: Arc<dyn Disk>) -> Result<Self> {
+        drop(Self::create(Arc::clone(&disk))?);
+        let checks = CHECKS.join("\", \"");
+        let policy = format!("[[ref]]\npattern = \"{CHECKED}\"\nchecks = [\"{checks}\"]\n");
+        let settings = format!("{INITIAL}{policy}");
+        write_whole(&*disk, Path::new(layout::SETTINGS), settings.as_bytes())?;
+        Self::open(disk)
     }
 
     /// Opens the store on a disk.
@@ -126,6 +147,11 @@ impl Shelf {
         self.put(build, files)?;
         self.commit(build)?;
         Ok(build)
+    }
+
+    /// Reports what a check found in what a build has.
+    pub fn check_build(&self, build: u64, name: &str, outcome: CheckOutcome) -> Result<BuildRow> {
+        report(&self.store, build, name, outcome, moment(3)?)
     }
 
     /// Publishes a build to the ref that it is for.
@@ -193,6 +219,26 @@ impl Shelf {
         assert_eq!(unfinished, [], "I9: unfinished files");
         Ok(())
     }
+}
+
+/// Reports what a check found in what a build has.
+pub fn report(
+    store: &Store,
+    build: u64,
+    name: &str,
+    outcome: CheckOutcome,
+    time: Time,
+) -> Result<BuildRow> {
+    let committed = store.reader()?.build(build)?.committed;
+    // A build without a snapshot takes no reports, whatever they say.
+    let snapshot = committed.map_or(SnapshotId::of(b""), |committed| committed.snapshot.id);
+    let report = CheckReport {
+        name: parse(name)?,
+        outcome,
+        snapshot,
+        message: Remark::default(),
+    };
+    store.report_check(build, report, time)
 }
 
 /// The name of the repo.

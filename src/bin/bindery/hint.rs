@@ -7,6 +7,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use bindery::base::unmet::Unmet;
 use bindery::base::{Error, Kind};
 
 /// What to do about a server that does not do what it was asked.
@@ -48,6 +49,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Untested { current, .. } => Some(format!(
             "rebuild on {current} and test again, or publish without --require-tested"
         )),
+        Error::Unchecked { build, unmet, .. } => Some(unchecked(*build, unmet)),
         Error::Ambiguous { .. } => fixed("give more digits"),
         Error::Missing { build, .. } => Some(format!(
             "stage the files again: bindery build stage {build} PATH"
@@ -84,6 +86,18 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::Internal { .. }
         | Error::Jobs { .. }
         | Error::Interrupted => None,
+    }
+}
+
+/// What to do about checks that are in the way.
+fn unchecked(build: u64, unmet: &Unmet) -> String {
+    match (unmet.failed.first(), unmet.waiting.first()) {
+        (None, Some(name)) => {
+            format!("when it passed, say so with 'bindery build check {build} {name} --pass'")
+        }
+        _ => format!(
+            "'bindery build show {build}' says why; start from it with 'bindery build create --from {build}', or check it again"
+        ),
     }
 }
 
@@ -134,10 +148,12 @@ fn exists(what: &str) -> Option<&'static str> {
 fn state_hint(build: u64, state: &str, verb: &str) -> Option<String> {
     match (state.split(' ').next().unwrap_or_default(), verb) {
         ("open", _) => Some(format!("commit it first: bindery build commit {build}")),
-        ("ready" | "rejected", "stage into" | "commit" | "remove from") => Some(format!(
-            "a committed build never changes: start from it with 'bindery build create --from {build}'"
-        )),
-        ("ready", "withdraw") => Some(format!(
+        ("checking" | "ready" | "rejected", "stage into" | "commit" | "remove from") => {
+            Some(format!(
+                "a committed build never changes: start from it with 'bindery build create --from {build}'"
+            ))
+        }
+        ("checking" | "ready" | "rejected", "withdraw") => Some(format!(
             "it is not published; end it with 'bindery build purge {build}'"
         )),
         ("publishing", _) => Some(format!(
@@ -152,6 +168,8 @@ fn state_hint(build: u64, state: &str, verb: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use bindery::base::name::{CheckName, NameError};
+
     use super::*;
 
     fn check(error: &Error, expected: Option<&str>) {
@@ -184,6 +202,9 @@ mod tests {
         for (state, verb, part) in [
             ("open", "publish", Some("bindery build commit 17")),
             ("ready", "stage into", Some("--from 17")),
+            ("checking", "commit", Some("--from 17")),
+            ("rejected", "withdraw", Some("bindery build purge 17")),
+            ("open", "report a check of", Some("bindery build commit 17")),
             ("published as stable@3", "publish", Some("--from 17")),
             ("publishing", "purge", Some("bindery withdraw 17")),
             ("purged", "publish", None),
@@ -195,6 +216,31 @@ mod tests {
             };
             check(&error, part);
         }
+    }
+
+    #[test]
+    fn checks_that_are_in_the_way_are_reported_or_looked_into() -> Result<(), NameError> {
+        let unchecked = |failed: &[&str], waiting: &[&str]| {
+            let names = |names: &[&str]| {
+                names
+                    .iter()
+                    .map(|name| name.parse::<CheckName>())
+                    .collect::<Result<_, _>>()
+            };
+            let unmet = Unmet {
+                failed: names(failed)?,
+                waiting: names(waiting)?,
+            };
+            Ok::<_, NameError>(Error::Unchecked {
+                build: 17,
+                target: "stable".parse()?,
+                unmet,
+            })
+        };
+        let report = Some("bindery build check 17 a --pass");
+        check(&unchecked(&[], &["a", "b"])?, report);
+        check(&unchecked(&["b"], &["a"])?, Some("bindery build show 17"));
+        Ok(())
     }
 
     #[test]

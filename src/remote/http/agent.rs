@@ -176,6 +176,21 @@ impl Agent {
         self.read(answer, bytes_max)
     }
 
+    /// Puts a document, and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn put_document<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<T> {
+        let body =
+            serde_json::to_vec(document).map_err(|error| Error::internal(error.to_string()))?;
+        self.put(path, "application/json", &body)
+    }
+
     /// Puts bytes of a type, and reads the answer.
     ///
     /// # Errors

@@ -11,12 +11,13 @@
 
 use super::agent::Agent;
 use crate::base::Result;
-use crate::base::name::{RefName, RepoName};
+use crate::base::name::{CheckName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::remote::wire::builds::{
     BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
     ReceiptSaid, Stage, Withdrawal,
 };
+use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
 use crate::store::retire::Mode;
 
@@ -97,6 +98,16 @@ impl Agent {
     pub fn commit(&self, build: u64, message: &str) -> Result<BuildSaid> {
         let message = message.to_owned();
         self.post(&format!("{API}/builds/{build}/commit"), &Commit { message })
+    }
+
+    /// Reports what a check found in a build.
+    pub fn report_check(
+        &self,
+        build: u64,
+        name: &CheckName,
+        report: &ReportCheck,
+    ) -> Result<BuildSaid> {
+        self.put_document(&format!("{API}/builds/{build}/checks/{name}"), report)
     }
 
     /// Publishes a build, and waits until it is visible.

@@ -120,15 +120,18 @@ impl Builds for HttpBuilds {
 
     fn commit(&self, build: u64, message: &str) -> Result<Committed> {
         let said = self.agent.commit(build, message)?;
-        let committed = said.committed.ok_or_else(|| {
-            Error::malformed("answer", format!("build {build} is {}", said.state))
-        })?;
+        let (state, unmet) = (said.state, said.unmet());
+        let committed = said
+            .committed
+            .ok_or_else(|| Error::malformed("answer", format!("build {build} is {state}")))?;
         Ok(Committed {
             snapshot: SnapshotRef {
                 id: committed.snapshot.id,
                 size: committed.snapshot.size,
             },
             root: committed.snapshot.root.into(),
+            state,
+            unmet,
         })
     }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{CheckSaid, unmet};
 use crate::base::clock::Time;
 use crate::base::id::{Hash, SnapshotId, TreeId};
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
+use crate::base::unmet::Unmet;
 use crate::object::tree::TreeRef;
 use crate::store::rows::{
     Base, BuildRow, BuildState, Committed, EventRow, Published, Receipt, Staged,
@@ -224,6 +226,8 @@ pub struct BuildSaid {
     pub staged: StagedSaid,
     /// What commit froze.
     pub committed: Option<CommittedSaid>,
+    /// The checks that reported or are asked for, by their names.
+    pub checks: Vec<CheckSaid>,
     /// The release that carries it.
     pub published: Option<PublishedSaid>,
     /// What purge freed.
@@ -309,6 +313,14 @@ pub struct ReceiptSaid {
     pub packs: u64,
     /// Bytes on disk that are free again.
     pub bytes: u64,
+}
+
+impl BuildSaid {
+    /// The checks that keep the build from being ready.
+    #[must_use]
+    pub fn unmet(&self) -> Unmet {
+        unmet(&self.checks)
+    }
 }
 
 impl From<Base> for BaseSaid {
@@ -412,6 +424,7 @@ impl From<Published> for PublishedSaid {
 impl From<BuildRow> for BuildSaid {
     fn from(row: BuildRow) -> Self {
         Self {
+            checks: CheckSaid::all_of(&row),
             id: row.id,
             state: row.state,
             repo: row.repo,

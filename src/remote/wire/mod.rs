@@ -10,6 +10,7 @@
 //! Which request is answered by what (`server::route_table`).
 
 pub mod builds;
+pub mod checks;
 pub mod events;
 pub mod problem;
 pub mod refs;

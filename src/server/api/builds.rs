@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::base::clock::Time;
 use crate::base::id::{HASH_BYTES, Hash};
-use crate::base::name::RepoName;
+use crate::base::name::{CheckName, RepoName};
 use crate::base::{Error, Result};
 use crate::build::create::{CreateOptions, create};
 use crate::build::stage::remove;
@@ -23,6 +23,7 @@ use crate::remote::wire::builds::{
     BaseSaid, BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventSaid, EventsSaid,
     ReceiptSaid, Stage, StageMode,
 };
+use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::events::What;
 use crate::server::access::{Caller, Scope};
 use crate::server::anonymous::Anonymous;
@@ -34,6 +35,7 @@ use crate::server::events::Happened;
 use crate::server::quota::OPEN_BUILDS;
 use crate::server::route::{BuildsAsked, ObjectsAsked};
 use crate::store::Store;
+use crate::store::checks::CheckReport;
 use crate::store::retire::Mode;
 use crate::store::rows::{BuildRow, BuildState};
 use crate::trust::token::capability::Capability;
@@ -270,6 +272,30 @@ pub async fn freeze(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Fa
     let row = app
         .write(move |store, time| crate::build::commit::commit(store, build, &asked.message, time));
     json(StatusCode::OK, &BuildSaid::from(row.await?))
+}
+
+/// Takes in what a check found.
+///
+/// # Errors
+///
+/// As [`make`].
+pub async fn check(
+    app: &Arc<App>,
+    build: u64,
+    name: CheckName,
+    body: Body,
+) -> Result<Answer, Failure> {
+    let asked: ReportCheck = body::document(body).await?;
+    let report = CheckReport {
+        name,
+        outcome: asked.outcome,
+        snapshot: asked.snapshot,
+        message: asked.message,
+    };
+    let row = app.write(move |store, time| store.report_check(build, report, time));
+    let row = row.await?;
+    app.tell(&row.repo, Happened::to_build(What::Checked, build));
+    json(StatusCode::OK, &BuildSaid::from(row))
 }
 
 /// Ends a build, or says what that would free.

@@ -18,6 +18,7 @@ const MISSING: &[(&str, &[&str])] = &[
     ("build stage 99 tree", BUILD),
     ("build remove 99 etc", BUILD),
     ("build commit 99", BUILD),
+    ("build check 99 lint --pass", BUILD),
     ("build purge 99", BUILD),
     ("build purge 99 --dry-run", BUILD),
     ("build create --from 99", BUILD),

@@ -49,6 +49,14 @@ fn a_setting_that_is_not_known_is_answered_with_the_nearest_one() -> Outcome {
             "format = 1\n[[ref]]\npattern = \"*\"\non_conflict = \"both\"\n",
             "both",
         ),
+        (
+            "format = 1\n[[ref]]\npattern = \"*\"\nchecks = [\"a/b\"]\n",
+            "name has a character other than",
+        ),
+        (
+            "format = 1\n[[ref]]\npattern = \"*\"\nchecks = [\"a\", \"a\"]\n",
+            "the check a is named twice",
+        ),
     ] {
         check(&scratch, settings, 2, &["bindery.toml", part])?;
     }

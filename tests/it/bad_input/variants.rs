@@ -89,6 +89,11 @@ const PROVOKED: &[(&str, &str, &str)] = &[
         "a_tree_that_was_not_tested_is_refused_where_that_is_required",
     ),
     (
+        "Unchecked",
+        "tests/it/life/checks.rs",
+        "a_check_that_fails_rejects_a_build_until_it_passes",
+    ),
+    (
         "Missing",
         "tests/it/bad_input/states.rs",
         "what_went_from_under_an_open_build_is_listed_and_can_be_staged_again",

@@ -22,6 +22,7 @@ use bindery::build::rollback::rollback;
 use bindery::build::spec::only_repo;
 use bindery::build::stage::{StageOptions, stage};
 use bindery::build::withdraw::withdraw;
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::{Access, Store};
 
 use super::counting_disk::CountingDisk;
@@ -126,6 +127,11 @@ impl Scene {
         // 3 files, their folder and the root.
         self.stage("stage three changed", build, 5)?;
         self.verb("commit", |shelf| shelf.commit(build))?;
+        for name in ["check", "check the same"] {
+            self.verb(name, |shelf| {
+                shelf.check_build(build, "lint", CheckOutcome::Pass)
+            })?;
+        }
         let target = ref_name(TARGET)?;
         let merge = |shelf: &Shelf| {
             let row = shelf.store.reader()?.build(build)?;

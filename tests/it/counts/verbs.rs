@@ -111,6 +111,9 @@ fn building_costs_one_commit_and_at_most_one_pack_a_verb() -> Result<()> {
     let opened: CallTable<'_> = &[(Packs, Map, 2, "those of two stagings")];
     let calls = [COMMIT, opened, PACK, FRAME, LOOK];
     check(&works, "commit", &calls, rows);
+    let rows: RowTable<'_> = &[("events", 1, "what was found")];
+    check(&works, "check", &[COMMIT], rows);
+    check(&works, "check the same", &[], &[]);
     Ok(())
 }
 

@@ -239,7 +239,8 @@ fn a_staging_fails_and_is_done_again() -> Result<()> {
 
 #[test]
 fn a_commit_fails_and_is_done_again() -> Result<()> {
-    fail_everywhere(verbs::COMMIT)
+    fail_everywhere(verbs::COMMIT)?;
+    fail_everywhere(verbs::CHECK)
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Matrix {
         write_tree(source.path(), &tree).map_err(io)?;
 
         let empty = SimulatedDisk::new();
-        drop(Shelf::create(Arc::new(empty.clone()))?);
+        drop(Shelf::create_checked(Arc::new(empty.clone()))?);
         let before = settled(&empty, |opened| (verb.prepare)(opened))?;
         let mut states = vec![words_on(&before)?];
         for step in verb.steps {

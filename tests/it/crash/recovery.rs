@@ -80,7 +80,8 @@ fn a_second_crash_while_recovering_from_a_staging_is_no_worse() -> Result<()> {
 
 #[test]
 fn a_second_crash_while_recovering_from_a_commit_is_no_worse() -> Result<()> {
-    check(verbs::COMMIT)
+    check(verbs::COMMIT)?;
+    check(verbs::CHECK)
 }
 
 #[test]

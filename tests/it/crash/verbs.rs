@@ -21,10 +21,12 @@ use bindery::build::rollback::rollback;
 use bindery::build::stage::{StageOptions, stage};
 use bindery::build::withdraw::withdraw;
 use bindery::disk::files::Disk;
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::reindex::reindex_on;
+use bindery::store::rows::BuildState;
 use bindery::trust::token::id::BlockId;
 
-use crate::shelf::{Files, Shelf, files, moment, ref_name};
+use crate::shelf::{CHECKED, CHECKS, Files, Shelf, files, moment, ref_name, report};
 use crate::support::simulated_disk::SimulatedDisk;
 
 /// When a verb is done, and from where it stages.
@@ -153,6 +155,22 @@ pub const COMMIT: Verb = Verb {
         (0..9).try_for_each(|number| shelf.put(build, &some_files(&number.to_string())))
     },
     run: Run::InStore(|shelf, turn| commit(&shelf.store, 1, "", turn.time).map(drop)),
+    steps: &[],
+};
+
+pub const CHECK: Verb = Verb {
+    name: "report the last check",
+    prepare: |shelf| {
+        let build = shelf.committed(CHECKED, &some_files("a"))?;
+        let reported = shelf.check_build(build, CHECKS[0], CheckOutcome::Pass)?;
+        assert_eq!(reported.state, BuildState::Checking);
+        Ok(())
+    },
+    run: Run::InStore(|shelf, turn| {
+        let row = report(&shelf.store, 1, CHECKS[1], CheckOutcome::Pass, turn.time)?;
+        assert_eq!(row.state, BuildState::Ready);
+        Ok(())
+    }),
     steps: &[],
 };
 

@@ -45,8 +45,12 @@ pub fn words(shelf: &Shelf) -> Result<String> {
         line(&mut text, &words);
         let operations = shelf.store.operations(build.id)?;
         line(&mut text, &format!("{operations:?}"));
-        let is_tested = matches!(build.state, BuildState::Ready | BuildState::Publishing);
-        if build.committed.is_some() && is_tested {
+        let checks = build.checks.iter();
+        let checks = checks.map(|(name, check)| format!("{name} {}", check.outcome));
+        let (asked, found) = (&build.required, checks.collect::<Vec<String>>());
+        line(&mut text, &format!("checks {asked:?} {found:?}"));
+        let is_over = matches!(build.state, BuildState::Published | BuildState::Purged);
+        if build.committed.is_some() && !is_over {
             line(&mut text, &format!("{:?}", shelf.tested(build.id)?));
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bindery::base::Error;
 use bindery::object::tree::TreeRef;
 use bindery::store::Store;
-use bindery::store::rows::{BuildRow, BuildState, Operation, RefRow, SnapshotRef};
+use bindery::store::rows::{BuildRow, Operation, RefRow, SnapshotRef};
 use bindery::store::view::View;
 
 use super::Outcome;
@@ -103,13 +103,7 @@ fn compare_builds(model: &Model, store: &Store) -> Outcome {
         format!("there are {} builds, not {}", counts.0, counts.1)
     })?;
     for (row, build) in rows.iter().zip(&model.builds) {
-        let expected = match build.state {
-            State::Open => BuildState::Open,
-            State::Ready(_) => BuildState::Ready,
-            State::Pending { .. } => BuildState::Publishing,
-            State::Published { .. } => BuildState::Published,
-            State::Purged => BuildState::Purged,
-        };
+        let expected = build.state.name();
         let is_withdrawn = matches!(
             build.state,
             State::Published {
@@ -117,6 +111,11 @@ fn compare_builds(model: &Model, store: &Store) -> Outcome {
                 ..
             }
         );
+        let checks = row.checks.iter();
+        let checks = checks.map(|(name, check)| (name.as_str(), check.outcome));
+        ensure(checks.eq(build.reports.clone()), || {
+            format!("build {:?}: {:?} was reported", build.id, row.checks)
+        })?;
         ensure(
             Some(row.id) == build.id
                 && row.state == expected
@@ -201,8 +200,11 @@ fn compare_contents(
 }
 
 fn compare_tested(store: &Store, build: &Build) -> Outcome {
-    let (State::Ready(files) | State::Pending { files, .. }, Some(id)) = (&build.state, build.id)
-    else {
+    let files = match &build.state {
+        State::Pending { files, .. } => Some(files),
+        state => state.waiting(),
+    };
+    let (Some(files), Some(id)) = (files, build.id) else {
         return Ok(());
     };
     let row = store.reader()?.build(id)?;

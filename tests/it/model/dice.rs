@@ -9,9 +9,10 @@
 //! What they do (`verb`).
 
 use bindery::build::stage::StageMode;
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::settings::OnConflict;
 
-use super::history::{Deed, Extent, Hold, Line, Pick, Step, Trouble};
+use super::history::{CHECK_NAMES, Deed, Extent, Hold, Line, Pick, Step, Trouble};
 use crate::support::simulated_disk::{Kept, next_random};
 
 /// Directories that are replaced whole; nothing but files is in them.
@@ -107,8 +108,17 @@ impl Dice {
                 };
                 Deed::Remove(self.pick(), self.below(64), extent)
             }
-            400..540 => Deed::Commit(self.pick()),
-            540..640 => {
+            400..500 => Deed::Commit(self.pick()),
+            500..580 => {
+                let build = self.pick();
+                let outcome = match self.below(6) {
+                    0 => CheckOutcome::Fail,
+                    1 => CheckOutcome::Review,
+                    _ => CheckOutcome::Pass,
+                };
+                Deed::Check(build, self.one(&CHECK_NAMES), outcome)
+            }
+            580..640 => {
                 let (to, policy) = self.how();
                 Deed::Publish(self.pick(), to, policy)
             }
@@ -173,5 +183,5 @@ fn what_dice_make_can_be_written_down_and_read_again() {
         .lines()
         .filter_map(|line| line.rsplit(" | ").next()?.split(' ').next())
         .collect();
-    assert_eq!(verbs.len(), 16, "every verb is tried: {verbs:?}");
+    assert_eq!(verbs.len(), 17, "every verb is tried: {verbs:?}");
 }

@@ -8,10 +8,12 @@
 //!
 //! Doing it (`perform`), comparing (`compare`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bindery::build::stage::StageMode;
+use bindery::store::check_rows::CheckOutcome;
+use bindery::store::rows::BuildState;
 use bindery::store::settings::OnConflict;
 
 use super::history::{Hold, Line};
@@ -30,6 +32,8 @@ pub enum Answer {
         files: u64,
         conflicts: u64,
     },
+    /// The state that a report leaves a build in.
+    Judged(BuildState),
     /// The builds that became visible.
     Released(Vec<usize>),
     /// The builds that are ready again.
@@ -110,6 +114,7 @@ impl Model {
                 foretold.or_refused_if(self.builds[*build].may_miss, self)
             }
             Verb::Commit(build) => self.commit(*build),
+            Verb::Check(build, name, outcome) => self.check(*build, name, *outcome),
             Verb::Import {
                 build,
                 line,
@@ -157,7 +162,11 @@ impl Model {
         match self.builds[build].state {
             State::Pending { .. } => Foretold::refused(self),
             State::Purged => Foretold::done(next, Answer::Nothing),
-            State::Open | State::Ready(_) | State::Published { .. } => {
+            State::Open
+            | State::Checking(_)
+            | State::Ready(_)
+            | State::Rejected(_)
+            | State::Published { .. } => {
                 next.purge(build);
                 Foretold::done(next, Answer::Nothing)
             }
@@ -178,6 +187,8 @@ impl Model {
             base: base.unwrap_or_default(),
             changes: Some(Vec::new()),
             state: State::Open,
+            required: &[],
+            reports: BTreeMap::new(),
             may_miss: false,
             receipt: None,
         });
@@ -229,8 +240,22 @@ impl Model {
             files: files.len() as u64,
             conflicts,
         };
-        next.builds[place].state = State::Ready(Arc::new(files));
+        let build_next = &mut next.builds[place];
+        build_next.required = build.target.map_or(&[], Line::checks);
+        build_next.state = build_next.judged(Arc::new(files));
         Foretold::done(next, answer).or_refused_if(build.may_miss, self)
+    }
+
+    fn check(&self, place: usize, name: &'static str, outcome: CheckOutcome) -> Foretold {
+        let Some(files) = self.builds[place].state.waiting() else {
+            return Foretold::refused(self);
+        };
+        let mut next = self.clone();
+        let build = &mut next.builds[place];
+        build.reports.insert(name, outcome);
+        build.state = build.judged(Arc::clone(files));
+        let answer = Answer::Judged(build.state.name());
+        Foretold::done(next, answer)
     }
 
     fn import(&self, place: usize, line: Line, policy: Option<OnConflict>) -> Foretold {
@@ -238,6 +263,9 @@ impl Model {
         let State::Ready(files) = &build.state else {
             return Foretold::refused(self);
         };
+        if !build.has_passed(line.checks()) {
+            return Foretold::refused(self);
+        }
         let releases = self.find_line(line);
         let winner = match policy {
             Some(OnConflict::Ref) => Winner::Ref,

@@ -15,19 +15,24 @@ use std::fmt;
 use std::str::FromStr;
 
 use bindery::build::stage::StageMode;
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::settings::OnConflict;
 
+use crate::shelf::{CHECKED, CHECKS};
 use crate::support::simulated_disk::Kept;
 
 /// The repos of a store.
 pub const REPOS: [&str; 2] = ["example.org/os", "example.org/second"];
 /// The refs of the repos; none lies within another of its repo.
-const LINES: [(usize, &str); 4] = [
+const LINES: [(usize, &str); 5] = [
     (0, "stable"),
     (0, "testing"),
     (0, "app/editor"),
     (1, "stable"),
+    (0, CHECKED),
 ];
+/// The checks that report: those that the ref [`CHECKED`] asks for, and one that nobody asks for.
+pub const CHECK_NAMES: [&str; 3] = [CHECKS[0], CHECKS[1], "spelling"];
 
 /// A ref of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +61,11 @@ impl Line {
     /// The number of its repo.
     pub const fn repo(self) -> usize {
         LINES[self.0].0
+    }
+
+    /// The checks that it asks for.
+    pub fn checks(self) -> &'static [&'static str] {
+        if self.name() == CHECKED { &CHECKS } else { &[] }
     }
 
     /// Its name.
@@ -116,6 +126,8 @@ pub enum Deed {
     /// The nth file that a build wants is removed, or with `all` the directory that it is in.
     Remove(Pick, u64, Extent),
     Commit(Pick),
+    /// A check reports what it found in a build.
+    Check(Pick, &'static str, CheckOutcome),
     /// A build is published: to the ref it is for, or to the nth of its repo.
     Publish(Pick, Option<u64>, Option<OnConflict>),
     /// The same, but it only becomes pending.
@@ -250,6 +262,7 @@ impl fmt::Display for Deed {
                 }
             }
             Self::Commit(build) => write!(f, "commit {build}"),
+            Self::Check(build, name, outcome) => write!(f, "check {build} {name} {outcome}"),
             Self::Publish(build, to, policy) => publication(f, "publish", *build, *to, *policy),
             Self::Import(build, to, policy) => publication(f, "import", *build, *to, *policy),
             Self::Update(line) => write!(f, "update {line}"),
@@ -310,6 +323,13 @@ fn parse_deed(words: &[&str]) -> Result<Deed, String> {
         ["remove", build, path] => Deed::Remove(build.parse()?, number(path)?, Extent::One),
         ["remove", build, path, "all"] => Deed::Remove(build.parse()?, number(path)?, Extent::All),
         ["commit", build] => Deed::Commit(build.parse()?),
+        ["check", build, name, outcome] => {
+            let name = CHECK_NAMES.into_iter().find(|known| *known == name);
+            let name = name.ok_or("there is no such check")?;
+            let outcome = CheckOutcome::ALL.into_iter().find(|o| o.name() == outcome);
+            let outcome = outcome.ok_or("a check passes, fails or asks for a review")?;
+            Deed::Check(build.parse()?, name, outcome)
+        }
         ["publish", build, ref how @ ..] => {
             let (to, policy) = parse_how(how)?;
             Deed::Publish(build.parse()?, to, policy)
@@ -384,6 +404,8 @@ fn a_text_that_is_no_history_is_refused_with_the_line() {
         ("rain | commit 0", "no such trouble"),
         ("publish 0 to 1 both", "no such policy"),
         ("create none of 3", "no such source"),
+        ("check 0 taste pass", "no such check"),
+        ("check 0 lint maybe", "no such outcome"),
     ] {
         let refused = parse_history(&format!("# fine\ncommit 0\n\n{text}\n"));
         assert!(refused.is_err(), "{reason}: {refused:?}");

@@ -23,6 +23,7 @@ use bindery::build::stage::{StageMode, StageOptions, remove, stage};
 use bindery::build::withdraw::{Withdrawn, withdraw};
 use bindery::disk::exclude::Excludes;
 use bindery::store::Store;
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::retire::Mode;
 use bindery::store::rows::RepoRow;
 use bindery::store::settings::OnConflict;
@@ -31,7 +32,7 @@ use super::foretell::Answer;
 use super::history::{Hold, Line, REPOS};
 use super::reference::Model;
 use super::verb::Verb;
-use crate::shelf::{Files, moment, ref_name};
+use crate::shelf::{Files, moment, ref_name, report};
 
 /// A store, what is known of it, and a folder for what is staged and checked out.
 pub struct Stage<'a> {
@@ -67,6 +68,7 @@ impl Stage<'_> {
                 remove(self.store, self.id(*build)?, &paths, moment(2)?)?;
             }
             Verb::Commit(build) => return self.commit(*build),
+            Verb::Check(build, name, outcome) => return self.check(*build, name, *outcome),
             Verb::Publish {
                 build,
                 line,
@@ -190,6 +192,12 @@ impl Stage<'_> {
         let committed = committed.ok_or_else(|| Error::internal("a commit leaves a snapshot"))?;
         let (files, conflicts) = (committed.files, committed.conflicts);
         Ok(Answer::Committed { files, conflicts })
+    }
+
+    fn check(&self, build: usize, name: &str, outcome: CheckOutcome) -> Result<Answer> {
+        let id = self.id(build)?;
+        let row = report(self.store, id, name, outcome, moment(3)?)?;
+        Ok(Answer::Judged(row.state))
     }
 
     fn roll_back(&self, line: Line, release: usize, hold: Hold) -> Result<Answer> {

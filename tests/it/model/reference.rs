@@ -14,7 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bindery::store::rows::{Receipt, SnapshotRef};
+use bindery::store::check_rows::CheckOutcome;
+use bindery::store::rows::{BuildState, Receipt, SnapshotRef};
 
 use super::history::Line;
 use crate::shelf::Files;
@@ -48,6 +49,10 @@ pub struct Build {
     /// Not known yet, of a build that took over what a committed one changed.
     pub changes: Option<Vec<Change>>,
     pub state: State,
+    /// The checks that it waits for: those that its ref asked for when it was committed.
+    pub required: &'static [&'static str],
+    /// What each check reported last.
+    pub reports: BTreeMap<&'static str, CheckOutcome>,
     /// Whether something was let go of while the build was open: what it was not asked to send may be lost by now.
     pub may_miss: bool,
     /// What purging freed, once that is known.
@@ -58,7 +63,9 @@ pub struct Build {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Open,
+    Checking(Arc<Files>),
     Ready(Arc<Files>),
+    Rejected(Arc<Files>),
     /// With what it shows as a test.
     Pending {
         line: Line,
@@ -71,6 +78,29 @@ pub enum State {
         is_withdrawn: bool,
     },
     Purged,
+}
+
+impl State {
+    /// What the store calls it.
+    pub const fn name(&self) -> BuildState {
+        match self {
+            Self::Open => BuildState::Open,
+            Self::Checking(_) => BuildState::Checking,
+            Self::Ready(_) => BuildState::Ready,
+            Self::Rejected(_) => BuildState::Rejected,
+            Self::Pending { .. } => BuildState::Publishing,
+            Self::Published { .. } => BuildState::Published,
+            Self::Purged => BuildState::Purged,
+        }
+    }
+
+    /// What a committed build shows that is on its way to no ref yet.
+    pub const fn waiting(&self) -> Option<&Arc<Files>> {
+        match self {
+            Self::Checking(files) | Self::Ready(files) | Self::Rejected(files) => Some(files),
+            Self::Open | Self::Pending { .. } | Self::Published { .. } | Self::Purged => None,
+        }
+    }
 }
 
 /// A line of releases.
@@ -239,6 +269,25 @@ impl Build {
     /// What was done to its paths.
     pub fn changes(&self) -> &[Change] {
         self.changes.as_deref().unwrap_or_default()
+    }
+
+    /// Whether every one of some checks passed.
+    pub fn has_passed(&self, checks: &[&str]) -> bool {
+        let passed = |name: &&str| self.reports.get(name) == Some(&CheckOutcome::Pass);
+        checks.iter().all(passed)
+    }
+
+    /// How far it has come, committed with these files: one failure rejects it, one review keeps it waiting, and so does a
+    /// check that was asked for and has not passed.
+    pub fn judged(&self, files: Arc<Files>) -> State {
+        let is_any = |outcome| self.reports.values().any(|reported| *reported == outcome);
+        if is_any(CheckOutcome::Fail) {
+            State::Rejected(files)
+        } else if is_any(CheckOutcome::Review) || !self.has_passed(self.required) {
+            State::Checking(files)
+        } else {
+            State::Ready(files)
+        }
     }
 
     /// What the build wants.

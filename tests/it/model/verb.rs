@@ -9,6 +9,7 @@
 //! What a verb should lead to (`foretell`), doing it (`perform`).
 
 use bindery::build::stage::StageMode;
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::settings::OnConflict;
 
 use super::history::{Deed, Extent, Hold, Line, Pick};
@@ -43,6 +44,7 @@ pub enum Verb {
         path: String,
     },
     Commit(usize),
+    Check(usize, &'static str, CheckOutcome),
     /// Merged and made visible.
     Publish {
         build: usize,
@@ -94,7 +96,6 @@ impl Model {
     /// What a deed means now; nothing if there is nothing to do it to.
     pub fn verb(&self, deed: &Deed) -> Option<Verb> {
         let is_open = |state: &State| *state == State::Open;
-        let is_live = |state: &State| *state != State::Purged;
         let is_ready = |state: &State| matches!(state, State::Ready(_));
         let is_out =
             |state: &State| matches!(state, State::Pending { .. } | State::Published { .. });
@@ -112,6 +113,7 @@ impl Model {
                 Verb::Remove { build, path }
             }
             Deed::Commit(pick) => Verb::Commit(self.pick(*pick, is_open)?),
+            Deed::Check(pick, name, outcome) => self.report(*pick, name, *outcome)?,
             Deed::Publish(pick, to, policy) => {
                 let build = self.pick(*pick, |state| {
                     is_ready(state) || matches!(state, State::Pending { .. })
@@ -148,7 +150,7 @@ impl Model {
                 self.crowded(line).unwrap_or(roll_back)
             }
             Deed::Hold(line, hold) => Verb::Hold(*line, *hold),
-            Deed::Purge(pick) => Verb::Purge(self.pick(*pick, is_live)?),
+            Deed::Purge(pick) => Verb::Purge(self.pick(*pick, |state| *state != State::Purged)?),
             Deed::Retire(line, last) => {
                 let (line, last) = (*line, *last);
                 nth(0, self.find_line(line).releases.len())?;
@@ -161,6 +163,11 @@ impl Model {
             Deed::Reindex => Verb::Reindex,
             Deed::Reopen => Verb::Reopen,
         })
+    }
+
+    fn report(&self, pick: Pick, name: &'static str, outcome: CheckOutcome) -> Option<Verb> {
+        let build = self.pick(pick, |state| state.waiting().is_some())?;
+        Some(Verb::Check(build, name, outcome))
     }
 
     fn creation(&self, target: Option<Line>, from: Option<Pick>) -> Verb {

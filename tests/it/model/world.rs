@@ -57,7 +57,7 @@ impl World {
     /// An empty store with its repos.
     pub fn new() -> Outcome<Self> {
         let disk = FusedDisk::new();
-        let shelf = Shelf::create(Arc::new(disk.clone()))?;
+        let shelf = Shelf::create_checked(Arc::new(disk.clone()))?;
         for number in 1..REPOS.len() {
             create_repo(
                 &shelf.store,
@@ -330,6 +330,6 @@ pub fn is_refusal(error: &Error, conflicts: Option<u64>) -> bool {
     match (error, conflicts) {
         (Error::Conflict { total, .. }, Some(conflicts)) => *total == conflicts,
         (_, Some(_)) => false,
-        (error, None) => matches!(error.kind(), Kind::Conflict | Kind::NotFound),
+        (error, None) => matches!(error.kind(), Kind::Conflict | Kind::NotFound | Kind::Check),
     }
 }

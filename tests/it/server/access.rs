@@ -21,6 +21,7 @@ fn sample(row: &Row, build: u64, empty: &str) -> (String, String) {
         .replace("{repo+}", "main")
         .replace("{ref+}", "stable")
         .replace("{build}", &build.to_string())
+        .replace("{check}", "lint")
         .replace("{version}", "1")
         .replace("{id}", &hash)
         .replace("{to}", &hash)
@@ -35,6 +36,10 @@ fn sample(row: &Row, build: u64, empty: &str) -> (String, String) {
         Some("missing") => (path + "?kind=tree", String::new()),
         Some("stage") => (path, format!(r#"{{"at": "", "tree": {empty}}}"#)),
         Some("rollback") => (path, r#"{"to": 1}"#.into()),
+        Some("{check}") => {
+            let body = format!(r#"{{"outcome": "pass", "snapshot": "{hash}"}}"#);
+            (path, body)
+        }
         Some("hold") => (path, r#"{"reason": "a test"}"#.into()),
         Some("builds") if row.method == "POST" => (path, r#"{"ref": "stable"}"#.into()),
         _ => (path, String::new()),

@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bindery::base::{Error, Result};
 use bindery::build::stage::StageMode;
+use bindery::store::check_rows::CheckOutcome;
 
 use crate::model::Outcome;
 use crate::model::compare::{Depth, compare, learn};
 use crate::model::dice::Dice;
 use crate::model::foretell::Answer;
-use crate::model::history::{Hold, Line, parse_history};
+use crate::model::history::{CHECK_NAMES, Hold, Line, parse_history};
 use crate::model::perform::Stage;
 use crate::model::reference::Model;
 use crate::model::verb::Verb;
@@ -67,7 +68,7 @@ fn some_verb(dice: &mut Dice) -> Verb {
     let build = usize::try_from(dice.below(BUILDS)).unwrap_or_default();
     let line = Line::nth(dice.below(2));
     let policy = None;
-    match dice.below(10) {
+    match dice.below(12) {
         0..2 => Verb::Stage {
             build,
             mode: StageMode::Merge,
@@ -83,6 +84,11 @@ fn some_verb(dice: &mut Dice) -> Verb {
         6 => Verb::Update(line),
         7 => Verb::Withdraw(build),
         8 => Verb::Purge(build),
+        9..11 => {
+            let outcomes = [CheckOutcome::Pass, CheckOutcome::Fail];
+            let is_bad = usize::from(dice.below(3) == 0);
+            Verb::Check(build, CHECK_NAMES[0], outcomes[is_bad])
+        }
         _ => match dice.below(3) {
             0 => Verb::Hold(line, Hold::On),
             _ => Verb::Hold(line, Hold::Off),

@@ -14,6 +14,7 @@ use std::sync::{Arc, Barrier};
 use bindery::base::{Error, Kind, Result};
 use bindery::build::publish::{PublishOptions, import};
 use bindery::build::withdraw::{Withdrawn, withdraw};
+use bindery::store::check_rows::CheckOutcome;
 use bindery::store::retire::Mode;
 use bindery::store::rows::BuildState;
 
@@ -279,6 +280,27 @@ fn of_withdraw_and_publish_one_wins_and_both_agree_what_is_shown() -> Result<()>
             other => return Err(nobody_won(&other)),
         }
         Ok(())
+    })
+}
+
+#[test]
+fn of_a_check_that_fails_and_publish_one_wins() -> Result<()> {
+    run(|shelf, round| {
+        let before = shelf.shown("stable")?;
+        let expected = some_files("a", round);
+        let build = shelf.committed("stable", &expected)?;
+        let (failed, published) = race(
+            round,
+            || shelf.check_build(build, "lint", CheckOutcome::Fail),
+            || shelf.publish(build),
+        )?;
+        let found = (state(shelf, build)?, shelf.shown("stable")?);
+        match (end(&failed), end(&published)) {
+            (None, Some(Kind::Check)) => assert_eq!(found, (BuildState::Rejected, before)),
+            (Some(Kind::Conflict), None) => assert_eq!(found, (BuildState::Published, expected)),
+            _ => return Err(nobody_won(&(&failed, &published))),
+        }
+        purge(shelf, build).map(drop)
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Not here
 //!
-//! Filling a build (`build_stage`), ending it (`build_purge`).
+//! Filling a build (`build_stage`), checking it (`build_check`), ending it (`build_purge`).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,12 +15,13 @@ use bindery::build::commit::commit;
 use bindery::build::create::{CreateOptions, create};
 use bindery::build::spec::only_repo;
 use bindery::remote::http::api::Wanted;
-use bindery::remote::wire::builds::{CommittedSaid, CreateBuild, EventSaid};
+use bindery::remote::wire::builds::{BuildSaid, CreateBuild, EventSaid};
+use bindery::store::rows::BuildState;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::build_answer::{Build, Builds};
-use super::{build_purge, build_stage};
+use super::{build_check, build_purge, build_stage};
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
@@ -47,6 +48,9 @@ pub enum Verb {
     /// Check a build and freeze it; prints the id of its snapshot
     #[command(after_help = examples!("bindery build commit 17 -m 'Mesa 24.1'"))]
     Commit(CommitArguments),
+    /// Report what an outside check found in a committed build; prints the state that this gives the build
+    #[command(after_help = build_check::EXAMPLES)]
+    Check(build_check::Arguments),
     /// Show a build
     #[command(after_help = examples!("bindery build show 17"))]
     Show(OneArguments),
@@ -113,8 +117,12 @@ pub struct ListArguments {
 pub enum State {
     /// Files can be staged.
     Open,
+    /// Committed, and waiting for checks.
+    Checking,
     /// Committed, and waiting to be published.
     Ready,
+    /// Committed, and a check failed.
+    Rejected,
     /// Merged into a ref's pending tree.
     Publishing,
     /// Part of a release.
@@ -128,7 +136,9 @@ impl State {
     const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Checking => "checking",
             Self::Ready => "ready",
+            Self::Rejected => "rejected",
             Self::Publishing => "publishing",
             Self::Published => "published",
             Self::Purged => "purged",
@@ -171,6 +181,7 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
         Verb::Stage(arguments) => build_stage::stage_paths(session, arguments),
         Verb::Remove(arguments) => build_stage::remove_paths(session, arguments),
         Verb::Commit(arguments) => commit_build(session, arguments),
+        Verb::Check(arguments) => build_check::run(session, arguments),
         Verb::Show(arguments) => show(session, arguments.build),
         Verb::List(arguments) => list(session, arguments),
         Verb::Log(arguments) => log(session, arguments.build),
@@ -238,12 +249,11 @@ fn labels(given: &[Label]) -> Result<BTreeMap<String, String>> {
 
 fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
     let id = arguments.build.0;
-    let committed = if let Some(server) = session.server()? {
-        server.commit(id, &arguments.message)?.committed
-    } else {
-        let row = commit(&session.write()?, id, &arguments.message, Time::now()?)?;
-        row.committed.map(CommittedSaid::from)
+    let said = match session.server()? {
+        Some(server) => server.commit(id, &arguments.message)?,
+        None => commit(&session.write()?, id, &arguments.message, Time::now()?)?.into(),
     };
+    let committed = said.committed;
     let committed = committed.ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
     session.output.answer(&Committed {
         snapshot: committed.snapshot.id,
@@ -256,9 +266,17 @@ fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
         counted(committed.files, "file"),
         size(committed.bytes)
     );
-    session.output.note(format_args!(
-        "build {id} is ready: {sums}; look at it with 'bindery ls build:{id}', then: bindery publish {id}"
-    ));
+    let look = format!("look at it with 'bindery ls build:{id}'");
+    if said.state == BuildState::Ready {
+        session.output.note(format_args!(
+            "build {id} is ready: {sums}; {look}, then: bindery publish {id}"
+        ));
+    } else {
+        session.output.note(format_args!(
+            "build {id} is committed: {sums}; {look}\n{}",
+            build_check::standing(id, said.state, &said.unmet())
+        ));
+    }
     if committed.conflicts > 0 {
         let paths = counted(committed.conflicts, "path");
         session.output.note(format_args!(
@@ -274,7 +292,7 @@ fn show(session: &Session, build: BuildId) -> Result<()> {
     }
     let store = session.read()?;
     let row = store.reader()?.build(build.0)?;
-    session.output.answer(&Build::from(row))
+    session.output.answer(&Build::from(BuildSaid::from(row)))
 }
 
 fn list(session: &Session, arguments: &ListArguments) -> Result<()> {
@@ -298,7 +316,8 @@ fn list(session: &Session, arguments: &ListArguments) -> Result<()> {
                 .state
                 .is_none_or(|state| row.state.name() == state.name())
     });
-    let builds = rows.into_iter().map(Build::from).collect();
+    let builds = rows.into_iter().map(BuildSaid::from);
+    let builds = builds.map(Build::from).collect();
     session.output.answer(&Builds { builds })
 }
 

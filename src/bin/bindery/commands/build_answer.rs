@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
-use bindery::object::tree::TreeRef;
+use bindery::base::remark::Remark;
 use bindery::remote::wire::builds::BuildSaid;
-use bindery::store::rows::{BuildRow, BuildState, Receipt, Staged};
+use bindery::remote::wire::checks::CheckSaid;
+use bindery::store::rows::{BuildState, Receipt, Staged};
 use serde::Serialize;
 
 use crate::colour::{Colours, Tone};
@@ -30,6 +31,7 @@ pub struct Build {
     base: Option<u64>,
     staged: Staged,
     committed: Option<Committed>,
+    checks: Vec<CheckSaid>,
     published: Option<Published>,
     receipt: Option<Receipt>,
     reason: Option<String>,
@@ -87,6 +89,7 @@ impl From<BuildSaid> for Build {
                 conflicts: committed.conflicts,
                 time: committed.time,
             }),
+            checks: said.checks,
             published: said.published.map(|published| Published {
                 target: published.target,
                 seq: published.seq,
@@ -99,35 +102,16 @@ impl From<BuildSaid> for Build {
     }
 }
 
-impl From<BuildRow> for Build {
-    fn from(row: BuildRow) -> Self {
-        Self {
-            id: row.id,
-            state: row.state,
-            repo: row.repo,
-            target: row.target,
-            labels: row.labels.into_iter().collect(),
-            created: row.created,
-            base: row.base.map(|base| base.seq),
-            staged: row.staged,
-            committed: row.committed.map(|committed| Committed {
-                snapshot: committed.snapshot.id,
-                root: TreeRef::from(committed.root).id,
-                files: committed.files,
-                bytes: committed.bytes,
-                conflicts: committed.conflicts,
-                time: committed.time,
-            }),
-            published: row.published.map(|published| Published {
-                target: published.target,
-                seq: published.seq,
-                snapshot: published.snapshot.id,
-                tested: published.tested,
-            }),
-            receipt: row.receipt,
-            reason: row.reason,
-        }
-    }
+/// What a check found, in words.
+fn words(check: &CheckSaid) -> String {
+    let name = &check.name;
+    let found = check.outcome.zip(check.time);
+    let said = found.map_or_else(
+        || format!("{name} has not reported"),
+        |(outcome, time)| format!("{name} {} ({time})", outcome.verb()),
+    );
+    let message = check.message.as_ref().map(Remark::after_colon);
+    said + &message.unwrap_or_default()
 }
 
 impl Build {
@@ -180,6 +164,7 @@ impl Build {
                 facts.push(("conflicts", counted(committed.conflicts, "path")));
             }
         }
+        facts.extend(self.checks.iter().map(|check| ("check", words(check))));
         if let Some(published) = &self.published {
             let tested = if published.tested {
                 "as tested"

@@ -279,8 +279,8 @@ fn run_apply(session: &Session, arguments: &ApplyArguments) -> Result<()> {
         bytes: committed.bytes,
     })?;
     session.output.note(format_args!(
-        "build {} is ready: look at it with 'bindery diff REF build:{0}', then publish or purge it",
-        build.id
+        "build {} is {}: look at it with 'bindery diff REF build:{0}', then publish or purge it",
+        build.id, build.state
     ));
     Ok(())
 }

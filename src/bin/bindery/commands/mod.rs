@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod build;
 mod build_answer;
+pub mod build_check;
 pub mod build_purge;
 pub mod build_stage;
 pub mod bundle;

@@ -20,6 +20,7 @@ use bindery::store::{Access, Store};
 use clap::Args;
 use serde::Serialize;
 
+use super::build_check;
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::here::Here;
@@ -167,12 +168,15 @@ fn push_options(arguments: &Arguments) -> PushOptions {
 }
 
 fn tell(session: &Session, arguments: &Arguments, answer: &PushAnswer) -> Result<()> {
-    let committed = answer.committed;
+    let committed = answer.committed.as_ref();
     let published = answer.published.as_ref();
     let build = answer.build;
     let state = match (published, committed) {
         (Some(release), _) => format!("published as {}@{}", release.target, release.seq),
-        (None, Some(_)) => format!("committed; next: bindery publish {build}"),
+        (None, Some(committed)) => {
+            let standing = build_check::standing(build, committed.state, &committed.unmet);
+            format!("committed\n{standing}")
+        }
         (None, None) => format!("still open; next: bindery build commit {build}"),
     };
     session.output.answer(&Pushed {
