@@ -4,6 +4,8 @@
 //!
 //! Bars on a terminal: the command line draws them.
 
+use super::Result;
+
 /// Hears how far some work is. Called from many threads.
 pub trait Progress: Sync {
     /// There will be `bytes` more to do.
@@ -11,6 +13,15 @@ pub trait Progress: Sync {
 
     /// Another `bytes` are done.
     fn advance(&self, bytes: u64);
+
+    /// Checks that the work is still wanted; asked every now and then while it is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`](super::Error::Interrupted) if it is not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Hears nothing.

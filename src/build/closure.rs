@@ -259,7 +259,7 @@ impl<'n, 'v, 's> Closure<'n, 'v, 's> {
         let (view, progress) = (self.nodes.view, self.progress);
         frames.into_par_iter().find_map_first(|frame| {
             frame.iter().find_map(|blob| {
-                let read = read(view, blob);
+                let read = progress.check().and_then(|()| read(view, blob));
                 progress.advance(blob.bytes);
                 read.err().map(|error| (error, blob.object))
             })

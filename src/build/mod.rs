@@ -35,6 +35,8 @@ mod rewrite;
 pub mod rollback;
 #[cfg(test)]
 pub(crate) mod sandbox;
+#[cfg(test)]
+mod scrub_tests;
 mod sign;
 pub mod spec;
 pub mod stage;

@@ -39,6 +39,7 @@ pub(super) fn write_frames(
             rest.extend(group.into_iter().map(|(at, _)| at));
             continue;
         }
+        progress.check()?;
         packing.append(&copied(&pack, number, items, &group)?)?;
         progress.advance(group.iter().map(|(at, _)| items[*at].bytes).sum());
     }

@@ -212,6 +212,7 @@ impl Making<'_, '_> {
             needs: &Group::memory_bytes,
             takes: &|made: &Made| made.patch.len() as u64,
             work: &|group| {
+                self.progress.check()?;
                 let made = group.make(self.view, &plan, self.options.effort, &memo)?;
                 self.progress.advance(made.group.bytes);
                 Ok(made)

@@ -12,6 +12,7 @@
 
 pub mod apply;
 mod archives;
+pub mod attempts;
 mod bases;
 pub mod changes;
 pub mod complete;

@@ -5,14 +5,14 @@
 //!
 //! # Not here
 //!
-//! Where they lie (`store::deltas`), when jobs are done (the command line).
+//! Where they lie (`store::deltas`), which are begun (`delta::attempts`), when that is (the command line and the server).
 
 use std::collections::HashSet;
 
 use super::make::{DeltaSummary, MakeOptions, make};
 use crate::base::Result;
 use crate::base::id::SnapshotId;
-use crate::base::name::RefName;
+use crate::base::name::{RefName, RepoName};
 use crate::base::progress::Progress;
 use crate::store::Store;
 use crate::store::rows::{RefRow, RepoRow, SnapshotRef};
@@ -40,24 +40,49 @@ pub fn owed(store: &Store) -> Result<Vec<Owed>> {
     let reader = store.reader()?;
     let mut owed = Vec::new();
     for repo in reader.repos()? {
-        let ready = store.prepared_deltas(&repo.name)?;
-        let mut ready: HashSet<(SnapshotId, SnapshotId)> =
-            ready.iter().map(|delta| (delta.to, delta.from)).collect();
+        let mut ready = Ready::of(store, &repo)?;
         for row in reader.refs(&repo)? {
-            for (from, to) in wanted(store, &repo, &row)? {
-                if ready.insert((to.id, from.id)) {
-                    let (repo, target) = (repo.clone(), row.name.clone());
-                    owed.push(Owed {
-                        repo,
-                        target,
-                        from,
-                        to,
-                    });
-                }
-            }
+            owed.extend(ready.owed(store, &repo, &row)?);
         }
     }
     Ok(owed)
+}
+
+/// The same, of one ref; nothing if there is none of that name.
+///
+/// # Errors
+///
+/// As [`owed`].
+pub fn owed_for(store: &Store, repo: &RepoName, target: &RefName) -> Result<Vec<Owed>> {
+    let reader = store.reader()?;
+    let repo = reader.repo(repo)?;
+    match reader.find_ref(&repo, target)? {
+        Some(row) => Ready::of(store, &repo)?.owed(store, &repo, &row),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The deltas of a repo that lie ready, or were found to be owed: each to and from.
+struct Ready(HashSet<(SnapshotId, SnapshotId)>);
+
+impl Ready {
+    fn of(store: &Store, repo: &RepoRow) -> Result<Self> {
+        let ready = store.prepared_deltas(&repo.name)?;
+        let pairs = ready.iter().map(|delta| (delta.to, delta.from));
+        Ok(Self(pairs.collect()))
+    }
+
+    fn owed(&mut self, store: &Store, repo: &RepoRow, row: &RefRow) -> Result<Vec<Owed>> {
+        let mut wanted = wanted(store, repo, row)?;
+        wanted.retain(|(from, to)| self.0.insert((to.id, from.id)));
+        let owed = wanted.into_iter().map(|(from, to)| Owed {
+            repo: repo.clone(),
+            target: row.name.clone(),
+            from,
+            to,
+        });
+        Ok(owed.collect())
+    }
 }
 
 /// The deltas that should lie ready for one ref: each from and to.

@@ -65,6 +65,7 @@ fn frames(items: &[Item]) -> impl Iterator<Item = &[Item]> {
 fn seal(view: &View<'_>, items: &[Item], progress: &dyn Progress) -> Result<SealedFrame> {
     let bytes = usize::try_from(frame_bytes(items)).unwrap_or(usize::MAX);
     let mut builder = FrameBuilder::with_room(items.len(), bytes);
+    progress.check()?;
     for item in items {
         let object = view.read(item.kind, item.id)?;
         builder.push(item.kind, item.id, object.as_slice()?)?;

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod lock;
 pub mod marker;
 pub mod named;
+pub mod priority;
 pub mod real;
 pub mod room;
 pub mod scratch;

@@ -27,14 +27,18 @@ use crate::delta::parcel::pack_objects;
 use crate::delta::receive::Announced;
 use crate::object::edges::{Edge, edges_of};
 use crate::object::kind::ObjectKind;
-use crate::object::pack::{PACK_BYTES_TARGET, PACK_OBJECTS_TARGET};
+use crate::object::pack::PACK_OBJECTS_TARGET;
 use crate::object::tree::TreeRef;
 use crate::store::download::Download;
+use crate::store::place::Place;
 use crate::store::reach::tree_edge;
 use crate::store::view::View;
 
 /// Packs that are sent at a time.
 const CONNECTIONS: usize = 3;
+/// Bytes of the packs that are sent: enough for several at a time, and few enough that the other side is not slowed down by
+/// looking into many.
+const PARCEL_BYTES_TARGET: u64 = 24 * 1024 * 1024;
 
 /// Where a directory goes, and how far.
 #[derive(Clone, Debug)]
@@ -238,8 +242,9 @@ impl Sender<'_, '_> {
     /// Sends objects in packs of the usual size, several at a time.
     fn send(&mut self, lacking: &Lacking, progress: &dyn Progress) -> Result<()> {
         progress.expect(lacking.items().map(|item| item.bytes).sum());
-        let parcels = Mutex::new(parcels(&lacking.texts).chain(parcels(&lacking.blobs)));
         let (view, to, build) = (self.view, self.to, self.build);
+        let frames = by_frame(view, lacking.items())?;
+        let parcels = Mutex::new(parcels(&frames));
         let send_some = || -> Result<Sent> {
             let mut sent = Sent::default();
             loop {
@@ -250,7 +255,7 @@ impl Sender<'_, '_> {
                 let Some(items) = next else {
                     return Ok(sent);
                 };
-                let parcel = make_parcel(view, items, progress)?;
+                let parcel = make_parcel(view, &items, progress)?;
                 to.receive(build, &parcel)?;
                 sent.requests += 1;
                 sent.objects += items.len() as u64;
@@ -320,19 +325,53 @@ fn item(edge: Edge, bytes: u64) -> Item {
     }
 }
 
-/// Cuts a list of objects into parts that make one pack each. Compressed they are smaller, so packs are never too large.
-fn parcels(items: &[Item]) -> impl Iterator<Item = &[Item]> {
-    let mut rest = items;
+/// Objects that lie in one frame here.
+struct FrameOf {
+    /// In the order in which they lie.
+    items: Vec<Item>,
+    /// The bytes of the frame as it is stored.
+    stored_bytes: u64,
+}
+
+/// Sorts objects by the frames in which they lie here, so that frames can be sent as they are.
+fn by_frame<'i>(view: &View<'_>, items: impl Iterator<Item = &'i Item>) -> Result<Vec<FrameOf>> {
+    let mut frames: BTreeMap<(u64, u32), Vec<(Place, Item)>> = BTreeMap::new();
+    for item in items {
+        let place = view.find_or_fail(item.kind, item.id)?.place();
+        frames
+            .entry(place.frame())
+            .or_default()
+            .push((place, *item));
+    }
+    let frame_of = |mut objects: Vec<(Place, Item)>| {
+        objects.sort_unstable_by_key(|(place, _)| place.location().start);
+        let stored_bytes = match objects.first() {
+            Some((place, _)) => view.pack_at(*place)?.stored_frame(place.frame().1)?.len() as u64,
+            None => 0,
+        };
+        let items = objects.into_iter().map(|(_, item)| item).collect();
+        Ok(FrameOf {
+            items,
+            stored_bytes,
+        })
+    };
+    frames.into_values().map(frame_of).collect()
+}
+
+/// Puts frames together to parts that make one pack each.
+fn parcels(frames: &[FrameOf]) -> impl Iterator<Item = Vec<Item>> {
+    let mut rest = frames;
     std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fitting = rest.iter().take(PACK_OBJECTS_TARGET as usize);
-        let fitting = fitting.take_while(|item| {
-            bytes += item.bytes;
-            bytes <= PACK_BYTES_TARGET
+        let (mut bytes, mut objects) = (0, 0);
+        let fitting = rest.iter().take_while(|frame| {
+            bytes += frame.stored_bytes;
+            objects += frame.items.len();
+            bytes <= PARCEL_BYTES_TARGET && objects <= PACK_OBJECTS_TARGET as usize
         });
         let count = fitting.count().max(1).min(rest.len());
         let (parcel, later) = rest.split_at(count);
         rest = later;
-        (!parcel.is_empty()).then_some(parcel)
+        let items = parcel.iter().flat_map(|frame| &frame.items).copied();
+        (!parcel.is_empty()).then(|| items.collect())
     })
 }

@@ -118,7 +118,7 @@ impl Caller {
         let checked = Arc::clone(&token);
         let verified = app.work(move |app| {
             let key = app.token_key()?;
-            app.store.tokens().verify(key, &checked)
+            app.store.tokens().verify(&key, &checked)
         });
         match verified.await {
             Ok(verified) => Ok(Self::Holder(Box::new(Holder { token, verified }))),
@@ -202,6 +202,26 @@ impl Holder {
         let mut all = Capability::ALL.into_iter();
         all.any(|capability| self.may(capability, &anywhere, now).is_ok())
     }
+
+    /// What is said to a holder who may not do something about a thing that is shown to anybody where so much is open.
+    fn refusal(
+        &self,
+        app: &App,
+        open_to: Anonymous,
+        scope: &Scope,
+        denied: Denied,
+        now: Time,
+    ) -> Failure {
+        match denied {
+            Denied::Expired { .. } => Failure::unknown_caller(&denied.to_string()),
+            denied if app.anonymous >= open_to || self.sees(scope, now) => {
+                Error::from(denied).into()
+            }
+            // That a server can be looked after is no secret.
+            denied if *scope == Scope::default() => Error::from(denied).into(),
+            _ => scope.not_found().into(),
+        }
+    }
 }
 
 /// Lets a request in as far as its URL tells, or refuses it. What its body tells is checked by its handler, with
@@ -231,7 +251,26 @@ pub async fn admit(
     if asked.row.needs == Needs::Read {
         return admit_reading(app, caller, &asked.route, &scope);
     }
-    admit_change(app, caller, capability, scope, act).await
+    if asked.row.is_change() {
+        return admit_change(app, caller, capability, scope, act).await;
+    }
+    admit_question(app, caller, capability, &scope)
+}
+
+/// Lets a question in that takes more than reading, or refuses it. Nothing is written down.
+///
+/// # Errors
+///
+/// As [`admit`].
+pub fn admit_question(
+    app: &App,
+    caller: &Caller,
+    capability: Capability,
+    scope: &Scope,
+) -> Result<(), Failure> {
+    let (holder, now) = (caller.holder()?, app.now()?);
+    let allowed = holder.may(capability, scope, now);
+    allowed.map_err(|denied| holder.refusal(app, Anonymous::Builds, scope, denied, now))
 }
 
 /// Lists show what the caller may see, and nothing else.
@@ -246,23 +285,7 @@ fn admit_reading(app: &App, caller: &Caller, route: &Route, scope: &Scope) -> Re
     if is_published && holder.may(Capability::Mirror, scope, now).is_ok() {
         return Ok(());
     }
-    read.map_err(|denied| refusal(app, holder, route, scope, denied, now))
-}
-
-fn refusal(
-    app: &App,
-    holder: &Holder,
-    route: &Route,
-    scope: &Scope,
-    denied: Denied,
-    now: Time,
-) -> Failure {
-    let is_seen = app.anonymous >= open_to(route) || holder.sees(scope, now);
-    match denied {
-        Denied::Expired { .. } => Failure::unknown_caller(&denied.to_string()),
-        denied if is_seen => Error::from(denied).into(),
-        _ => scope.not_found().into(),
-    }
+    read.map_err(|denied| holder.refusal(app, open_to(route), scope, denied, now))
 }
 
 /// Lets a change in, or refuses it, and writes that down.
@@ -298,13 +321,8 @@ pub async fn admit_change(
             build: scope.build,
             decision,
         })?;
-        Ok(outcome.map_err(|denied| match denied {
-            Denied::Expired { .. } => Failure::unknown_caller(&denied.to_string()),
-            denied if app.anonymous == Anonymous::Builds || holder.sees(&scope, now) => {
-                Error::from(denied).into()
-            }
-            _ => scope.not_found().into(),
-        }))
+        let refusal = |denied| holder.refusal(app, Anonymous::Builds, &scope, denied, now);
+        Ok(outcome.map_err(refusal))
     });
     admitted.await?
 }
@@ -350,9 +368,10 @@ fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
             Base::Repo(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
             Base::Build(build) => of_build(build),
         },
-        Route::CreateBuild(repo) | Route::RepoEvents(repo) | Route::Refs(repo) => {
-            Ok(Scope::in_repo(reader.repo(repo)?.name, None))
-        }
+        Route::CreateBuild(repo)
+        | Route::Retire(repo, _)
+        | Route::RepoEvents(repo)
+        | Route::Refs(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
         Route::Log(repo, target)
         | Route::Rollback(repo, target)
         | Route::Hold(repo, target)
@@ -372,7 +391,16 @@ fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Purge(build, _)
         | Route::BuildEvents(build) => of_build(build),
         Route::Repos
+        | Route::CreateRepo
         | Route::Builds(_)
+        | Route::Jobs(_)
+        | Route::StartJob
+        | Route::Job(_)
+        | Route::JobLog(..)
+        | Route::RetryJob(_)
+        | Route::CancelJob(_)
+        | Route::Revoke
+        | Route::Audit(_)
         | Route::Stats
         | Route::OpenApi
         | Route::Health

@@ -1,7 +1,7 @@
 //! The application: what every request has at hand.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use super::anonymous::Anonymous;
 use super::events::{Events, Happened};
 use super::idempotency::Done;
+use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::object_cache::ObjectCache;
 use super::pack_cache::PackCache;
@@ -54,6 +55,8 @@ pub struct App {
     pub turns: Turns,
     /// What happened lately.
     pub events: Events,
+    /// Work beside answering.
+    pub jobs: Jobs,
     /// Requests that were done lately.
     pub done: Done,
     /// Whether the server ends.
@@ -63,7 +66,7 @@ pub struct App {
     /// When the server started.
     pub started: Instant,
     /// The key of tokens, once one was shown.
-    key: OnceLock<TokenKey>,
+    key: Mutex<Option<Arc<TokenKey>>>,
     /// Bytes that were brought with each token since the server started.
     brought: Mutex<HashMap<String, u64>>,
 }
@@ -77,7 +80,7 @@ impl App {
     pub fn new(store: Store, settings: ServeSettings) -> Result<Arc<Self>> {
         let run = Time::now()?.seconds();
         Ok(Arc::new(Self {
-            key: OnceLock::new(),
+            key: Mutex::default(),
             brought: Mutex::default(),
             store,
             anonymous: settings.anonymous,
@@ -93,6 +96,7 @@ impl App {
             settings,
             turns: Turns::default(),
             events: Events::new(run),
+            jobs: Jobs::new(run),
             done: Done::default(),
             ending: watch::Sender::new(false),
             changes: watch::Sender::new(0),
@@ -105,15 +109,22 @@ impl App {
     /// # Errors
     ///
     /// [`Error::NotAllowed`] if no token was ever made; what the store answers.
-    pub fn token_key(&self) -> Result<&TokenKey> {
-        if let Some(key) = self.key.get() {
-            return Ok(key);
+    pub fn token_key(&self) -> Result<Arc<TokenKey>> {
+        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*known {
+            return Ok(Arc::clone(key));
         }
         let key = self.store.tokens().key()?;
         let key = key.ok_or_else(|| Error::NotAllowed {
             reason: "this server has made no token yet".into(),
         })?;
-        Ok(self.key.get_or_init(|| key))
+        Ok(Arc::clone(known.insert(Arc::new(key))))
+    }
+
+    /// Has the key of tokens looked up anew: there is another.
+    pub fn forget_token_key(&self) {
+        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = None;
     }
 
     /// Whether there is room to take anything in.
@@ -160,6 +171,9 @@ impl App {
     pub fn tell(&self, repo: &RepoName, happened: Happened) {
         // Without a clock the event is told late rather than not at all.
         let time = self.now().unwrap_or_else(|_| Time::beginning());
+        if let (Some(target), Some(_)) = (&happened.target, happened.seq) {
+            self.jobs.moved(repo, target);
+        }
         self.events.tell(repo, happened, time);
         self.changed();
     }

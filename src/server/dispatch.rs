@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use super::access::{Caller, admit};
 use super::answer::{Answer, Failure, json};
 use super::api::upload::upload;
-use super::api::{builds, publishing, refs};
+use super::api::{admin, builds, jobs, publishing, refs};
 use super::app::App;
 use super::body::small;
 use super::content::Wish;
@@ -185,6 +185,8 @@ async fn route(
             refs::hold(app, repo, target, refs::reason(body).await?).await?
         }
         Route::Release(repo, target) => refs::hold(app, repo, target, None).await?,
+        Route::CreateRepo => admin::create(app, body).await?,
+        Route::Retire(repo, mode) => admin::retire(app, repo, mode, body).await?,
         Route::CreateBuild(repo) => builds::make(app, context, repo, body).await?,
         Route::Builds(asked) => builds::list(app, caller, asked).await?,
         Route::Build(build) => builds::show(app, build).await?,
@@ -200,6 +202,14 @@ async fn route(
         Route::BuildEvents(build) => event_streams::of_build(app, build, wish.headers()).await?,
         Route::RepoEvents(repo) => event_streams::of_repo(app, repo, wish.headers()).await?,
         Route::OpenApi => json(StatusCode::OK, &openapi::document())?,
+        Route::Jobs(cursor) => jobs::list(app, cursor)?,
+        Route::StartJob => jobs::start(app, body).await?,
+        Route::Job(id) => jobs::show(app, &id)?,
+        Route::JobLog(id, offset) => jobs::log(app, &id, offset)?,
+        Route::RetryJob(id) => jobs::retry(app, &id)?,
+        Route::CancelJob(id) => jobs::cancel(app, &id)?,
+        Route::Revoke => admin::revoke(app, body).await?,
+        Route::Audit(asked) => admin::audit(app, asked).await?,
         Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),
         Route::Ready => ready(app).await?,

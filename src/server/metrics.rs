@@ -88,6 +88,8 @@ pub struct Metrics {
     pub work_waiting: Gauge,
     /// How long the oldest of them waits.
     pub work_oldest_seconds: Gauge,
+    /// Jobs that wait.
+    pub jobs_waiting: Gauge,
     /// Bytes of all packs.
     pub stored_bytes: Gauge,
     /// Objects in the store.
@@ -113,6 +115,7 @@ impl Metrics {
             uploads_running: Gauge::default(),
             work_waiting: Gauge::default(),
             work_oldest_seconds: Gauge::default(),
+            jobs_waiting: Gauge::default(),
             stored_bytes: Gauge::default(),
             objects: Gauge::default(),
             free_bytes: Gauge::default(),
@@ -162,6 +165,7 @@ impl Metrics {
                 "How long the oldest of it waits",
                 &self.work_oldest_seconds,
             ),
+            ("jobs_waiting", "Jobs that wait", &self.jobs_waiting),
             ("stored_bytes", "Bytes of all packs", &self.stored_bytes),
             ("objects", "Objects in the store", &self.objects),
             (

@@ -27,6 +27,8 @@ pub mod events;
 pub mod files;
 pub mod grace;
 pub mod idempotency;
+pub mod job_work;
+pub mod jobs;
 pub mod listing;
 pub mod metrics;
 pub mod modified;

@@ -52,6 +52,15 @@ pub struct BuildsAsked {
     pub cursor: Option<u64>,
 }
 
+/// Which lines of the audit log are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditAsked {
+    /// Those after this cursor; else the newest.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub number: Option<usize>,
+}
+
 /// The objects about which a question is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectsAsked {
@@ -83,7 +92,9 @@ pub enum Route {
     Files(Base, FilesAsked),
 
     Repos,
+    CreateRepo,
     CreateBuild(RepoName),
+    Retire(RepoName, Mode),
     RepoEvents(RepoName),
     Refs(RepoName),
     Log(RepoName, RefName),
@@ -104,6 +115,14 @@ pub enum Route {
     Purge(u64, Mode),
     BuildEvents(u64),
 
+    Jobs(Option<u64>),
+    StartJob,
+    Job(String),
+    JobLog(String, u64),
+    RetryJob(String),
+    CancelJob(String),
+    Revoke,
+    Audit(AuditAsked),
     Stats,
     OpenApi,
     Health,

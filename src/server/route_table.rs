@@ -8,15 +8,18 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::route::{Base, BuildsAsked, Given, ObjectsAsked, Route, Wait};
+use super::route::{AuditAsked, Base, BuildsAsked, Given, ObjectsAsked, Route, Wait};
 use crate::base::{Error, Result};
 use crate::remote::wire::PACK_TYPE;
+use crate::remote::wire::audit::{AuditSaid, RevokeTokens, RevokedTokens};
 use crate::remote::wire::builds::{
     BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
     ReceiptSaid, Received, Stage, Withdrawal,
 };
 use crate::remote::wire::checks::ReportCheck;
-use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
+use crate::remote::wire::jobs::{JobSaid, JobsPage, StartJob};
+use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, RepoSaid, Repos, Rollback};
+use crate::remote::wire::repos::{CreateRepo, Retire, Retired};
 use crate::remote::wire::stats::StatsSaid;
 use crate::store::retire::Mode;
 use crate::store::rows::BuildState;
@@ -78,6 +81,12 @@ impl Row {
     #[must_use]
     pub fn is_reading(&self) -> bool {
         self.template.starts_with("/r/") || self.template.starts_with("/b/")
+    }
+
+    /// Whether it changes anything: all but what is asked by GET, and a question that is too long for that.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        self.method != "GET" && !self.template.ends_with("/missing")
     }
 }
 
@@ -183,6 +192,8 @@ pub const ROUTES: &[Row] = &[
     with(&["after"], row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_build(g)?, g.files()?)))),
 
     row("GET", "/api/v1/repos", READ, "The repos that the caller may see.", gives::<Repos>(), |_| Ok(Route::Repos)),
+    row("POST", "/api/v1/repos", ADMIN, "Make a repo, with a key of its own unless one is named.", both::<CreateRepo, RepoSaid>(), |_| Ok(Route::CreateRepo)),
+    with(&["dry_run"], row("POST", "/api/v1/repos/{repo+}/retire", ADMIN, "Let go of old releases; ?dry_run says which would go.", both::<Retire, Retired>(), |g| Ok(Route::Retire(g.part("repo")?, mode(g)?)))),
     row("POST", "/api/v1/repos/{repo+}/builds", STAGE, "Make a build.", both::<CreateBuild, CreatedBuild>(), |g| Ok(Route::CreateBuild(g.part("repo")?))),
     row("GET", "/api/v1/repos/{repo+}/events", READ, "What happens in a repo, as it happens.", EVENTS, |g| Ok(Route::RepoEvents(g.part("repo")?))),
     row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo.", gives::<Refs>(), |g| Ok(Route::Refs(g.part("repo")?))),
@@ -204,6 +215,14 @@ pub const ROUTES: &[Row] = &[
     with(&["dry_run"], row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", gives::<ReceiptSaid>(), |g| Ok(Route::Purge(g.part("build")?, mode(g)?)))),
     row("GET", "/api/v1/builds/{build}/events", READ, "What happens to a build, as it happens.", EVENTS, |g| Ok(Route::BuildEvents(g.part("build")?))),
 
+    with(&["cursor"], row("GET", "/api/v1/jobs", ADMIN, "Jobs in pages, newest first.", gives::<JobsPage>(), |g| Ok(Route::Jobs(g.asked("cursor")?)))),
+    row("POST", "/api/v1/jobs", ADMIN, "Verify a repo, or check the whole store.", both::<StartJob, JobSaid>(), |_| Ok(Route::StartJob)),
+    row("GET", "/api/v1/jobs/{job}", ADMIN, "One job.", gives::<JobSaid>(), |g| Ok(Route::Job(g.part("job")?))),
+    with(&["offset"], row("GET", "/api/v1/jobs/{job}/log", ADMIN, "What a job said, from a byte on.", TEXT, |g| Ok(Route::JobLog(g.part("job")?, g.asked("offset")?.unwrap_or(0))))),
+    row("POST", "/api/v1/jobs/{job}/retry", ADMIN, "Have a job tried again that failed or was cancelled.", gives::<JobSaid>(), |g| Ok(Route::RetryJob(g.part("job")?))),
+    row("POST", "/api/v1/jobs/{job}/cancel", ADMIN, "Cancel a job that waits or runs.", gives::<JobSaid>(), |g| Ok(Route::CancelJob(g.part("job")?))),
+    row("POST", "/api/v1/tokens/revoke", ADMIN, "End tokens, by the ids of their blocks, or all of them.", both::<RevokeTokens, RevokedTokens>(), |_| Ok(Route::Revoke)),
+    with(&["after", "number"], row("GET", "/api/v1/audit", ADMIN, "Who was granted or refused a change.", gives::<AuditSaid>(), |g| Ok(Route::Audit(AuditAsked { after: g.asked("after")?, number: g.asked("number")? })))),
     row("GET", "/api/v1/stats", ADMIN, "Sums over the store.", gives::<StatsSaid>(), |_| Ok(Route::Stats)),
     row("GET", "/api/v1/openapi.json", NOTHING, "This description.", (Form::Nothing, Form::Bytes("application/json")), |_| Ok(Route::OpenApi)),
     row("GET", "/healthz", NOTHING, "Whether the server runs.", TEXT, |_| Ok(Route::Health)),

@@ -28,7 +28,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::app::App;
 use super::metrics::Counted;
-use super::{dispatch, tls};
+use super::{dispatch, job_work, tls};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
 use crate::store::Store;
@@ -138,6 +138,7 @@ impl Server {
         let connections = Arc::new(Semaphore::new(connections_max));
         let graceful = GracefulShutdown::new();
         let mut end = std::pin::pin!(end);
+        tokio::spawn(job_work::work(Arc::clone(&self.app)));
         loop {
             let next = async {
                 let place = Arc::clone(&connections).acquire_owned().await;

@@ -176,6 +176,7 @@ impl Fsck<'_> {
         progress.expect(rows.iter().map(|(_, row)| row.bytes).sum());
         let mut ids = HashSet::new();
         for (number, row) in rows {
+            progress.check()?;
             let health = Health::check(&*self.store.disk, row.id)?;
             progress.advance(row.bytes);
             if !ids.insert(row.id) {
@@ -476,25 +477,9 @@ impl Fsck<'_> {
 
     /// Lists the packs that are damaged.
     fn tell_packs(&mut self) {
-        let mut problems = Vec::new();
-        for (row, health) in self.packs.values() {
-            let place = self.file(row.id);
-            let owner = match row.owner {
-                Owner::Build(build) => format!("of build {build}"),
-                Owner::Repo(_) => "of published objects".to_owned(),
-            };
-            match health {
-                Health::Good(_) => {}
-                Health::Lost { reason } => {
-                    let detail = format!("{} objects {owner}: {reason}", row.objects);
-                    problems.push(Problem::new("lost pack", &place, detail));
-                }
-                Health::Damaged { reason, .. } => {
-                    let detail = format!("{owner}: {reason}");
-                    problems.push(Problem::new("damaged pack", &place, detail));
-                }
-            }
-        }
+        let packs = self.packs.values();
+        let problems = packs.filter_map(|(row, health)| health.problem(row, &self.file(row.id)));
+        let problems: Vec<Problem> = problems.collect();
         self.report.problems.extend(problems);
     }
 }

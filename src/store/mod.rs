@@ -60,6 +60,7 @@ pub mod retire;
 mod row_counts;
 pub mod rows;
 mod salvage;
+pub mod scrub;
 pub mod serve_settings;
 pub mod settings;
 pub mod supply;

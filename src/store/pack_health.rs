@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use super::layout;
 use super::needs::Object;
 use super::place::Place;
+use super::problem::Problem;
+use super::rows::{Owner, PackRow};
 use super::view::View;
 use crate::base::id::PackId;
 use crate::base::{Error, Result};
@@ -82,6 +84,25 @@ impl Health {
             objects,
             reason,
         })
+    }
+
+    /// What is to be said of the pack with this row, whose file is at `place`, if anything is wrong.
+    pub(super) fn problem(&self, row: &PackRow, place: &str) -> Option<Problem> {
+        let owner = match row.owner {
+            Owner::Build(build) => format!("of build {build}"),
+            Owner::Repo(_) => "of published objects".to_owned(),
+        };
+        match self {
+            Self::Good(_) => None,
+            Self::Lost { reason } => {
+                let detail = format!("{} objects {owner}: {reason}", row.objects);
+                Some(Problem::new("lost pack", place, detail))
+            }
+            Self::Damaged { reason, .. } => {
+                let detail = format!("{owner}: {reason}");
+                Some(Problem::new("damaged pack", place, detail))
+            }
+        }
     }
 
     /// The open pack, if there is one.

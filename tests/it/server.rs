@@ -1,11 +1,13 @@
 //! The server, asked over HTTP by clients that send whatever a test says, and by our own.
 
 mod access;
+mod admin;
 mod builds;
 mod checks;
 mod commands;
 mod exports;
 mod files;
+mod jobs;
 mod limits;
 mod lying;
 mod pulling;

@@ -99,6 +99,9 @@ pub enum Command {
     Retire(retire::Arguments),
     /// Do what can wait, such as preparing deltas of new releases
     RunJobs(commands::run_jobs::Arguments),
+    /// Look after the work that a server does beside answering
+    #[command(subcommand)]
+    Job(commands::job::Verb),
     /// Keep a verified copy of a repo
     Mirror(commands::mirror::Arguments),
     /// Write a repo as plain files, for any web server

@@ -49,6 +49,7 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Verify(arguments) => verify::run(session, arguments),
         Command::Retire(arguments) => retire::run(session, arguments),
         Command::RunJobs(arguments) => commands::run_jobs::run(session, arguments),
+        Command::Job(verb) => commands::job::run(session, verb),
         Command::Mirror(arguments) => commands::mirror::run(session, arguments),
         Command::Export(arguments) => commands::export::run(session, arguments),
         Command::Serve(arguments) => commands::serve::run(session, arguments),

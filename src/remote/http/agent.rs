@@ -160,6 +160,18 @@ impl Agent {
         self.document(self.send("POST", path, Some("application/json"), body.as_slice())?)
     }
 
+    /// Asks for a text of at most so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn text(&self, path: &str, bytes_max: u64) -> Result<String> {
+        let answer = self.send("GET", path, None, ())?;
+        let bytes = self.read(answer, bytes_max)?;
+        String::from_utf8(bytes)
+            .map_err(|_| Error::malformed("answer", format!("{}: it is not UTF-8", self.server)))
+    }
+
     /// Sends bytes of a type, and reads an answer of at most so many bytes.
     ///
     /// # Errors

@@ -9,22 +9,30 @@
 //!
 //! Filling builds with what lies on this machine (`remote::push`).
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
 use super::agent::Agent;
 use crate::base::Result;
 use crate::base::name::{CheckName, RefName, RepoName};
 use crate::base::path::TreePath;
+use crate::remote::wire::audit::{AuditSaid, RevokeTokens, RevokedTokens};
 use crate::remote::wire::builds::{
     BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
     ReceiptSaid, Stage, Withdrawal,
 };
 use crate::remote::wire::checks::ReportCheck;
-use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, Repos, Rollback};
+use crate::remote::wire::jobs::{JobSaid, JobsPage, StartJob};
+use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, RepoSaid, Repos, Rollback};
+use crate::remote::wire::repos::{CreateRepo, Retire, Retired};
 use crate::store::retire::Mode;
 
 /// Where the API begins.
 pub const API: &str = "api/v1";
 /// Pages of builds that are asked for in one go.
 const PAGES_MAX: usize = 10_000;
+/// Bytes of a job's log.
+const JOB_LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Which builds are listed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +51,68 @@ impl Agent {
     /// The repos that the caller may see.
     pub fn repos(&self) -> Result<Repos> {
         self.get(&format!("{API}/repos"))
+    }
+
+    /// Makes a repo.
+    pub fn create_repo(&self, repo: &CreateRepo) -> Result<RepoSaid> {
+        self.post(&format!("{API}/repos"), repo)
+    }
+
+    /// Lets go of old releases, or says which would go.
+    pub fn retire(&self, repo: &RepoName, what: &Retire, mode: Mode) -> Result<Retired> {
+        let query = dry_run(mode);
+        self.post(&format!("{API}/repos/{repo}/retire{query}"), what)
+    }
+
+    /// Lists lines of the audit log: from a cursor on, or the newest.
+    pub fn audit(&self, after: Option<u64>, number: usize) -> Result<AuditSaid> {
+        let after = after.map_or_else(String::new, |after| format!("&after={after}"));
+        self.get(&format!("{API}/audit?number={number}{after}"))
+    }
+
+    /// Ends tokens.
+    pub fn revoke(&self, tokens: &RevokeTokens) -> Result<RevokedTokens> {
+        self.post(&format!("{API}/tokens/revoke"), tokens)
+    }
+
+    /// Lists the newest jobs: all that wait or run, and those that ended lately.
+    pub fn jobs(&self) -> Result<Vec<JobSaid>> {
+        let (mut jobs, mut query) = (Vec::new(), String::new());
+        for _ in 0..PAGES_MAX {
+            let page: JobsPage = self.get(&format!("{API}/jobs{query}"))?;
+            jobs.extend(page.jobs);
+            match page.next {
+                Some(next) => query = format!("?cursor={next}"),
+                None => break,
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Starts a job.
+    pub fn start_job(&self, job: &StartJob) -> Result<JobSaid> {
+        self.post(&format!("{API}/jobs"), job)
+    }
+
+    /// Shows a job.
+    pub fn job(&self, id: &str) -> Result<JobSaid> {
+        self.get(&format!("{API}/jobs/{}", encoded(id)))
+    }
+
+    /// What a job said, from a byte on.
+    pub fn job_log(&self, id: &str, offset: u64) -> Result<String> {
+        let path = format!("{API}/jobs/{}/log?offset={offset}", encoded(id));
+        self.text(&path, JOB_LOG_BYTES_MAX)
+    }
+
+    /// Has a job tried again.
+    pub fn retry_job(&self, id: &str) -> Result<JobSaid> {
+        self.post(&format!("{API}/jobs/{}/retry", encoded(id)), &json!({}))
+    }
+
+    /// Cancels a job.
+    pub fn cancel_job(&self, id: &str) -> Result<JobSaid> {
+        self.post(&format!("{API}/jobs/{}/cancel", encoded(id)), &json!({}))
     }
 
     /// Makes a build.
@@ -117,18 +187,12 @@ impl Agent {
 
     /// Takes a build's changes out of its ref.
     pub fn withdraw(&self, build: u64) -> Result<Withdrawal> {
-        self.post(
-            &format!("{API}/builds/{build}/withdraw"),
-            &serde_json::json!({}),
-        )
+        self.post(&format!("{API}/builds/{build}/withdraw"), &json!({}))
     }
 
     /// Ends a build, or says what that would free.
     pub fn purge(&self, build: u64, mode: Mode) -> Result<ReceiptSaid> {
-        let query = match mode {
-            Mode::Apply => "",
-            Mode::DryRun => "?dry_run",
-        };
+        let query = dry_run(mode);
         self.delete(&format!("{API}/builds/{build}{query}"))
     }
 
@@ -162,7 +226,19 @@ impl Agent {
         let path = format!("{API}/repos/{repo}/refs/{target}");
         match reason {
             Some(reason) => self.post(&format!("{path}/hold"), &Hold { reason }),
-            None => self.post(&format!("{path}/release"), &serde_json::json!({})),
+            None => self.post(&format!("{path}/release"), &json!({})),
         }
+    }
+}
+
+/// What was typed, as a part of a path.
+fn encoded(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
+const fn dry_run(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Apply => "",
+        Mode::DryRun => "?dry_run",
     }
 }

@@ -9,11 +9,14 @@
 //!
 //! Which request is answered by what (`server::route_table`).
 
+pub mod audit;
 pub mod builds;
 pub mod checks;
 pub mod events;
+pub mod jobs;
 pub mod problem;
 pub mod refs;
+pub mod repos;
 pub mod stats;
 
 /// The content type of a pack.

@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Result;
 use crate::base::clock::Time;
 use crate::base::id::{SnapshotId, StatementId};
-use crate::base::name::{RefName, RepoName};
+use crate::base::name::{KeyName, RefName, RepoName};
+use crate::base::profile::Profile;
+use crate::store::Store;
 use crate::store::rows::{RefRow, ReleaseKind, ReleaseRow, RepoRow};
 
 /// The repos of a store that the caller may see.
@@ -24,13 +27,22 @@ pub struct RepoSaid {
     /// The permanent name of its trust root.
     #[schemars(with = "String")]
     pub repo_id: StatementId,
+    /// Which file names it takes: posix or portable.
+    #[schemars(with = "String")]
+    pub profile: Profile,
+    /// The key that signs its releases.
+    #[schemars(with = "String")]
+    pub key: KeyName,
     /// The version of its newest keyset.
     pub keyset: u64,
     /// When it was made.
     #[schemars(with = "String")]
     pub created: Time,
     /// Where it is copied from, if its releases are made elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied_from: Option<String>,
+    /// How many refs it has.
+    pub refs: u64,
 }
 
 /// The refs of a repo.
@@ -123,15 +135,24 @@ pub struct Hold {
     pub reason: String,
 }
 
-impl From<RepoRow> for RepoSaid {
-    fn from(row: RepoRow) -> Self {
-        Self {
+impl RepoSaid {
+    /// What a store says of a repo.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`](crate::base::Error::Catalog) if the catalog cannot be read.
+    pub fn of(store: &Store, row: RepoRow) -> Result<Self> {
+        let refs = store.reader()?.refs(&row)?.len() as u64;
+        Ok(Self {
             repo: row.name,
             repo_id: row.repo_id,
+            profile: row.profile,
+            key: row.key,
             keyset: row.keyset,
             created: row.created,
             copied_from: row.copied_from,
-        }
+            refs,
+        })
     }
 }
 

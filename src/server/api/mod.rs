@@ -1,6 +1,8 @@
 //! The API: the life of builds and refs, as requests.
 
+pub mod admin;
 pub mod builds;
+pub mod jobs;
 pub mod publishing;
 pub mod refs;
 pub mod upload;

@@ -37,7 +37,11 @@ pub async fn repos(app: &Arc<App>, caller: &Caller) -> Result<Answer, Failure> {
         let may_read = caller.may_read(app, Anonymous::Published, &scope);
         may_read.unwrap_or(false)
     });
-    let repos = rows.into_iter().map(RepoSaid::from).collect();
+    let repos = app.work(move |app| {
+        let rows = rows.into_iter().map(|row| RepoSaid::of(&app.store, row));
+        rows.collect::<Result<_>>()
+    });
+    let repos = repos.await?;
     json(StatusCode::OK, &Repos { repos })
 }
 
@@ -86,9 +90,13 @@ pub async fn roll_back(
     body: Body,
 ) -> Result<Answer, Failure> {
     let asked: Rollback = body::document(body).await?;
+    let name = repo.clone();
     let answer =
-        app.write(move |store, time| rollback(store, &repo, &target, asked.to, asked.hold, time));
-    json(StatusCode::OK, &visible(answer.await?))
+        app.write(move |store, time| rollback(store, &name, &target, asked.to, asked.hold, time));
+    let answer = answer.await?;
+    let (target, seq) = (answer.target.clone(), Some(answer.seq));
+    app.tell(&repo, Happened::to_ref(What::Rolledback, target, seq));
+    json(StatusCode::OK, &visible(answer))
 }
 
 /// Holds a ref back, or lets it go.

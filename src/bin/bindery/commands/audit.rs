@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use bindery::base::Result;
-use bindery::base::clock::Time;
-use bindery::base::name::{RefName, RepoName};
+use bindery::base::{Error, Result};
+use bindery::remote::wire::audit::AuditSaid;
+use bindery::store::Store;
 use bindery::store::audit::page::PAGE_LINES_MAX;
-use bindery::store::audit::record::{Actor, AuditRecord, Decision};
 use clap::Args;
 use serde::Serialize;
 
@@ -30,34 +29,10 @@ pub struct Arguments {
     after: Option<u64>,
 }
 
+/// Lines, as they are shown.
 #[derive(Serialize)]
-struct Page {
-    records: Vec<Line>,
-    next: u64,
-    last: bool,
-    gap: bool,
-    damaged: u64,
-}
-
-#[derive(Serialize)]
-struct Line {
-    time: Time,
-    actor: String,
-    /// The ids of the token's blocks, the first one first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    token: Vec<String>,
-    can: &'static str,
-    act: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repo: Option<RepoName>,
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    reference: Option<RefName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build: Option<u64>,
-    granted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
+#[serde(transparent)]
+struct Page(AuditSaid);
 
 /// Lists lines of the audit log.
 ///
@@ -65,14 +40,15 @@ struct Line {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
     let number = arguments.number.min(PAGE_LINES_MAX);
-    let page = match arguments.after {
-        _ if number == 0 => return Err(bindery::base::Error::usage("-n is at least 1")),
-        Some(cursor) => store.audit().read(cursor, number)?,
-        None => store.audit().newest(number)?,
+    if number == 0 {
+        return Err(Error::usage("-n is at least 1"));
+    }
+    let page = match session.server()? {
+        Some(server) => server.audit(arguments.after, number)?,
+        None => audit_here(&session.read()?, arguments.after, number)?,
     };
-    if page.is_gap {
+    if page.gap {
         session
             .output
             .note("note: what was there before these lines is not kept any more");
@@ -83,42 +59,20 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
             "note: {count} damaged or torn lines are left out"
         ));
     }
-    session.output.answer(&Page {
-        records: page.records.into_iter().map(line).collect(),
-        next: page.next,
-        last: page.is_last,
-        gap: page.is_gap,
-        damaged: page.damaged,
-    })
+    session.output.answer(&Page(page))
 }
 
-fn line(record: AuditRecord) -> Line {
-    let (actor, token) = match record.actor {
-        Actor::Local => ("local", Vec::new()),
-        Actor::Unknown => ("unknown", Vec::new()),
-        Actor::Token(ids) => ("token", ids.iter().map(ToString::to_string).collect()),
+fn audit_here(store: &Store, after: Option<u64>, number: usize) -> Result<AuditSaid> {
+    let page = match after {
+        Some(cursor) => store.audit().read(cursor, number)?,
+        None => store.audit().newest(number)?,
     };
-    let reason = match record.decision {
-        Decision::Granted => None,
-        Decision::Refused { reason } => Some(reason),
-    };
-    Line {
-        time: record.time,
-        actor: actor.to_owned(),
-        token,
-        can: record.capability.word(),
-        act: record.act,
-        repo: record.repo,
-        reference: record.reference,
-        build: record.build,
-        granted: reason.is_none(),
-        reason,
-    }
+    Ok(page.into())
 }
 
 impl Answer for Page {
     fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()> {
-        for line in &self.records {
+        for line in &self.0.records {
             // The last block is who acted; the ones before are where it came from.
             let actor = line.token.last().unwrap_or(&line.actor);
             write!(out, "{}  {actor}  ", line.time)?;
@@ -130,7 +84,7 @@ impl Answer for Page {
             if let Some(repo) = &line.repo {
                 write!(out, "  {repo}")?;
             }
-            if let Some(name) = &line.reference {
+            if let Some(name) = &line.target {
                 write!(out, ":{name}")?;
             }
             if let Some(reason) = &line.reason {

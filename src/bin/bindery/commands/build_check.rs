@@ -131,18 +131,16 @@ fn report_here(session: &Session, arguments: &Arguments) -> Result<(SnapshotId, 
 
 fn report_there(server: &Agent, arguments: &Arguments) -> Result<(SnapshotId, BuildSaid)> {
     let build = arguments.build.0;
-    let snapshot = match arguments.snapshot {
-        Some(snapshot) => snapshot,
-        None => {
-            let said = server.build(build)?;
-            let committed = said.committed.ok_or(Error::State {
-                build,
-                state: said.state.to_string(),
-                verb: "report a check of",
-            })?;
-            committed.snapshot.id
-        }
+    let shown = || {
+        let said = server.build(build)?;
+        let committed = said.committed.ok_or(Error::State {
+            build,
+            state: said.state.to_string(),
+            verb: "report a check of",
+        })?;
+        Ok::<_, Error>(committed.snapshot.id)
     };
+    let snapshot = arguments.snapshot.map_or_else(shown, Ok)?;
     let report = ReportCheck {
         outcome: arguments.outcome(),
         snapshot,

@@ -23,6 +23,7 @@ pub mod fsck;
 pub mod help;
 pub mod hold;
 pub mod init;
+pub mod job;
 pub mod key;
 pub mod list;
 pub mod log;

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use bindery::base::Result;
 use bindery::base::clock::Time;
-use bindery::base::id::StatementId;
 use bindery::base::name::{KeyName, RepoName};
 use bindery::base::profile::Profile;
 use bindery::build::repo::create_repo;
 use bindery::build::spec::only_repo;
 use bindery::remote::pin::Pin;
-use bindery::store::rows::RepoRow;
+use bindery::remote::wire::refs::{RepoSaid, Repos as ReposSaid};
+use bindery::remote::wire::repos::CreateRepo;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -72,25 +72,15 @@ pub struct ShowArguments {
     name: Option<RepoName>,
 }
 
+/// A repo, as it is shown.
 #[derive(Debug, Serialize)]
-struct Repo {
-    #[serde(rename = "repo")]
-    name: RepoName,
-    #[serde(rename = "repo_id")]
-    id: StatementId,
-    profile: Profile,
-    key: KeyName,
-    keyset: u64,
-    created: Time,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copied_from: Option<String>,
-    refs: u64,
-}
+#[serde(transparent)]
+struct Repo(RepoSaid);
 
+/// Many of them.
 #[derive(Debug, Serialize)]
-struct Repos {
-    repos: Vec<Repo>,
-}
+#[serde(transparent)]
+struct Repos(ReposSaid);
 
 /// Runs a verb.
 ///
@@ -114,43 +104,34 @@ fn pin(session: &Session, arguments: &PinArguments) -> Result<()> {
 }
 
 fn create(session: &Session, arguments: &CreateArguments) -> Result<()> {
-    let store = session.write()?;
     let (name, key) = (arguments.name.clone(), arguments.key.as_ref());
+    if let Some(server) = session.server()? {
+        return session.output.answer(&Repo(server.create_repo(&CreateRepo {
+            repo: name,
+            profile: Some(arguments.profile),
+            key: key.cloned(),
+        })?));
+    }
+    let store = session.write()?;
     let row = create_repo(&store, name, arguments.profile, key, Time::now()?)?;
-    session.output.answer(&repo(row, 0))
+    session.output.answer(&Repo(RepoSaid::of(&store, row)?))
 }
 
 fn list(session: &Session) -> Result<()> {
+    if let Some(server) = session.server()? {
+        return session.output.answer(&Repos(server.repos()?));
+    }
     let store = session.read()?;
-    let reader = store.reader()?;
-    let rows = reader.repos()?.into_iter();
-    let repos = rows
-        .map(|row| {
-            let refs = reader.refs(&row)?.len() as u64;
-            Ok(repo(row, refs))
-        })
-        .collect::<Result<_>>()?;
-    session.output.answer(&Repos { repos })
+    let rows = store.reader()?.repos()?.into_iter();
+    let repos = rows.map(|row| RepoSaid::of(&store, row));
+    let repos = repos.collect::<Result<_>>()?;
+    session.output.answer(&Repos(ReposSaid { repos }))
 }
 
 fn show(session: &Session, arguments: &ShowArguments) -> Result<()> {
     let store = session.read()?;
     let row = only_repo(&store, arguments.name.as_ref())?;
-    let refs = store.reader()?.refs(&row)?.len() as u64;
-    session.output.answer(&repo(row, refs))
-}
-
-fn repo(row: RepoRow, refs: u64) -> Repo {
-    Repo {
-        name: row.name,
-        id: row.repo_id,
-        profile: row.profile,
-        key: row.key,
-        keyset: row.keyset,
-        created: row.created,
-        copied_from: row.copied_from,
-        refs,
-    }
+    session.output.answer(&Repo(RepoSaid::of(&store, row)?))
 }
 
 const fn profile_name(profile: Profile) -> &'static str {
@@ -162,15 +143,16 @@ const fn profile_name(profile: Profile) -> &'static str {
 
 impl Answer for Repo {
     fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
-        writeln!(out, "repo     {}", self.name)?;
-        writeln!(out, "repo id  {}", self.id)?;
-        writeln!(out, "profile  {}", profile_name(self.profile))?;
-        writeln!(out, "key      {} (keyset {})", self.key, self.keyset)?;
-        writeln!(out, "created  {}", self.created)?;
-        if let Some(origin) = &self.copied_from {
+        let repo = &self.0;
+        writeln!(out, "repo     {}", repo.repo)?;
+        writeln!(out, "repo id  {}", repo.repo_id)?;
+        writeln!(out, "profile  {}", profile_name(repo.profile))?;
+        writeln!(out, "key      {} (keyset {})", repo.key, repo.keyset)?;
+        writeln!(out, "created  {}", repo.created)?;
+        if let Some(origin) = &repo.copied_from {
             writeln!(out, "copy of  {origin}")?;
         }
-        writeln!(out, "refs     {}", self.refs)
+        writeln!(out, "refs     {}", repo.refs)
     }
 }
 
@@ -183,9 +165,9 @@ impl Answer for Repos {
             ("key", Side::Left),
             ("created", Side::Left),
         ]);
-        for repo in &self.repos {
+        for repo in &self.0.repos {
             table.push([
-                repo.name.to_string(),
+                repo.repo.to_string(),
                 repo.refs.to_string(),
                 profile_name(repo.profile).to_owned(),
                 repo.key.to_string(),

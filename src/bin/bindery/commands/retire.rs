@@ -5,13 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use bindery::base::clock::Time;
-use bindery::base::name::{RefName, RepoName};
+use bindery::base::name::RepoName;
 use bindery::base::{Error, Result};
-use bindery::build::retire::{Keep, Plan, Tagged, Why, plan};
+use bindery::build::retire::{Keep, Tagged, plan};
 use bindery::build::spec::{named_ref, only_repo};
-use bindery::store::Store;
+use bindery::remote::http::agent::Agent;
+use bindery::remote::wire::repos::{KeptRelease, Retire, Retired, RetiredRelease};
 use bindery::store::retire::Mode;
-use bindery::store::rows::{ReleaseRow, RepoRow};
 use clap::Args;
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ use crate::duration::{parse_duration, write_duration};
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::counted;
+use crate::server::{ref_of, repo_of};
 use crate::session::Session;
 
 /// Seconds of a day.
@@ -61,31 +62,10 @@ pub struct Arguments {
 
 #[derive(Debug, Serialize)]
 struct Retirement {
-    retired: Vec<Release>,
-    kept: Vec<Kept>,
+    retired: Vec<RetiredRelease>,
+    kept: Vec<KeptRelease>,
     #[serde(flatten)]
     freed: Freed,
-}
-
-#[derive(Debug, Serialize)]
-struct Release {
-    #[serde(rename = "ref")]
-    target: RefName,
-    epoch: u64,
-    seq: u64,
-    time: Time,
-}
-
-#[derive(Debug, Serialize)]
-struct Kept {
-    #[serde(flatten)]
-    release: Release,
-    because: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<String>,
-    /// For people.
-    #[serde(skip)]
-    why: String,
 }
 
 /// Retires releases, or says which would go.
@@ -94,47 +74,87 @@ struct Kept {
 ///
 /// What the library answers; [`Error::Interrupted`] if the user does not want it.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let dry_run = DryRun::from(arguments.dry_run);
-    let store = session.write()?;
-    let (repo, plan) = planned(&store, arguments)?;
-    if plan.going.is_empty() {
+    let retired = match session.server()? {
+        Some(server) => retire_there(session, &server, arguments)?,
+        None => retire_here(session, arguments)?,
+    };
+    if retired.retired.is_empty() {
         session.output.note(
             "nothing is old enough: see keep_last and keep_days in bindery.toml, or --keep-last",
         );
-    } else if dry_run == DryRun::No && !confirmed(session, plan.going.len() as u64)? {
-        return Err(Error::Interrupted);
     }
-    let mode = match dry_run {
-        DryRun::Yes => Mode::DryRun,
-        DryRun::No => Mode::Apply,
-    };
-    let receipt = store.retire_releases(&repo, &plan.ids(), mode)?;
-    let retired = plan.going.into_iter().map(Release::from);
-    let kept = plan.kept.into_iter();
+    let dry_run = DryRun::from(arguments.dry_run);
     session.output.answer(&Retirement {
-        retired: retired.collect(),
-        kept: kept.map(Kept::from).collect(),
-        freed: Freed::new(receipt, dry_run),
+        retired: retired.retired,
+        kept: retired.kept,
+        freed: Freed::new(retired.freed.into(), dry_run),
     })
 }
 
-/// The releases that go, and those that stay.
-fn planned(store: &Store, arguments: &Arguments) -> Result<(RepoRow, Plan)> {
+fn retire_here(session: &Session, arguments: &Arguments) -> Result<Retired> {
+    let store = session.write()?;
     let (repo, target) = match &arguments.target {
         Some(text) => {
-            let (repo, target) = named_ref(store, text, arguments.repo.as_ref())?;
+            let (repo, target) = named_ref(&store, text, arguments.repo.as_ref())?;
             (repo, Some(target))
         }
-        None => (only_repo(store, arguments.repo.as_ref())?, None),
+        None => (only_repo(&store, arguments.repo.as_ref())?, None),
     };
-    let of_days = arguments.keep_days.map(|n| n.saturating_mul(DAY_SECONDS));
     let keep = Keep {
         last: arguments.keep_last,
-        younger_s: of_days.or(arguments.keep_younger.map(|age| age.as_secs())),
+        younger_s: arguments.keep_seconds(),
         tagged: arguments.keep_tagged.map(Tagged::from),
     };
-    let plan = plan(store, &repo.name, target.as_ref(), keep, Time::now()?)?;
-    Ok((repo, plan))
+    let plan = plan(&store, &repo.name, target.as_ref(), keep, Time::now()?)?;
+    check_wanted(session, arguments, plan.going.len())?;
+    let receipt = store.retire_releases(&repo, &plan.ids(), arguments.mode())?;
+    Ok(Retired::of(plan, receipt))
+}
+
+fn retire_there(session: &Session, server: &Agent, arguments: &Arguments) -> Result<Retired> {
+    let (repo, target) = match &arguments.target {
+        Some(text) => {
+            let (repo, target) = ref_of(server, text, arguments.repo.as_ref())?;
+            (repo, Some(target))
+        }
+        None => (repo_of(server, arguments.repo.as_ref())?, None),
+    };
+    let asked = Retire {
+        target,
+        keep_last: arguments.keep_last,
+        keep_seconds: arguments.keep_seconds(),
+        keep_tagged: arguments.keep_tagged,
+    };
+    let would = server.retire(&repo, &asked, Mode::DryRun)?;
+    if arguments.dry_run {
+        return Ok(would);
+    }
+    check_wanted(session, arguments, would.retired.len())?;
+    server.retire(&repo, &asked, Mode::Apply)
+}
+
+impl Arguments {
+    /// Younger than so many seconds is what stays, whatever else.
+    fn keep_seconds(&self) -> Option<u64> {
+        let of_days = self.keep_days.map(|n| n.saturating_mul(DAY_SECONDS));
+        of_days.or(self.keep_younger.map(|age| age.as_secs()))
+    }
+
+    const fn mode(&self) -> Mode {
+        if self.dry_run {
+            Mode::DryRun
+        } else {
+            Mode::Apply
+        }
+    }
+}
+
+/// Checks that somebody wants so many releases to go.
+fn check_wanted(session: &Session, arguments: &Arguments, releases: usize) -> Result<()> {
+    if releases > 0 && !arguments.dry_run && !confirmed(session, releases as u64)? {
+        return Err(Error::Interrupted);
+    }
+    Ok(())
 }
 
 /// Asks, if somebody is there who can answer.
@@ -150,48 +170,27 @@ fn confirmed(session: &Session, releases: u64) -> Result<bool> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-impl From<(RefName, ReleaseRow)> for Release {
-    fn from((target, row): (RefName, ReleaseRow)) -> Self {
-        Self {
-            target,
-            epoch: row.epoch,
-            seq: row.seq,
-            time: row.time,
-        }
-    }
-}
-
-impl From<(RefName, ReleaseRow, Why)> for Kept {
-    fn from((target, row, why): (RefName, ReleaseRow, Why)) -> Self {
-        let (because, words) = match &why {
-            Why::Shown => ("shown", "shown now".to_owned()),
-            Why::NoRule => ("no-rule", "without a rule".to_owned()),
-            Why::Last(last) => ("last", format!("among the last {last}")),
-            Why::Younger(s) => ("younger", format!("younger than {}", write_duration(*s))),
-            Why::Tagged(_) => ("tagged", "tagged".to_owned()),
-            Why::Unreadable => ("unreadable", "of which nobody can read the tag".to_owned()),
-        };
-        let tag = match why {
-            Why::Tagged(tag) => Some(tag),
-            _ => None,
-        };
-        Self {
-            release: Release::from((target, row)),
-            because,
-            tag,
-            why: words,
-        }
+/// Why a release stays, in words.
+fn why(kept: &KeptRelease) -> String {
+    let bound = kept.bound.unwrap_or_default();
+    match kept.because.as_str() {
+        "shown" => "shown now".to_owned(),
+        "no-rule" => "without a rule".to_owned(),
+        "last" => format!("among the last {bound}"),
+        "younger" => format!("younger than {}", write_duration(bound)),
+        "unreadable" => "of which nobody can read the tag".to_owned(),
+        other => other.to_owned(),
     }
 }
 
 impl Retirement {
     /// How many stay for which reasons, in words.
     fn kept(&self) -> String {
-        let mut reasons: Vec<(&str, u64)> = Vec::new();
-        for kept in &self.kept {
-            match reasons.iter_mut().find(|(why, _)| *why == kept.why) {
+        let mut reasons: Vec<(String, u64)> = Vec::new();
+        for why in self.kept.iter().map(why) {
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
                 Some((_, count)) => *count += 1,
-                None => reasons.push((&kept.why, 1)),
+                None => reasons.push((why, 1)),
             }
         }
         let reasons = reasons.iter().map(|(why, count)| format!("{count} {why}"));

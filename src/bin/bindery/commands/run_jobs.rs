@@ -5,17 +5,16 @@
 //! - Others get their turn between two jobs: each opens the store anew.
 //! - A job that fails keeps no other from being done.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bindery::base::id::SnapshotId;
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::{Error, Result};
+use bindery::delta::attempts::Attempts;
 use bindery::delta::make::MakeOptions;
 use bindery::delta::prepare::{Owed, owed, prepare};
 use bindery::object::patch::Effort;
-use bindery::store::Store;
 use clap::Args;
 use serde::Serialize;
 
@@ -84,9 +83,8 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         session,
         effort: arguments.effort.into(),
         deltas: Vec::new(),
-        tried: Vec::new(),
+        attempts: Attempts::default(),
         failures: Vec::new(),
-        spent: HashMap::new(),
     };
     while work.next()? {}
     let failed = work.failures.len();
@@ -104,11 +102,8 @@ struct Work<'s> {
     session: &'s Session,
     effort: Effort,
     deltas: Vec<Delta>,
-    /// Deltas that were tried, each by what it leads to and starts from.
-    tried: Vec<(SnapshotId, SnapshotId)>,
+    attempts: Attempts,
     failures: Vec<String>,
-    /// How long the deltas to each snapshot took.
-    spent: HashMap<SnapshotId, Duration>,
 }
 
 impl Work<'_> {
@@ -116,10 +111,10 @@ impl Work<'_> {
     fn next(&mut self) -> Result<bool> {
         let store = self.session.write()?;
         let mut jobs = owed(&store)?.into_iter();
-        let Some(job) = jobs.find(|job| self.may_begin(&store, job)) else {
+        let Some(job) = jobs.find(|job| self.attempts.may_begin(&store, job)) else {
             return Ok(false);
         };
-        self.tried.push((job.to.id, job.from.id));
+        self.attempts.begin(&job);
         let (started, bar) = (Instant::now(), self.session.progress("preparing deltas"));
         let options = MakeOptions {
             effort: self.effort,
@@ -127,7 +122,7 @@ impl Work<'_> {
         };
         let prepared = prepare(&store, &job, &options, &bar);
         drop(bar);
-        *self.spent.entry(job.to.id).or_default() += started.elapsed();
+        self.attempts.end(&job, started.elapsed());
         match prepared {
             Ok(summary) => self.deltas.push(Delta::of(&job, Some(summary.pack.bytes))),
             Err(Error::Interrupted) => return Err(Error::Interrupted),
@@ -138,16 +133,6 @@ impl Work<'_> {
             }
         }
         Ok(true)
-    }
-
-    /// Whether a job was not tried yet, and its release has time left.
-    fn may_begin(&self, store: &Store, job: &Owed) -> bool {
-        let policy = store.settings().policy(&job.target);
-        let spent = self.spent.get(&job.to.id).copied().unwrap_or_default();
-        let has_time = policy
-            .delta_seconds
-            .is_none_or(|seconds| spent < Duration::from_secs(seconds));
-        has_time && !self.tried.contains(&(job.to.id, job.from.id))
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use bindery::base::clock::Time;
 use bindery::base::{Error, Result};
+use bindery::remote::wire::audit::RevokeTokens;
 use bindery::trust::token::id::BlockId;
 use clap::Args;
 use serde::Serialize;
@@ -50,22 +51,34 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
             "say which: ids of blocks, as 'bindery token inspect' shows them, or --all",
         ));
     }
-    if !arguments.dry_run {
-        let (store, now) = (session.write()?, Time::now()?);
-        if arguments.all {
-            log(&store, now, "revoke all tokens".into())?;
-            store.tokens().replace_key()?;
+    match session.server()? {
+        _ if arguments.dry_run => {}
+        Some(server) => {
+            server.revoke(&RevokeTokens {
+                ids: ids.iter().map(ToString::to_string).collect(),
+                all: arguments.all,
+            })?;
         }
-        for id in &ids {
-            log(&store, now, format!("revoke token {id}"))?;
-            store.tokens().revoke(*id, now)?;
-        }
+        None => revoke_here(session, &ids, arguments.all)?,
     }
     session.output.answer(&Ended {
         revoked: ids.iter().map(ToString::to_string).collect(),
         all: arguments.all,
         dry_run: arguments.dry_run,
     })
+}
+
+fn revoke_here(session: &Session, ids: &[BlockId], all: bool) -> Result<()> {
+    let (store, now) = (session.write()?, Time::now()?);
+    if all {
+        log(&store, now, "revoke all tokens".into())?;
+        store.tokens().replace_key()?;
+    }
+    for id in ids {
+        log(&store, now, format!("revoke token {id}"))?;
+        store.tokens().revoke(*id, now)?;
+    }
+    Ok(())
 }
 
 /// Reads an id. What is no id may be a secret and is not repeated.

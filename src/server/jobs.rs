@@ -1,0 +1,479 @@
+//! Jobs: work that the server does beside answering, one at a time, and what is known of it.
+//!
+//! Deltas come up when a ref shows something new, and follow from the releases alone: whatever was not done is found again
+//! when the server starts. Checks are done when somebody asks for them.
+//!
+//! # Invariants
+//!
+//! - A publish never waits for a job.
+//! - So many jobs wait, and so many that ended are remembered.
+//!
+//! # Not here
+//!
+//! Doing them (`server::job_work`).
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::base::clock::Time;
+use crate::base::id::SnapshotId;
+use crate::base::name::{RefName, RepoName};
+use crate::base::progress::Progress;
+use crate::base::{Error, Result};
+use crate::delta::attempts::Attempts;
+use crate::delta::prepare::{Owed, owed, owed_for};
+use crate::remote::wire::jobs::{JobKind, JobSaid, JobState};
+use crate::store::Store;
+
+/// Jobs that wait.
+pub const WAITING_MAX: usize = 10_000;
+/// Jobs that ended and are remembered.
+pub const ENDED_MAX: usize = 1000;
+/// Jobs on one page.
+pub const PAGE_JOBS_MAX: usize = 100;
+/// Bytes of a job's log.
+const LOG_BYTES_MAX: usize = 64 * 1024;
+
+/// The jobs of a server.
+#[derive(Debug)]
+pub struct Jobs {
+    /// Tells this run of the server from others.
+    run: u64,
+    book: Mutex<Book>,
+    /// Wakes whoever does them.
+    pub(super) news: Notify,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// A delta is prepared.
+    Delta(Box<Owed>),
+    /// Every ref of a repo is verified.
+    Verify(RepoName),
+    /// The whole store is checked.
+    Scrub,
+}
+
+/// A job that was begun.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Its number.
+    number: u64,
+    /// What is to be done.
+    pub task: Task,
+    /// How far it is.
+    pub tally: Arc<Tally>,
+}
+
+/// How far a job is, and whether it is still wanted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    expected: AtomicU64,
+    done: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Tally {
+    /// Has the job end soon.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Progress for Tally {
+    fn expect(&self, bytes: u64) {
+        self.expected.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Job {
+    task: Task,
+    state: JobState,
+    tally: Arc<Tally>,
+    created: Time,
+    started: Option<Time>,
+    ended: Option<Time>,
+    log: String,
+    reason: Option<String>,
+}
+
+/// A delta: its repo, and the snapshots between which it leads.
+type DeltaKey = (RepoName, SnapshotId, SnapshotId);
+
+fn key(owed: &Owed) -> DeltaKey {
+    (owed.repo.name.clone(), owed.from.id, owed.to.id)
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    next: u64,
+    jobs: BTreeMap<u64, Job>,
+    attempts: Attempts,
+    /// The deltas among the jobs that wait or run.
+    open: HashSet<DeltaKey>,
+    /// Refs that show something new since they were looked at.
+    moved: BTreeSet<(RepoName, RefName)>,
+    /// Whether all refs are looked at, because the server has just begun or could not take all jobs in.
+    is_all_new: bool,
+}
+
+impl Jobs {
+    /// Starts with none; all refs are looked at before the first is begun.
+    #[must_use]
+    pub fn new(run: u64) -> Self {
+        let book = Book {
+            next: 1,
+            is_all_new: true,
+            ..Book::default()
+        };
+        Self {
+            run,
+            book: Mutex::new(book),
+            news: Notify::new(),
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a ref shows something new.
+    pub fn moved(&self, repo: &RepoName, target: &RefName) {
+        self.book().moved.insert((repo.clone(), target.clone()));
+        self.news.notify_one();
+    }
+
+    /// Takes in a job that somebody asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`] if [`WAITING_MAX`] wait already.
+    pub fn start(&self, task: Task, now: Time) -> Result<JobSaid> {
+        let mut book = self.book();
+        if book.waiting() >= WAITING_MAX {
+            return Err(Error::TooMany {
+                what: "jobs that wait",
+                max: WAITING_MAX as u64,
+            });
+        }
+        let number = book.add(task, now);
+        let said = self.said(&book, number);
+        drop(book);
+        self.news.notify_one();
+        said
+    }
+
+    /// The jobs, newest first, at most [`PAGE_JOBS_MAX`]: those with smaller numbers than `before`, if that is said; and the
+    /// number before which the next page begins.
+    ///
+    /// # Errors
+    ///
+    /// None that is to be expected.
+    pub fn page(&self, before: Option<u64>) -> Result<(Vec<JobSaid>, Option<u64>)> {
+        let book = self.book();
+        let older = book.jobs.range(..before.unwrap_or(u64::MAX)).rev();
+        let page: Vec<u64> = older
+            .map(|(number, _)| *number)
+            .take(PAGE_JOBS_MAX)
+            .collect();
+        let next = page.last().copied().filter(|_| page.len() == PAGE_JOBS_MAX);
+        let said = page.iter().map(|number| self.said(&book, *number));
+        Ok((said.collect::<Result<_>>()?, next))
+    }
+
+    /// Shows a job.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none with this id; so for the others.
+    pub fn show(&self, id: &str) -> Result<JobSaid> {
+        let number = self.number(id)?;
+        self.said(&self.book(), number)
+    }
+
+    /// Shows the log of a job from a byte on.
+    ///
+    /// # Errors
+    ///
+    /// As [`show`](Self::show).
+    pub fn log(&self, id: &str, offset: u64) -> Result<String> {
+        let number = self.number(id)?;
+        let book = self.book();
+        let job = book.jobs.get(&number).ok_or_else(|| unknown(id))?;
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        // Lines are cut where somebody else stopped reading, which is at their ends.
+        Ok(job.log.get(offset..).unwrap_or_default().to_owned())
+    }
+
+    /// Lets a job wait again that failed or was cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As [`show`](Self::show); [`Error::Refused`] if it is in another state.
+    pub fn retry(&self, id: &str, now: Time) -> Result<JobSaid> {
+        let number = self.number(id)?;
+        let mut book = self.book();
+        let job = book.jobs.get_mut(&number).ok_or_else(|| unknown(id))?;
+        if !matches!(job.state, JobState::Failed | JobState::Cancelled) {
+            let state = job.state.name();
+            return Err(Error::refused(format!(
+                "job {id} is {state}: only what failed or was cancelled is tried again"
+            )));
+        }
+        job.state = JobState::Waiting;
+        (job.started, job.ended, job.reason) = (None, None, None);
+        job.tally = Arc::default();
+        job.write(now, "to be tried again");
+        if let Task::Delta(owed) = job.task.clone() {
+            book.attempts.forgive(&owed);
+            book.open.insert(key(&owed));
+        }
+        let said = self.said(&book, number);
+        drop(book);
+        self.news.notify_one();
+        said
+    }
+
+    /// Cancels a job that waits or runs; one that runs ends soon.
+    ///
+    /// # Errors
+    ///
+    /// As [`show`](Self::show); [`Error::Refused`] if it has ended.
+    pub fn cancel(&self, id: &str, now: Time) -> Result<JobSaid> {
+        let number = self.number(id)?;
+        let mut book = self.book();
+        let job = book.jobs.get_mut(&number).ok_or_else(|| unknown(id))?;
+        match job.state {
+            JobState::Waiting => {
+                if let Task::Delta(owed) = job.task.clone() {
+                    book.attempts.begin(&owed);
+                }
+                book.end(number, JobState::Cancelled, now, "cancelled");
+            }
+            JobState::Running => job.tally.stop(),
+            JobState::Done | JobState::Failed | JobState::Cancelled => {
+                let state = job.state.name();
+                return Err(Error::refused(format!("job {id} is {state} already")));
+            }
+        }
+        self.said(&book, number)
+    }
+
+    /// Has the job that runs end soon, because the server does.
+    pub(super) fn stop(&self) {
+        for job in self.book().jobs.values() {
+            if job.state == JobState::Running {
+                job.tally.stop();
+            }
+        }
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.book().waiting()
+    }
+
+    /// Looks at the refs that show something new, and begins the next job, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What the store answers.
+    pub(super) fn begin(&self, store: &Store, now: Time) -> Result<Option<Begun>> {
+        self.look(store, now)?;
+        loop {
+            let Some(begun) = self.book().begin(now) else {
+                return Ok(None);
+            };
+            let Task::Delta(delta) = &begun.task else {
+                return Ok(Some(begun));
+            };
+            // Its ref may show something newer since it came up.
+            let still = owed_for(store, &delta.repo.name, &delta.target)?;
+            let same = |other: &Owed| (other.from, other.to) == (delta.from, delta.to);
+            if still.iter().any(same) {
+                return Ok(Some(begun));
+            }
+            let mut book = self.book();
+            book.end(
+                begun.number,
+                JobState::Cancelled,
+                now,
+                "not wanted any more",
+            );
+            book.attempts.forget(delta.to.id);
+        }
+    }
+
+    fn look(&self, store: &Store, now: Time) -> Result<()> {
+        let (moved, is_all_new) = {
+            let mut book = self.book();
+            let all = std::mem::take(&mut book.is_all_new);
+            (std::mem::take(&mut book.moved), all)
+        };
+        let mut found = Vec::new();
+        if is_all_new {
+            found = owed(store)?;
+        } else {
+            for (repo, target) in &moved {
+                found.extend(owed_for(store, repo, target)?);
+            }
+        }
+        let mut book = self.book();
+        let room = WAITING_MAX.saturating_sub(book.waiting());
+        let may_begin =
+            |owed: &Owed| book.attempts.may_begin(store, owed) && !book.open.contains(&key(owed));
+        found.retain(may_begin);
+        // What does not fit is found again once there is room.
+        book.is_all_new |= found.len() > room;
+        for owed in found.into_iter().take(room) {
+            book.add(Task::Delta(Box::new(owed)), now);
+        }
+        Ok(())
+    }
+
+    /// Writes down how a job ended: with what is said of it, or with an error.
+    pub(super) fn end(&self, begun: &Begun, outcome: Result<String>, took: Duration, now: Time) {
+        let mut book = self.book();
+        if let Task::Delta(owed) = &begun.task {
+            book.attempts.end(owed, took);
+        }
+        let (state, words) = match outcome {
+            Ok(words) => (JobState::Done, words),
+            Err(Error::Interrupted) => (JobState::Cancelled, "cancelled".to_owned()),
+            Err(error) => (JobState::Failed, error.to_string()),
+        };
+        book.end(begun.number, state, now, &words);
+    }
+
+    fn number(&self, id: &str) -> Result<u64> {
+        let parsed = id.split_once('-').and_then(|(run, number)| {
+            let run: u64 = run.parse().ok()?;
+            number.parse().ok().filter(|_| run == self.run)
+        });
+        parsed.ok_or_else(|| unknown(id))
+    }
+
+    fn said(&self, book: &Book, number: u64) -> Result<JobSaid> {
+        let id = format!("{}-{number}", self.run);
+        let job = book.jobs.get(&number).ok_or_else(|| unknown(&id))?;
+        let (kind, repo, delta) = match &job.task {
+            Task::Delta(owed) => (JobKind::Delta, Some(owed.repo.name.clone()), Some(owed)),
+            Task::Verify(repo) => (JobKind::Verify, Some(repo.clone()), None),
+            Task::Scrub => (JobKind::Scrub, None, None),
+        };
+        Ok(JobSaid {
+            id,
+            kind,
+            state: job.state,
+            repo,
+            target: delta.map(|owed| owed.target.clone()),
+            from: delta.map(|owed| owed.from.id),
+            to: delta.map(|owed| owed.to.id),
+            created: job.created,
+            started: job.started,
+            ended: job.ended,
+            done_bytes: job.tally.done.load(Ordering::Relaxed),
+            expected_bytes: job.tally.expected.load(Ordering::Relaxed),
+            reason: job.reason.clone(),
+        })
+    }
+}
+
+fn unknown(id: &str) -> Error {
+    Error::not_found("job", id)
+}
+
+impl Book {
+    fn waiting(&self) -> usize {
+        let jobs = self.jobs.values();
+        jobs.filter(|job| job.state == JobState::Waiting).count()
+    }
+
+    fn add(&mut self, task: Task, now: Time) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        if let Task::Delta(owed) = &task {
+            self.open.insert(key(owed));
+        }
+        let job = Job {
+            task,
+            state: JobState::Waiting,
+            tally: Arc::default(),
+            created: now,
+            started: None,
+            ended: None,
+            log: String::new(),
+            reason: None,
+        };
+        self.jobs.insert(number, job);
+        number
+    }
+
+    fn begin(&mut self, now: Time) -> Option<Begun> {
+        let mut jobs = self.jobs.iter_mut();
+        let (number, job) = jobs.find(|(_, job)| job.state == JobState::Waiting)?;
+        job.state = JobState::Running;
+        job.started = Some(now);
+        job.write(now, "begun");
+        let begun = Begun {
+            number: *number,
+            task: job.task.clone(),
+            tally: Arc::clone(&job.tally),
+        };
+        if let Task::Delta(owed) = &begun.task {
+            self.attempts.begin(owed);
+        }
+        Some(begun)
+    }
+
+    fn end(&mut self, number: u64, state: JobState, now: Time, words: &str) {
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.end(state, now, words);
+            if let Task::Delta(owed) = &job.task {
+                self.open.remove(&key(owed));
+            }
+        }
+        let over = self.jobs.iter().filter(|(_, job)| job.ended.is_some());
+        let over: Vec<u64> = over.map(|(number, _)| *number).collect();
+        for number in &over[..over.len().saturating_sub(ENDED_MAX)] {
+            self.jobs.remove(number);
+        }
+    }
+}
+
+impl Job {
+    fn end(&mut self, state: JobState, now: Time, words: &str) {
+        self.state = state;
+        self.ended = Some(now);
+        self.reason = (state == JobState::Failed).then(|| words.to_owned());
+        self.write(now, words);
+    }
+
+    /// Adds lines to the log, as far as there is room.
+    fn write(&mut self, now: Time, words: &str) {
+        for line in words.lines() {
+            let line = format!("{now}  {line}\n");
+            if self.log.len() + line.len() <= LOG_BYTES_MAX {
+                self.log.push_str(&line);
+            }
+        }
+    }
+}
