@@ -13,13 +13,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::app::App;
-use super::jobs::{Begun, Task};
+use super::events::Happened;
+use super::job_book::{Begun, Tally, Task};
+use super::mirroring::Mirror;
+use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::build::verify::verify_repo;
 use crate::delta::make::MakeOptions;
 use crate::delta::prepare::prepare;
 use crate::disk::priority::Background;
 use crate::object::patch::Effort;
+use crate::remote::wire::events::What;
+use crate::remote::wire::jobs::JobState;
 use crate::store::Store;
 
 /// How long to wait after something went wrong that has nothing to do with one job.
@@ -27,11 +32,16 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Does jobs until the server ends.
 pub(super) async fn work(app: Arc<App>) {
+    until_the_end(&app, do_all(&app)).await;
+    app.jobs.stop();
+}
+
+/// Does something until the server ends.
+async fn until_the_end(app: &App, work: impl Future<Output = ()>) {
     tokio::select! {
         () = app.ended() => {}
-        () = do_all(&app) => {}
+        () = work => {}
     }
-    app.jobs.stop();
 }
 
 async fn do_all(app: &Arc<App>) {
@@ -48,6 +58,19 @@ async fn do_all(app: &Arc<App>) {
     }
 }
 
+/// Keeps a copy up to date until the server ends. A round that fails changes nothing, and the next one comes later.
+pub(super) async fn follow(app: Arc<App>, mirror: Arc<Mirror>) {
+    let rounds = async {
+        let mut failures = 0;
+        loop {
+            let done = perform_at_once(&app, Task::Mirror(Arc::clone(&mirror))).await;
+            failures = if done { 0 } else { failures + 1 };
+            tokio::time::sleep(mirror.pause(failures)).await;
+        }
+    };
+    until_the_end(&app, rounds).await;
+}
+
 /// Does the next job; says whether there was one.
 async fn next(app: &Arc<App>, pool: &Arc<Background>) -> Result<bool> {
     let begun = app.work(|app| app.jobs.begin(&app.store, app.now()?));
@@ -55,22 +78,47 @@ async fn next(app: &Arc<App>, pool: &Arc<Background>) -> Result<bool> {
         return Ok(false);
     };
     let (doing, pool) = (Arc::clone(app), Arc::clone(pool));
-    let done = tokio::task::spawn_blocking(move || {
-        let started = Instant::now();
-        let outcome = pool.run(|| perform(&doing.store, &begun));
-        let now = doing.now()?;
-        doing.jobs.end(&begun, outcome, started.elapsed(), now);
-        Ok::<(), Error>(())
-    });
-    done.await
-        .map_err(|error| Error::internal(format!("a job ended early: {error}")))??;
-    app.changed();
+    do_one(app, begun, move |begun| pool.run(|| perform(&doing, begun))).await?;
     Ok(true)
 }
 
+/// Does a job beside the others; says whether it was done.
+async fn perform_at_once(app: &Arc<App>, task: Task) -> bool {
+    let Some(begun) = app
+        .now()
+        .ok()
+        .and_then(|now| app.jobs.begin_at_once(task, now))
+    else {
+        return false;
+    };
+    let doing = Arc::clone(app);
+    let done = do_one(app, begun, move |begun| perform(&doing, begun)).await;
+    done.is_ok_and(|state| state == JobState::Done)
+}
+
+/// Does a job that was begun, away from the threads that serve connections; returns how it ended.
+async fn do_one(
+    app: &Arc<App>,
+    begun: Begun,
+    how: impl FnOnce(&Begun) -> Result<String> + Send + 'static,
+) -> Result<JobState> {
+    let doing = Arc::clone(app);
+    let done = tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        let outcome = how(&begun);
+        let now = doing.now()?;
+        Ok::<_, Error>(doing.jobs.end(&begun, outcome, started.elapsed(), now))
+    });
+    let ended = |error| Error::internal(format!("a job ended early: {error}"));
+    let state = done.await.map_err(ended)??;
+    app.changed();
+    Ok(state)
+}
+
 /// Does what is to be done; returns what is to be said of it.
-fn perform(store: &Store, begun: &Begun) -> Result<String> {
-    let tally = &*begun.tally;
+fn perform(app: &App, begun: &Begun) -> Result<String> {
+    let store = &app.store;
+    let tally: &Tally = &begun.tally;
     match &begun.task {
         Task::Delta(owed) => {
             let options = MakeOptions {
@@ -80,22 +128,39 @@ fn perform(store: &Store, begun: &Begun) -> Result<String> {
             let bytes = prepare(store, owed, &options, tally)?.pack.bytes;
             Ok(format!("done: a delta of {bytes} bytes"))
         }
-        Task::Verify(repo) => {
-            let repo = store.reader()?.repo(repo)?;
-            let found = verify_repo(store, &repo, tally)?;
-            let notes = found.notes.iter().map(|note| format!("note: {note}\n"));
-            let notes: String = notes.collect();
-            Ok(format!(
-                "{notes}good: {} statements, {} snapshots, {} objects, {} bytes",
-                found.statements, found.snapshots, found.objects, found.bytes
-            ))
-        }
-        Task::Scrub => scrub(store, begun),
+        Task::Mirror(mirror) => bring_up_to_date(app, mirror, tally),
+        Task::Verify(repo) => verify(store, repo, tally),
+        Task::Scrub => scrub(store, tally),
     }
 }
 
-fn scrub(store: &Store, begun: &Begun) -> Result<String> {
-    let report = store.scrub(&*begun.tally)?;
+/// Brings a copy up to date; returns what is to be said of it.
+fn bring_up_to_date(app: &App, mirror: &Mirror, tally: &Tally) -> Result<String> {
+    let mut words = Vec::new();
+    let mut passed_over = |error: &Error| words.push(format!("passed over: {error}"));
+    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, tally, &mut passed_over)?;
+    for moved in &pulled.moves {
+        let (target, seq) = (moved.target.clone(), Some(moved.seq));
+        words.push(format!("{target}@{}", moved.seq));
+        app.tell(&pulled.repo, Happened::to_ref(What::Published, target, seq));
+    }
+    let (moves, bytes) = (pulled.moves.len(), pulled.received_bytes);
+    words.push(format!("done: {moves} refs moved, {bytes} bytes received"));
+    Ok(words.join("\n"))
+}
+
+fn verify(store: &Store, repo: &RepoName, tally: &Tally) -> Result<String> {
+    let found = verify_repo(store, &store.reader()?.repo(repo)?, tally)?;
+    let notes = found.notes.iter().map(|note| format!("note: {note}\n"));
+    let notes: String = notes.collect();
+    Ok(format!(
+        "{notes}good: {} statements, {} snapshots, {} objects, {} bytes",
+        found.statements, found.snapshots, found.objects, found.bytes
+    ))
+}
+
+fn scrub(store: &Store, tally: &Tally) -> Result<String> {
+    let report = store.scrub(tally)?;
     let problems = report.problems.iter().map(ToString::to_string);
     let problems: Vec<String> = problems.collect();
     let sums = format!(

@@ -12,32 +12,24 @@
 //!
 //! Doing them (`server::job_work`).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::job_book::{Begun, Book, Task, key};
 use crate::base::clock::Time;
-use crate::base::id::SnapshotId;
 use crate::base::name::{RefName, RepoName};
-use crate::base::progress::Progress;
 use crate::base::{Error, Result};
-use crate::delta::attempts::Attempts;
 use crate::delta::prepare::{Owed, owed, owed_for};
 use crate::remote::wire::jobs::{JobKind, JobSaid, JobState};
 use crate::store::Store;
 
 /// Jobs that wait.
 pub const WAITING_MAX: usize = 10_000;
-/// Jobs that ended and are remembered.
-pub const ENDED_MAX: usize = 1000;
 /// Jobs on one page.
 pub const PAGE_JOBS_MAX: usize = 100;
-/// Bytes of a job's log.
-const LOG_BYTES_MAX: usize = 64 * 1024;
-
 /// The jobs of a server.
 #[derive(Debug)]
 pub struct Jobs {
@@ -46,92 +38,6 @@ pub struct Jobs {
     book: Mutex<Book>,
     /// Wakes whoever does them.
     pub(super) news: Notify,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub enum Task {
-    /// A delta is prepared.
-    Delta(Box<Owed>),
-    /// Every ref of a repo is verified.
-    Verify(RepoName),
-    /// The whole store is checked.
-    Scrub,
-}
-
-/// A job that was begun.
-#[derive(Clone, Debug)]
-pub struct Begun {
-    /// Its number.
-    number: u64,
-    /// What is to be done.
-    pub task: Task,
-    /// How far it is.
-    pub tally: Arc<Tally>,
-}
-
-/// How far a job is, and whether it is still wanted.
-#[derive(Debug, Default)]
-pub struct Tally {
-    expected: AtomicU64,
-    done: AtomicU64,
-    stopped: AtomicBool,
-}
-
-impl Tally {
-    /// Has the job end soon.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Progress for Tally {
-    fn expect(&self, bytes: u64) {
-        self.expected.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn advance(&self, bytes: u64) {
-        self.done.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.stopped.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct Job {
-    task: Task,
-    state: JobState,
-    tally: Arc<Tally>,
-    created: Time,
-    started: Option<Time>,
-    ended: Option<Time>,
-    log: String,
-    reason: Option<String>,
-}
-
-/// A delta: its repo, and the snapshots between which it leads.
-type DeltaKey = (RepoName, SnapshotId, SnapshotId);
-
-fn key(owed: &Owed) -> DeltaKey {
-    (owed.repo.name.clone(), owed.from.id, owed.to.id)
-}
-
-#[derive(Debug, Default)]
-struct Book {
-    next: u64,
-    jobs: BTreeMap<u64, Job>,
-    attempts: Attempts,
-    /// The deltas among the jobs that wait or run.
-    open: HashSet<DeltaKey>,
-    /// Refs that show something new since they were looked at.
-    moved: BTreeSet<(RepoName, RefName)>,
-    /// Whether all refs are looked at, because the server has just begun or could not take all jobs in.
-    is_all_new: bool,
 }
 
 impl Jobs {
@@ -178,6 +84,13 @@ impl Jobs {
         drop(book);
         self.news.notify_one();
         said
+    }
+
+    /// Takes in a job that is done at once, beside the others.
+    pub(super) fn begin_at_once(&self, task: Task, now: Time) -> Option<Begun> {
+        let mut book = self.book();
+        let number = book.add(task, now);
+        book.begin(number, now)
     }
 
     /// The jobs, newest first, at most [`PAGE_JOBS_MAX`]: those with smaller numbers than `before`, if that is said; and the
@@ -299,7 +212,7 @@ impl Jobs {
     pub(super) fn begin(&self, store: &Store, now: Time) -> Result<Option<Begun>> {
         self.look(store, now)?;
         loop {
-            let Some(begun) = self.book().begin(now) else {
+            let Some(begun) = self.book().begin_next(now) else {
                 return Ok(None);
             };
             let Task::Delta(delta) = &begun.task else {
@@ -349,8 +262,14 @@ impl Jobs {
         Ok(())
     }
 
-    /// Writes down how a job ended: with what is said of it, or with an error.
-    pub(super) fn end(&self, begun: &Begun, outcome: Result<String>, took: Duration, now: Time) {
+    /// Writes down how a job ended: with what is said of it, or with an error. Returns the state that this gives it.
+    pub(super) fn end(
+        &self,
+        begun: &Begun,
+        outcome: Result<String>,
+        took: Duration,
+        now: Time,
+    ) -> JobState {
         let mut book = self.book();
         if let Task::Delta(owed) = &begun.task {
             book.attempts.end(owed, took);
@@ -361,6 +280,7 @@ impl Jobs {
             Err(error) => (JobState::Failed, error.to_string()),
         };
         book.end(begun.number, state, now, &words);
+        state
     }
 
     fn number(&self, id: &str) -> Result<u64> {
@@ -376,13 +296,19 @@ impl Jobs {
         let job = book.jobs.get(&number).ok_or_else(|| unknown(&id))?;
         let (kind, repo, delta) = match &job.task {
             Task::Delta(owed) => (JobKind::Delta, Some(owed.repo.name.clone()), Some(owed)),
+            Task::Mirror(_) => (JobKind::Mirror, None, None),
             Task::Verify(repo) => (JobKind::Verify, Some(repo.clone()), None),
             Task::Scrub => (JobKind::Scrub, None, None),
+        };
+        let url = match &job.task {
+            Task::Mirror(mirror) => Some(mirror.url().to_owned()),
+            _ => None,
         };
         Ok(JobSaid {
             id,
             kind,
             state: job.state,
+            url,
             repo,
             target: delta.map(|owed| owed.target.clone()),
             from: delta.map(|owed| owed.from.id),
@@ -399,81 +325,4 @@ impl Jobs {
 
 fn unknown(id: &str) -> Error {
     Error::not_found("job", id)
-}
-
-impl Book {
-    fn waiting(&self) -> usize {
-        let jobs = self.jobs.values();
-        jobs.filter(|job| job.state == JobState::Waiting).count()
-    }
-
-    fn add(&mut self, task: Task, now: Time) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        if let Task::Delta(owed) = &task {
-            self.open.insert(key(owed));
-        }
-        let job = Job {
-            task,
-            state: JobState::Waiting,
-            tally: Arc::default(),
-            created: now,
-            started: None,
-            ended: None,
-            log: String::new(),
-            reason: None,
-        };
-        self.jobs.insert(number, job);
-        number
-    }
-
-    fn begin(&mut self, now: Time) -> Option<Begun> {
-        let mut jobs = self.jobs.iter_mut();
-        let (number, job) = jobs.find(|(_, job)| job.state == JobState::Waiting)?;
-        job.state = JobState::Running;
-        job.started = Some(now);
-        job.write(now, "begun");
-        let begun = Begun {
-            number: *number,
-            task: job.task.clone(),
-            tally: Arc::clone(&job.tally),
-        };
-        if let Task::Delta(owed) = &begun.task {
-            self.attempts.begin(owed);
-        }
-        Some(begun)
-    }
-
-    fn end(&mut self, number: u64, state: JobState, now: Time, words: &str) {
-        if let Some(job) = self.jobs.get_mut(&number) {
-            job.end(state, now, words);
-            if let Task::Delta(owed) = &job.task {
-                self.open.remove(&key(owed));
-            }
-        }
-        let over = self.jobs.iter().filter(|(_, job)| job.ended.is_some());
-        let over: Vec<u64> = over.map(|(number, _)| *number).collect();
-        for number in &over[..over.len().saturating_sub(ENDED_MAX)] {
-            self.jobs.remove(number);
-        }
-    }
-}
-
-impl Job {
-    fn end(&mut self, state: JobState, now: Time, words: &str) {
-        self.state = state;
-        self.ended = Some(now);
-        self.reason = (state == JobState::Failed).then(|| words.to_owned());
-        self.write(now, words);
-    }
-
-    /// Adds lines to the log, as far as there is room.
-    fn write(&mut self, now: Time, words: &str) {
-        for line in words.lines() {
-            let line = format!("{now}  {line}\n");
-            if self.log.len() + line.len() <= LOG_BYTES_MAX {
-                self.log.push_str(&line);
-            }
-        }
-    }
 }

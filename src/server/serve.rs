@@ -28,6 +28,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::app::App;
 use super::metrics::Counted;
+use super::mirroring::Mirror;
 use super::{dispatch, job_work, tls};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
@@ -103,6 +104,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    mirrors: Vec<Arc<Mirror>>,
 }
 
 impl Server {
@@ -110,14 +112,23 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] for clear text where others could read it, and for certificates that are of no use;
+    /// [`Error::Usage`] for clear text where others could read it, and for certificates and mirrors that are of no use;
     /// [`Error::Unreachable`] if that cannot be listened at.
     pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self> {
         check_secrecy(address, &app.settings)?;
-        let tls = tls::read(&app.store.root(), &app.settings)?;
+        let root = app.store.root();
+        let tls = tls::read(&root, &app.settings)?;
+        let mirrors = app.settings.mirrors.iter();
+        let mirrors = mirrors.map(|settings| Mirror::new(&root, settings).map(Arc::new));
+        let mirrors = mirrors.collect::<Result<_>>()?;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| unusable(address, &error))?;
-        Ok(Self { app, listener, tls })
+        Ok(Self {
+            app,
+            listener,
+            tls,
+            mirrors,
+        })
     }
 
     /// The address that it listens at.
@@ -139,6 +150,10 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut end = std::pin::pin!(end);
         tokio::spawn(job_work::work(Arc::clone(&self.app)));
+        for mirror in &self.mirrors {
+            let (app, mirror) = (Arc::clone(&self.app), Arc::clone(mirror));
+            tokio::spawn(job_work::follow(app, mirror));
+        }
         loop {
             let next = async {
                 let place = Arc::clone(&connections).acquire_owned().await;

@@ -36,6 +36,7 @@ pub mod keys;
 pub mod landing;
 pub mod layout;
 mod mending;
+pub mod mirror_settings;
 pub mod needs;
 mod note_check;
 pub mod note_files;

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::mirror_settings::{self, MirrorSettings};
+
 /// Bytes of a GiB.
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -54,6 +56,9 @@ pub struct ServeSettings {
     pub grace_seconds: u64,
     /// What nobody may exceed.
     pub limits: Limits,
+    /// Repos that are copied while the store is served.
+    #[serde(rename = "mirror")]
+    pub mirrors: Vec<MirrorSettings>,
 }
 
 impl Default for ServeSettings {
@@ -67,6 +72,7 @@ impl Default for ServeSettings {
             anonymous: Anonymous::default(),
             grace_seconds: 3600,
             limits: Limits::default(),
+            mirrors: Vec::new(),
         }
     }
 }
@@ -132,6 +138,7 @@ impl ServeSettings {
         if self.tls_certificate.is_some() != self.tls_key.is_some() {
             return Err("tls_certificate and tls_key are set together or not at all".into());
         }
+        mirror_settings::check(&self.mirrors)?;
         if self.urls.len() > URLS_MAX {
             return Err(format!("there are more than {URLS_MAX} urls"));
         }

@@ -68,6 +68,15 @@ keys = \"keys\"
 # open_builds_per_token = 1000
 # staged_bytes_per_build = 1099511627776
 # free_bytes_min = 1073741824  # with less free in the file system, nothing is taken in
+
+# A repo that is copied while the store is served; there may be several.
+# [[serve.mirror]]
+# url = \"https://example.org/r/os\"
+# others = []                  # places that have the same, tried if the first will not do
+# refs = []                    # such as \"app/**\"; all, if none is named
+# every_seconds = 300          # from one look to the next, more or less
+# pin = \"os.bindery\"          # beside this file: by what the repo is known at first
+# token_file = \"os.token\"     # beside this file
 ";
 
 /// The settings of a store.

@@ -10,6 +10,7 @@ mod files;
 mod jobs;
 mod limits;
 mod lying;
+mod mirroring;
 mod pulling;
 mod running;
 mod uploads;

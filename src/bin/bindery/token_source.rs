@@ -15,13 +15,10 @@ use std::path::{Path, PathBuf};
 use bindery::base::error::check_limit;
 use bindery::base::limits::TOKEN_BYTES_MAX;
 use bindery::base::{Error, Result};
-use bindery::disk::real::RealDisk;
-use bindery::disk::whole::read_small;
+use bindery::remote::http::token_file::{self, FILE_BYTES_MAX, token_in};
 use bindery::trust::token::Token;
 use zeroize::Zeroizing;
 
-/// Bytes of a file with a token: the longest, and an end of line as any editor writes it.
-const FILE_BYTES_MAX: u64 = TOKEN_BYTES_MAX as u64 + 2;
 /// The variable that holds a token.
 const TOKEN_VARIABLE: &str = "BINDERY_TOKEN";
 /// The variable that names a file with a token.
@@ -80,14 +77,11 @@ impl TokenSource {
     ///
     /// [`Error::Malformed`] if there is none, [`Error::Io`] and [`Error::Limit`] if the file cannot be it.
     pub fn read(self) -> Result<Token> {
-        let text = match self {
-            Self::File(path) => text(&read_file(&path)?)?,
-            Self::Input => text(&read_input()?)?,
-            Self::Text(text) => text,
-        };
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        Ok(Token::parse(line)?)
+        match self {
+            Self::File(path) => token_file::read_token(&path),
+            Self::Input => token_in(&read_input()?),
+            Self::Text(text) => token_in(text.as_bytes()),
+        }
     }
 }
 
@@ -104,19 +98,6 @@ pub fn read_token(option: Option<&Path>) -> Result<Token> {
         ))),
         None => TokenSource::Input.read(),
     }
-}
-
-fn text(bytes: &[u8]) -> Result<Zeroizing<String>> {
-    let text = std::str::from_utf8(bytes);
-    let text = text.map_err(|_| Error::malformed("token", "it is not text"))?;
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let name = path.file_name().map(Path::new);
-    let name = name.ok_or_else(|| Error::usage(format!("{} is no file", path.display())))?;
-    let disk = RealDisk::new(path.parent().unwrap_or(Path::new("")));
-    read_small(&disk, name, FILE_BYTES_MAX).map(Zeroizing::new)
 }
 
 fn read_input() -> Result<Zeroizing<Vec<u8>>> {

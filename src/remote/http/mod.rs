@@ -5,4 +5,5 @@ pub mod api;
 pub mod builds;
 pub mod origin;
 pub mod pace;
+pub mod token_file;
 pub mod url;

@@ -26,6 +26,8 @@ pub struct JobSaid {
     pub kind: JobKind,
     /// How far it is.
     pub state: JobState,
+    /// Where a copy is made from.
+    pub url: Option<String>,
     /// The repo that it is about.
     #[schemars(with = "Option<String>")]
     pub repo: Option<RepoName>,

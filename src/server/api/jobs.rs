@@ -11,7 +11,7 @@ use crate::remote::wire::jobs::{JobKind, JobsPage, StartJob};
 use crate::server::answer::{Answer, Failure, Keep, bytes, json};
 use crate::server::app::App;
 use crate::server::body;
-use crate::server::jobs::Task;
+use crate::server::job_book::Task;
 
 /// The content type of logs.
 const TEXT: &str = "text/plain; charset=utf-8";

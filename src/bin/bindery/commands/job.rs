@@ -207,6 +207,9 @@ fn check_done(said: JobSaid) -> Result<()> {
 
 /// What a job is about, in words.
 fn subject(job: &JobSaid) -> String {
+    if let Some(url) = &job.url {
+        return url.clone();
+    }
     let repo = job.repo.as_ref().map_or("", RepoName::as_str);
     let Some(target) = &job.target else {
         return repo.to_owned();

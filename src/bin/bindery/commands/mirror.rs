@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - Others get their turn between two rounds: each opens the store anew.
-//! - A round that fails changes nothing, and does not end the mirror: the next one tries again.
+//! - A round that fails changes nothing, and does not end the mirror: the next one tries again, later each time.
 
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use bindery::base::clock::Time;
 use bindery::base::name::RepoName;
 use bindery::base::{Error, Result};
 use bindery::remote::http::origin::HttpOrigin;
-use bindery::remote::mirror::{MirrorOptions, mirror};
+use bindery::remote::mirror::{MirrorOptions, Rhythm, mirror};
 use bindery::remote::origin::Origin;
 use bindery::remote::pull::PullAnswer;
 use bindery::trust::pattern::RefPattern;
@@ -73,15 +73,23 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     if interval < INTERVAL_MIN {
         return Err(Error::usage("an interval is at least 1s"));
     }
+    let rhythm = Rhythm::new(interval.as_secs());
+    let mut failures = 0;
     loop {
         match round(session, &origins, &options) {
-            Ok(answer) => tell(session, answer)?,
+            Ok(answer) => {
+                failures = 0;
+                tell(session, answer)?;
+            }
             Err(error @ Error::Usage { .. }) => return Err(error),
-            Err(error) => session
-                .output
-                .note(format_args!("the mirror stays as it was: {error}")),
+            Err(error) => {
+                failures += 1;
+                session
+                    .output
+                    .note(format_args!("the mirror stays as it was: {error}"));
+            }
         }
-        thread::sleep(interval);
+        thread::sleep(rhythm.pause(failures));
     }
 }
 
