@@ -7,14 +7,35 @@
 use std::io::Write;
 
 use super::frames::write_frames;
-use super::inventory::Item;
+use super::inventory::{Inventory, Item};
 use super::packing::Packing;
 use super::schedule::DELTA_MEMORY_BYTES_MAX;
 
 use crate::base::Result;
 use crate::base::progress::Progress;
 use crate::object::pack::PackSummary;
+use crate::object::tree::TreeRef;
 use crate::store::view::View;
+
+/// Writes a directory that `view` shows, with all beneath it, to `out`.
+///
+/// # Errors
+///
+/// As [`make`](super::make::make).
+pub fn pack_tree(
+    view: &View<'_>,
+    tree: TreeRef,
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<PackSummary> {
+    let Inventory {
+        trees,
+        recipes,
+        blobs,
+        ..
+    } = Inventory::of(view, None, tree)?;
+    pack_objects(view, &[trees, recipes, blobs].concat(), out, progress)
+}
 
 /// Writes some objects that `view` shows to `out`.
 ///

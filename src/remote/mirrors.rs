@@ -31,11 +31,26 @@ pub fn pull_from_any(
     progress: &dyn Progress,
     passed_over: &mut dyn FnMut(&Error),
 ) -> Result<PullAnswer> {
+    from_any(origins, passed_over, &mut |origin| {
+        pull(store, origin, options, time, progress)
+    })
+}
+
+/// Takes something from the first of some origins that will do. `passed_over` is told why each one before it did not.
+///
+/// # Errors
+///
+/// What `take` answers; the gravest of it if none will do.
+pub fn from_any<T>(
+    origins: &[&dyn Origin],
+    passed_over: &mut dyn FnMut(&Error),
+    take: &mut dyn FnMut(&dyn Origin) -> Result<T>,
+) -> Result<T> {
     let mut gravest: Option<Error> = None;
     let mut left = origins.len();
     for origin in origins.iter().take(MIRRORS_MAX) {
         left -= 1;
-        match pull(store, *origin, options, time, progress) {
+        match take(*origin) {
             Err(error) if is_of_mirror(&error) => {
                 if left > 0 {
                     passed_over(&error);

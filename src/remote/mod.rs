@@ -24,4 +24,5 @@ pub mod pull;
 pub mod push;
 pub mod store_builds;
 pub mod store_origin;
+pub mod subtree;
 pub mod wire;

@@ -36,11 +36,27 @@ pub fn fetch_objects(
     intake: &mut Intake<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let mut waiting = vec![Edge {
+    let root = Edge {
         kind: ObjectKind::Snapshot,
         id: to.id.hash(),
         size: to.size,
-    }];
+    };
+    fetch_beneath(origin, root, view, intake, progress)
+}
+
+/// Takes an object and all that it reaches into `intake`, as far as `view` does not show it.
+///
+/// # Errors
+///
+/// As [`fetch_objects`].
+pub fn fetch_beneath(
+    origin: &dyn Origin,
+    root: Edge,
+    view: &View<'_>,
+    intake: &mut Intake<'_>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut waiting = vec![root];
     let mut asked: HashSet<(ObjectKind, Hash)> = HashSet::new();
     while let Some(edge) = waiting.pop() {
         if !asked.insert((edge.kind, edge.id)) || !intake.wants(view, edge.kind, edge.id)? {

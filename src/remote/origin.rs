@@ -9,8 +9,10 @@
 use std::cell::Cell;
 use std::io::Write;
 
-use crate::base::id::{Hash, StatementId};
+use crate::base::id::{Hash, SnapshotId, StatementId};
+use crate::base::path::TreePath;
 use crate::base::{Error, Result};
+use crate::object::tree::TreeRef;
 use crate::store::rows::SnapshotRef;
 use crate::trust::heads::RefsObject;
 
@@ -64,6 +66,27 @@ pub trait Origin {
     ///
     /// As [`refs_list`](Self::refs_list); `out` may have been given a part by then.
     fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>>;
+
+    /// Writes a pack with a part of a snapshot; it may hold more. An origin may have whole packs alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`pack`](Self::pack).
+    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+        let _ = out;
+        Err(Error::not_found("pack of", &part.path))
+    }
+}
+
+/// A directory of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The snapshot.
+    pub of: SnapshotId,
+    /// Where in it.
+    pub path: TreePath,
+    /// The directory.
+    pub tree: TreeRef,
 }
 
 /// A pack that is asked for.
@@ -146,6 +169,14 @@ impl Origin for Metered<'_> {
         self.requests.set(self.requests.get() + 1);
         let mut counting = Counting { out, bytes: 0 };
         let outcome = self.origin.pack(wanted, &mut counting);
+        self.receive(counting.bytes);
+        outcome
+    }
+
+    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+        self.requests.set(self.requests.get() + 1);
+        let mut counting = Counting { out, bytes: 0 };
+        let outcome = self.origin.part(part, &mut counting);
         self.receive(counting.bytes);
         outcome
     }

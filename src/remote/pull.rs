@@ -93,24 +93,7 @@ pub fn pull(
     progress: &dyn Progress,
 ) -> Result<PullAnswer> {
     let metered = Metered::new(origin);
-    let contact = Contact::make(store, &metered, options.root.as_ref())?;
-    let mut evidence = Evidence::new();
-    let update = follow(
-        &metered,
-        &contact.known,
-        contact.first.as_ref(),
-        &options.asked,
-        options.rewinds,
-        time,
-        &mut evidence,
-    );
-    let update = update.inspect_err(|_error| {
-        // The lie is told in any case; that it cannot be kept is the lesser news.
-        store.keep_evidence(&contact.name, &evidence).ok();
-    })?;
-    if let Some(root) = &options.root {
-        root.check(&update.keysets)?;
-    }
+    let (contact, update) = update(store, &metered, options, time)?;
     let answer = |moves, new_objects| PullAnswer {
         repo: contact.name.clone(),
         moves,
@@ -129,11 +112,39 @@ pub fn pull(
     ))
 }
 
+/// Steps 1 to 5: asks an origin what it shows, and verifies that.
+pub(super) fn update(
+    store: &Store,
+    origin: &dyn Origin,
+    options: &PullOptions,
+    time: Time,
+) -> Result<(Contact, Update)> {
+    let contact = Contact::make(store, origin, options.root.as_ref())?;
+    let mut evidence = Evidence::new();
+    let update = follow(
+        origin,
+        &contact.known,
+        contact.first.as_ref(),
+        &options.asked,
+        options.rewinds,
+        time,
+        &mut evidence,
+    );
+    let update = update.inspect_err(|_error| {
+        // The lie is told in any case; that it cannot be kept is the lesser news.
+        store.keep_evidence(&contact.name, &evidence).ok();
+    })?;
+    if let Some(root) = &options.root {
+        root.check(&update.keysets)?;
+    }
+    Ok((contact, update))
+}
+
 /// Whom a pull talks to, and what is known of it.
-struct Contact {
-    name: RepoName,
+pub(super) struct Contact {
+    pub(super) name: RepoName,
     row: Option<RepoRow>,
-    known: Known,
+    pub(super) known: Known,
     /// The first keyset, if none was known.
     first: Option<TrustedKeyset>,
 }
@@ -321,7 +332,7 @@ fn check_start(view: &View<'_>, from: Option<SnapshotRef>, origin: &dyn Origin) 
 }
 
 /// What is not there although a pack was to bring it: the pack is wrong, not the question.
-fn incomplete(error: Error) -> Error {
+pub(super) fn incomplete(error: Error) -> Error {
     match error {
         Error::NotFound { what, name } => {
             Error::malformed("delta", format!("it lacks {what} {name}"))

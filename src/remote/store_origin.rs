@@ -6,11 +6,12 @@
 
 use std::io::Write;
 
-use super::origin::{Origin, Wanted};
+use super::origin::{Origin, Part, Wanted};
 use crate::base::id::{Hash, StatementId};
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::delta::make::{MakeOptions, make};
+use crate::delta::parcel::pack_tree;
 use crate::store::Store;
 use crate::store::note_files::NoteFiles;
 use crate::store::rows::{RepoRow, SnapshotRef};
@@ -83,6 +84,11 @@ impl Origin for StoreOrigin<'_> {
             self.progress,
         )?;
         Ok(from)
+    }
+
+    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+        let view = self.store.view(&self.repo.name, &[])?;
+        pack_tree(&view, part.tree, out, self.progress).map(drop)
     }
 }
 

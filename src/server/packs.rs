@@ -22,7 +22,9 @@ use crate::base::id::{HASH_BYTES, Hash};
 use crate::base::progress::Silent;
 use crate::base::{Error, Result};
 use crate::delta::make::{MakeOptions, make};
+use crate::delta::parcel::pack_tree;
 use crate::disk::files::Mapping;
+use crate::object::directory::find_path;
 use crate::remote::wire::PACK_TYPE;
 use crate::store::download::Download;
 
@@ -32,6 +34,14 @@ impl App {
         let to = sized(&view, name.to)?;
         let from = name.from.map(|from| sized(&view, from)).transpose()?;
         let mut file = Download::create(&self.store)?;
+        if let Some(path) = &name.path {
+            let root = view.snapshot_of_size(to)?.tree;
+            let found = find_path(&view, root, path)?;
+            let tree = found.and_then(|found| found.tree_ref());
+            let tree = tree.ok_or_else(|| Error::not_found("directory", path))?;
+            pack_tree(&view, tree, &mut file, &Silent)?;
+            return file.finish();
+        }
         let options = MakeOptions::default();
         make(&view, from, to, &options, &mut file, &Silent)?;
         file.finish()

@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use super::template::Captures;
 use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{CheckName, EntryName, RefName, RepoName};
+use crate::base::path::TreePath;
 use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
 use crate::store::retire::Mode;
@@ -37,6 +38,8 @@ pub struct PackName {
     pub to: SnapshotId,
     /// A snapshot whose objects are left out.
     pub from: Option<SnapshotId>,
+    /// The directory of it that is wanted alone.
+    pub path: Option<TreePath>,
 }
 
 /// Which builds are listed.
@@ -171,12 +174,12 @@ impl Given {
         text.parse().map_err(|_| Error::not_found(name, text))
     }
 
-    /// A pack: `full.pack` or `<from>.pack`.
+    /// A pack: `full.pack`, of which a directory may be wanted alone, or `<from>.pack`.
     ///
     /// # Errors
     ///
-    /// As [`part`](Self::part).
-    pub fn pack(&self) -> Result<PackName> {
+    /// As [`part`](Self::part); [`Error::Usage`] if a directory is wanted of what two snapshots do not share.
+    pub fn pack(&mut self) -> Result<PackName> {
         let name = self.captures.get("pack");
         let from = match name.strip_suffix(".pack") {
             Some("full") => None,
@@ -184,7 +187,11 @@ impl Given {
             None => return Err(Error::not_found("pack", name)),
         };
         let to = self.part("to")?;
-        Ok(PackName { to, from })
+        let path = self.asked("path")?;
+        if from.is_some() && path.is_some() {
+            return Err(Error::usage("?path= is of a full.pack"));
+        }
+        Ok(PackName { to, from, path })
     }
 
     /// A pack that is sent: its hash, and in the query how many frames it has.

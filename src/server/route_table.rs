@@ -184,11 +184,11 @@ pub const ROUTES: &[Row] = &[
     row("GET", "/r/{repo+}/trust/keyset/{version}", READ, "A version of the keyset, or 404 if there is none yet.", TEXT, |g| Ok(Route::Keyset(in_repo(g)?, g.part("version")?))),
     row("GET", "/r/{repo+}/statements/{id}", READ, "The note of a statement.", TEXT, |g| Ok(Route::Statement(in_repo(g)?, g.part("id")?))),
     row("GET", "/r/{repo+}/objects/{id}", READ, "The bytes of an object, if it is published in the repo.", BYTES, |g| Ok(Route::Object(in_repo(g)?, g.part("id")?))),
-    row("GET", "/r/{repo+}/packs/{to}/{pack}", READ, "What a snapshot has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_repo(g)?, g.pack()?))),
+    with(&["path"], row("GET", "/r/{repo+}/packs/{to}/{pack}", READ, "What a snapshot has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_repo(g)?, g.pack()?)))),
     row("GET", "/r/{repo+}/pin", READ, "The pin file for first contact.", TEXT, |g| Ok(Route::Pin(in_repo(g)?))),
     with(&["after"], row("GET", "/r/{repo+}/files/{path+}", READ, "A file of a ref, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_repo(g)?, g.files()?)))),
     row("GET", "/b/{build}/objects/{id}", READ, "The bytes of an object of a build's test repository.", BYTES, |g| Ok(Route::Object(in_build(g)?, g.part("id")?))),
-    row("GET", "/b/{build}/packs/{to}/{pack}", READ, "What the snapshot of a build has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_build(g)?, g.pack()?))),
+    with(&["path"], row("GET", "/b/{build}/packs/{to}/{pack}", READ, "What the snapshot of a build has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_build(g)?, g.pack()?)))),
     with(&["after"], row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_build(g)?, g.files()?)))),
 
     row("GET", "/api/v1/repos", READ, "The repos that the caller may see.", gives::<Repos>(), |_| Ok(Route::Repos)),

@@ -13,6 +13,7 @@ mod lying;
 mod mirroring;
 mod pulling;
 mod running;
+mod subtrees;
 mod uploads;
 
 use std::error::Error;

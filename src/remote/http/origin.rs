@@ -13,12 +13,14 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::agent::Agent;
 use crate::base::error::check_limit;
 use crate::base::id::{Hash, StatementId};
 use crate::base::limits::{FRAME_BYTES_MAX, PACK_BYTES_MAX};
 use crate::base::{Error, Result};
-use crate::remote::origin::{Origin, Wanted};
+use crate::remote::origin::{Origin, Part, Wanted};
 use crate::store::note_files::{
     HEADS_NOTE_BYTES_MAX, KEYSET_NOTE_BYTES_MAX, STATEMENT_NOTE_BYTES_MAX,
 };
@@ -156,5 +158,14 @@ impl Origin for HttpOrigin {
             return Ok(None);
         }
         Err(Error::not_found("pack of snapshot", to))
+    }
+
+    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+        let (of, path) = (part.of, part.path.to_string());
+        let path = utf8_percent_encode(&path, NON_ALPHANUMERIC);
+        if self.pack_at(&format!("packs/{of}/full.pack?path={path}"), out)? {
+            return Ok(());
+        }
+        Err(Error::not_found("pack of", &part.path))
     }
 }

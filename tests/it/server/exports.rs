@@ -11,13 +11,13 @@ use crate::support::served::Served;
 use crate::support::{Outcome, Scratch, files_beneath, number};
 
 /// Python's own web server, which knows neither ranges nor tags, on a folder of a test.
-struct PlainServer {
+pub struct PlainServer {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl PlainServer {
-    fn start(scratch: &Scratch, folder: &str) -> Result<Self, Box<dyn Error>> {
+    pub fn start(scratch: &Scratch, folder: &str) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new("python3");
         command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]);
         scratch.isolate(&mut command);

@@ -6,15 +6,18 @@ use std::path::Path;
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::path::TreePath;
+use bindery::base::progress::Progress;
 use bindery::base::{Error, Result};
 use bindery::build::spec::only_repo;
 use bindery::remote::follow::{Asked, Rewinds};
 use bindery::remote::http::url::ServerUrl;
 use bindery::remote::known::Root;
-use bindery::remote::mirrors::pull_from_any;
+use bindery::remote::mirrors::{from_any, pull_from_any};
 use bindery::remote::origin::Origin;
 use bindery::remote::pull::{PullAnswer, PullOptions, PulledRef, pull};
 use bindery::remote::store_origin::StoreOrigin;
+use bindery::remote::subtree::{Subtree, SubtreeAnswer, pull_subtree};
 use bindery::store::{Access, Store};
 use clap::Args;
 use serde::Serialize;
@@ -34,6 +37,7 @@ use crate::session::Session;
     "bindery pull https://example.org/r/os stable --pin os.bindery"
     "bindery pull https://example.org/r/os                   whatever is new of what is followed"
     "bindery pull /srv/store --all                           from a store on this machine"
+    "bindery pull https://example.org/r/os stable --path etc one directory, as a build"
 ))]
 pub struct Arguments {
     /// Where to pull from: the URL of a repo, or a store's folder on this machine
@@ -56,6 +60,12 @@ pub struct Arguments {
     /// Follow a ref also when its owners moved it back to an older release
     #[arg(long)]
     allow_rewind: bool,
+    /// Take this directory of the ref alone: it becomes a build, which is committed
+    #[arg(long, value_name = "PATH", requires = "refs", conflicts_with = "all")]
+    path: Option<TreePath>,
+    /// With --path: the repo of this store that gets the build; else the only one that is no copy
+    #[arg(long, value_name = "REPO", requires = "path")]
+    into: Option<RepoName>,
 }
 
 /// What was pulled.
@@ -78,6 +88,22 @@ struct Moved {
     seq: u64,
     snapshot: SnapshotId,
     root: TreeId,
+}
+
+/// A directory that was pulled alone.
+#[derive(Debug, Serialize)]
+struct Part {
+    build: u64,
+    repo: RepoName,
+    #[serde(rename = "ref")]
+    target: RefName,
+    seq: u64,
+    path: String,
+    snapshot: SnapshotId,
+    files: u64,
+    bytes: u64,
+    requests: u64,
+    received_bytes: u64,
 }
 
 /// Pulls from a store.
@@ -113,9 +139,9 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let repo = only_repo(&there, arguments.repo.as_ref())?;
     let progress = session.progress("pulling");
     let origin = StoreOrigin::new(&there, repo, &progress);
-    let answer = take(&store, &origin, &options, &progress)?;
+    let taken = take_from(session, arguments, &options, &store, &[&origin], &progress)?;
     drop(progress);
-    tell(session, answer)
+    taken.tell(session)
 }
 
 fn asked(arguments: &Arguments) -> Asked {
@@ -139,11 +165,107 @@ fn pull_over_http(session: &Session, arguments: &Arguments, options: &PullOption
     let origins: Vec<&dyn Origin> = origins.iter().map(|origin| origin as &dyn Origin).collect();
     let store = session.write_here()?;
     let progress = session.progress("pulling");
+    let taken = take_from(session, arguments, options, &store, &origins, &progress)?;
+    drop(progress);
+    taken.tell(session)
+}
+
+/// What was taken.
+enum Taken {
+    /// All that is wanted of refs.
+    Whole(PullAnswer),
+    /// A directory alone.
+    Part(Subtree, SubtreeAnswer),
+}
+
+impl Taken {
+    fn tell(self, session: &Session) -> Result<()> {
+        match self {
+            Self::Whole(answer) => tell(session, answer),
+            Self::Part(wanted, answer) => tell_part(session, &wanted, answer),
+        }
+    }
+}
+
+/// Pulls all that is wanted, or a subtree, from the first origin that will do.
+fn take_from(
+    session: &Session,
+    arguments: &Arguments,
+    options: &PullOptions,
+    store: &Store,
+    origins: &[&dyn Origin],
+    progress: &dyn Progress,
+) -> Result<Taken> {
     let mut passed_over = |error: &Error| session.output.note(format_args!("passed over: {error}"));
     let time = Time::now()?;
-    let answer = pull_from_any(&store, &origins, options, time, &progress, &mut passed_over)?;
-    drop(progress);
-    tell(session, answer)
+    let Some(wanted) = subtree(store, arguments)? else {
+        let answer = pull_from_any(store, origins, options, time, progress, &mut passed_over)?;
+        return Ok(Taken::Whole(answer));
+    };
+    let answer = from_any(origins, &mut passed_over, &mut |origin| {
+        pull_subtree(store, origin, options, &wanted, time, progress)
+    })?;
+    Ok(Taken::Part(wanted, answer))
+}
+
+/// The subtree that is wanted, if one is.
+fn subtree(store: &Store, arguments: &Arguments) -> Result<Option<Subtree>> {
+    let Some(path) = arguments.path.clone() else {
+        return Ok(None);
+    };
+    let [target] = &arguments.refs[..] else {
+        return Err(Error::usage("--path is of one ref"));
+    };
+    let into = match &arguments.into {
+        Some(repo) => repo.clone(),
+        None => only_own_repo(store)?,
+    };
+    Ok(Some(Subtree {
+        target: target.clone(),
+        path,
+        into,
+    }))
+}
+
+/// The only repo that is no copy.
+fn only_own_repo(store: &Store) -> Result<RepoName> {
+    let mut repos = store.reader()?.repos()?;
+    repos.retain(|repo| repo.copied_from.is_none());
+    match &repos[..] {
+        [repo] => Ok(repo.name.clone()),
+        _ => Err(Error::usage(format!(
+            "a directory alone becomes a build, and this store has {} repos of its own: say --into",
+            repos.len()
+        ))),
+    }
+}
+
+/// Says which part was pulled.
+fn tell_part(session: &Session, wanted: &Subtree, answer: SubtreeAnswer) -> Result<()> {
+    let build = answer.build.id;
+    let committed = answer.build.committed;
+    let committed = committed.ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
+    session.output.answer(&Part {
+        build,
+        repo: answer.repo,
+        target: wanted.target.clone(),
+        seq: answer.seq,
+        path: wanted.path.to_string(),
+        snapshot: committed.snapshot.id,
+        files: committed.files,
+        bytes: committed.bytes,
+        requests: answer.requests,
+        received_bytes: answer.received_bytes,
+    })?;
+    session.output.note(format_args!(
+        "build {build} has {} of {}@{}: {}, {} received; next: bindery checkout build:{build} DIR",
+        wanted.path,
+        wanted.target,
+        answer.seq,
+        counted(committed.files, "file"),
+        size(answer.received_bytes)
+    ));
+    Ok(())
 }
 
 /// Pulls, at the time it is now.
@@ -193,6 +315,12 @@ fn moved(pulled: PulledRef) -> Moved {
         seq: pulled.seq,
         snapshot: pulled.snapshot.id,
         root: pulled.root.id,
+    }
+}
+
+impl Answer for Part {
+    fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        writeln!(out, "{}", self.build)
     }
 }
 
