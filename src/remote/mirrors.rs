@@ -18,7 +18,8 @@ use crate::store::Store;
 /// Origins that are tried: more than any repo has.
 pub const MIRRORS_MAX: usize = 17;
 
-/// Pulls from the first of some origins that will do. `passed_over` is told why each one before it did not.
+/// Pulls from the first of some origins that will do. `passed_over` is told why each one before it did not; if none will, of
+/// each but the one whose error is returned, unless it was not the last.
 ///
 /// # Errors
 ///
@@ -32,16 +33,16 @@ pub fn pull_from_any(
     passed_over: &mut dyn FnMut(&Error),
 ) -> Result<PullAnswer> {
     let mut gravest: Option<Error> = None;
-    let mut left = origins.len();
+    let mut left = origins.len().min(MIRRORS_MAX);
     for origin in origins.iter().take(MIRRORS_MAX) {
         left -= 1;
         match pull(store, *origin, options, time, progress) {
             Err(error) if is_of_mirror(&error) => {
-                if left > 0 {
-                    passed_over(&error);
-                }
                 // A wrong answer says more than none.
                 let is_graver = error.kind() == Kind::Integrity || gravest.is_none();
+                if left > 0 || !is_graver {
+                    passed_over(&error);
+                }
                 gravest = if is_graver { Some(error) } else { gravest };
             }
             outcome => return outcome,

@@ -6,3 +6,4 @@ pub mod builds;
 pub mod origin;
 pub mod pace;
 pub mod url;
+pub mod waits;
