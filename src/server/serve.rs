@@ -28,6 +28,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::app::App;
 use super::metrics::Counted;
+use super::pace::paced;
 use super::{dispatch, tls};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
@@ -189,7 +190,9 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
-            let answer = dispatch::answer(app, peer.ip(), request.map(Body::new)).await;
+            let limits = &app.settings.limits;
+            let request = request.map(|body| paced(Body::new(body), limits));
+            let answer = dispatch::answer(Arc::clone(&app), peer.ip(), request).await;
             Ok::<_, Infallible>(answer)
         }
     });

@@ -7,8 +7,10 @@ mod exports;
 mod files;
 mod limits;
 mod lying;
+mod paces;
 mod pulling;
 mod running;
+mod smuggling;
 mod uploads;
 
 use std::error::Error;
