@@ -288,6 +288,7 @@ impl Follower<'_> {
             return Ok(None);
         }
         let newest = self.statement(&target, entry, keysets)?;
+        self.check_fresh(newest.value())?;
         if before.is_some() {
             self.check_keyset(newest.value())?;
         }
@@ -337,6 +338,17 @@ impl Follower<'_> {
             return Err(self.untrusted(&what(), reason));
         }
         Ok(signed)
+    }
+
+    /// What is new has not expired.
+    fn check_fresh(&self, statement: &RefStatement) -> Result<()> {
+        match statement.expires.filter(|expires| *expires <= self.time) {
+            Some(expires) => {
+                let what = format!("statement {}@{}", statement.ref_name, statement.seq);
+                Err(self.untrusted(&what, format!("it expired at {expires}")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// What was made since a keyset was seen is made under it or a newer one: keys that were replaced sign nothing more.

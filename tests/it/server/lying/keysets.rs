@@ -92,7 +92,19 @@ fn a_keyset_is_signed_by_the_root_before_and_by_its_own() -> Outcome {
         let keys = [key, stranger];
         lines.keys(&keys).role("root", 2, &keys)
     };
-    let lies: [(&str, &str, Change<'_>, Vec<&SecretKey>); 5] = [
+    let main = key.public().to_string();
+    let alias = main.replacen("main", "alias", 1);
+    let twice: Change<'_> = &|lines| {
+        let lines = lines.set("key main", format!("{}\nkey {alias}", &main[5..]));
+        lines.with("role root 2 main alias")
+    };
+    let lies: [(&str, &str, Change<'_>, Vec<&SecretKey>); 6] = [
+        (
+            "one under two names",
+            "under another name",
+            twice,
+            vec![key],
+        ),
         ("a stranger", "no known key", same, vec![stranger]),
         ("the new alone", "no known key", theirs, vec![stranger]),
         ("the old alone", "no known key", theirs, vec![key]),

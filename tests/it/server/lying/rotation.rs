@@ -139,7 +139,7 @@ const ROOTS: [Case; 15] = [
 ];
 
 /// Who may sign heads or statements, and who does.
-const OTHERS: [(&str, bool, Step); 10] = [
+const OTHERS: [(&str, bool, Step); 11] = [
     ("another key", true, step(&[2], 1, &[2])),
     (
         "lines of keys that are not listed",
@@ -163,6 +163,7 @@ const OTHERS: [(&str, bool, Step); 10] = [
         step(FIVE, 3, &[0, 0, 0]),
     ),
     ("any three of five", true, step(FIVE, 3, &[0, 2, 4])),
+    ("a line twice", true, step(FIVE, 3, &[0, 2, 4, 4])),
     ("another three of five", true, step(FIVE, 3, &[0, 4, 1])),
     ("in another order", true, step(FIVE, 3, &[3, 1, 0])),
     ("all of five", true, step(FIVE, 3, &[0, 1, 2, 3, 4])),

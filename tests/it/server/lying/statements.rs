@@ -61,6 +61,7 @@ after nothing                | 7 | it does not follow stable@1  | prev -
 after one that is not there  | 3 | no statement at              | prev 0000000000000000000000000000000000000000000000000000000000000000
 with a number that is none   | 7 | malformed ref statement      | seq 02
 with an action there is not  | 7 | malformed ref statement      | action replace
+expired                      | 7 | it expired at 2023-11-14T22  | time 2023-11-13T22:13:20Z; expires 2023-11-14T22:13:20Z
 an older release again       | 5 | --allow-rewind               | action rewind
 the end                      | 5 | ends its ref                 | action end; snapshot -
 a snapshot that is not there | 3 | no object at                 | snapshot 9 0000000000000000000000000000000000000000000000000000000000000000
