@@ -1,12 +1,13 @@
-//! The pace of bodies: one that comes too slowly is ended, so that nobody holds a place by sending next to nothing.
+//! The pace of bodies: one that comes or goes too slowly is ended, so that nobody holds a place by sending next to nothing, or
+//! by reading it.
 //!
 //! # Invariants
 //!
-//! - Only the time counts for which the server waits for the body: what takes long here is not held against who sends.
+//! - Only the time counts for which the server waits for the other side: what takes long here is not held against it.
 //!
 //! # Not here
 //!
-//! How large a body may be (`server::body`), how long a head may take (`server::serve`).
+//! How large a body may be (`server::body`), where answers are watched (`server::outward`), how long a head may take (`server::serve`).
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,9 @@ pub fn paced(body: Body, limits: &Limits) -> Body {
     }))
 }
 
-/// How fast a body comes, and may come.
-struct Pace {
+/// How fast something comes or goes, and may.
+#[derive(Clone, Debug)]
+pub struct Pace {
     idle: Duration,
     slow_start: Duration,
     bytes_per_second_min: u64,
@@ -43,7 +45,9 @@ struct Pace {
 }
 
 impl Pace {
-    const fn new(limits: &Limits) -> Self {
+    /// Nothing came or went yet.
+    #[must_use]
+    pub const fn new(limits: &Limits) -> Self {
         Self {
             idle: Duration::from_secs(limits.body_idle_seconds),
             slow_start: Duration::from_secs(limits.body_slow_start_seconds),
@@ -59,25 +63,42 @@ impl Pace {
             let started = Instant::now();
             let frame = tokio::time::timeout(self.idle, body.frame()).await;
             let frame = frame.map_err(|_| self.silent())?;
-            self.waited += started.elapsed();
+            let waited = started.elapsed();
             let Some(frame) = frame else {
                 return Ok(None);
             };
             // What follows a body, such as trailers, says nothing here.
             let Ok(piece) = frame?.into_data() else {
+                self.passed(0, waited)?;
                 continue;
             };
-            self.bytes += piece.len() as u64;
-            self.check()?;
+            self.passed(piece.len(), waited)?;
             return Ok(Some(piece));
         }
     }
 
-    fn silent(&self) -> TooSlow {
+    /// How long nothing may come or go.
+    pub(super) const fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// That nothing came or went for so long.
+    pub(super) fn silent(&self) -> TooSlow {
         let seconds = self.idle.as_secs();
         TooSlow {
             reason: format!("nothing came for {seconds} seconds (body_idle_seconds)"),
         }
+    }
+
+    /// Counts bytes that came or went after so long.
+    ///
+    /// # Errors
+    ///
+    /// [`TooSlow`] if that is too slow on average.
+    pub(super) fn passed(&mut self, bytes: usize, waited: Duration) -> Result<(), TooSlow> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.waited = self.waited.saturating_add(waited);
+        self.check()
     }
 
     fn check(&self) -> Result<(), TooSlow> {

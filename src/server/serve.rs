@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - A connection that sends no request in time is closed; one that is idle, too.
+//! - A connection that sends no request in time is closed; one that is idle, too, and one that does not read what it asked for.
 //! - At the end no new connection is taken in, and those that are being answered are answered.
 
 use std::convert::Infallible;
@@ -28,6 +28,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::app::App;
 use super::metrics::Counted;
+use super::outward::Outward;
 use super::pace::paced;
 use super::{dispatch, tls};
 use crate::base::{Error, Result};
@@ -186,7 +187,8 @@ async fn converse<S>(app: Arc<App>, peer: SocketAddr, stream: S, watcher: Watche
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let head_wait = Duration::from_secs(app.settings.limits.head_seconds);
+    let limits = app.settings.limits.clone();
+    let head_wait = Duration::from_secs(limits.head_seconds);
     let service = service_fn(move |request: Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
@@ -196,7 +198,8 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = builder(head_wait).serve_connection(TokioIo::new(stream), service);
+    let stream = TokioIo::new(Outward::new(stream, &limits));
+    let connection = builder(head_wait).serve_connection(stream, service);
     // Whoever breaks off has gone: nobody is left to be told.
     watcher.watch(connection).await.ok();
 }

@@ -83,11 +83,11 @@ pub struct Limits {
     pub connections_max: u64,
     /// Seconds that a connection may take to say what it wants, and be idle between two requests.
     pub head_seconds: u64,
-    /// Seconds in which something must come of a body.
+    /// Seconds in which something must come of a body, or go of an answer.
     pub body_idle_seconds: u64,
-    /// Seconds for which a body may come as slowly as it likes.
+    /// Seconds for which a body may be waited for, or an answer, however slow it is.
     pub body_slow_start_seconds: u64,
-    /// Bytes of a body that must come in each second after that, on average; 0 for as few as come.
+    /// Bytes that must come or go in each second that is waited after that, on average; 0 for as few as do.
     pub body_bytes_per_second_min: u64,
     /// Streams of events at a time.
     pub event_streams_max: u64,

@@ -60,9 +60,9 @@ keys = \"keys\"
 # [serve.limits]
 # connections_max = 16384      # at a time; more wait
 # head_seconds = 30            # until a request is said, and between two
-# body_idle_seconds = 30       # in which something must come of a body
-# body_slow_start_seconds = 20 # for which a body may come as slowly as it likes
-# body_bytes_per_second_min = 1024     # of a body after that, on average; 0 for as few as come
+# body_idle_seconds = 30       # in which something must come of a body, or go of an answer
+# body_slow_start_seconds = 20 # for which a body is waited for, or an answer, however slow it is
+# body_bytes_per_second_min = 1024     # after that, on average; 0 for as few as come or go
 # event_streams_max = 1024     # streams of events at a time
 # uploads_max = 32             # packs that arrive at a time
 # requests_per_minute_per_token = 60000

@@ -11,12 +11,15 @@ use bindery::base::id::PackId;
 use crate::server::limits::limited;
 use crate::server::uploads::{open_build, pack, put};
 use crate::support::served::Served;
-use crate::support::{Outcome, files_beneath, noise};
+use crate::support::{Outcome, Scratch, files_beneath, noise};
 
 /// How long a test waits for what must come.
 const WAIT: Duration = Duration::from_secs(30);
 /// A pause between bytes that makes a body far slower than it may be.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes of a file that no buffer on the way can hold.
+const LARGE_BYTES: usize = 24_000_000;
 
 /// How what is left of a body is sent.
 #[derive(Clone, Copy)]
@@ -126,5 +129,74 @@ fn a_connection_that_is_idle_between_two_requests_is_closed() -> Outcome {
     stream.read_to_end(&mut all)?;
     assert!(all.starts_with(b"HTTP/1.1 200 "));
     assert!(started.elapsed() > Duration::from_millis(500));
+    Ok(())
+}
+
+/// A large file that is asked for and not read yet.
+fn asked(served: &Served) -> Result<TcpStream, Box<dyn Error>> {
+    let mut stream = TcpStream::connect(served.address)?;
+    stream.set_read_timeout(Some(WAIT))?;
+    stream.write_all(b"GET /r/main/files/stable/large HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    assert_eq!(&status, b"HTTP/1.1 200");
+    Ok(stream)
+}
+
+/// A server that shows a file which no buffer on the way can hold, with these limits.
+fn with_large_file(limits: &str) -> Result<(Scratch, Served), Box<dyn Error>> {
+    let (scratch, mut served) = limited(limits)?;
+    let token = std::mem::take(&mut served.token);
+    served.end()?;
+    std::fs::create_dir(scratch.path("tree"))?;
+    std::fs::write(scratch.path("tree/large"), noise(LARGE_BYTES))?;
+    scratch.publish("stable", "tree")?;
+    let mut served = Served::start_with(&scratch, "")?;
+    served.token = token;
+    Ok((scratch, served))
+}
+
+#[test]
+fn who_does_not_read_what_it_asked_for_is_let_go_of() -> Outcome {
+    let (_scratch, served) = with_large_file("body_idle_seconds = 1")?;
+    let held: Vec<TcpStream> = (0..20).map(|_| asked(&served)).collect::<Result<_, _>>()?;
+    let until = Instant::now() + WAIT;
+    // The one that asks is a connection, too.
+    while !served
+        .get("/metrics")?
+        .text()
+        .contains("\nbindery_connections 1\n")
+    {
+        assert!(
+            Instant::now() < until,
+            "those who do not read are served on"
+        );
+        thread::sleep(PAUSE);
+    }
+    drop(held);
+    // Whoever reads gets all of it.
+    let whole = served.get("/r/main/files/stable/large")?.expect(200)?;
+    assert_eq!(whole.body, noise(LARGE_BYTES));
+    Ok(())
+}
+
+#[test]
+fn who_reads_too_slowly_is_let_go_of() -> Outcome {
+    let limits = "body_idle_seconds = 30\nbody_slow_start_seconds = 0\nbody_bytes_per_second_min = 100000000";
+    let (_scratch, served) = with_large_file(limits)?;
+    let mut stream = asked(&served)?;
+    let mut buffer = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    let started = Instant::now();
+    // A fraction of what must go in a second.
+    while started.elapsed() < WAIT {
+        thread::sleep(PAUSE);
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => bytes += count,
+        }
+    }
+    assert!(bytes < LARGE_BYTES, "all {bytes} bytes were sent");
+    served.get("/healthz")?.expect(200)?;
     Ok(())
 }
