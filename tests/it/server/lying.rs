@@ -14,6 +14,7 @@ mod liar;
 mod mirrors;
 mod objects;
 mod packs;
+mod pushing;
 mod refs;
 mod resuming;
 mod rotation;

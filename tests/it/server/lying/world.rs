@@ -125,7 +125,8 @@ impl World {
         let pull = format!("--store copy pull {pull}");
         let refused = self.scratch.fails(&pull, code, words);
         let refused = refused.map_err(|error| format!("{lie}: {error}"))?;
-        let has_controls = refused.stderr.chars().any(|c| c.is_control() && c != '\n');
+        let is_obeyed = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        let has_controls = refused.stderr.chars().any(is_obeyed);
         assert!(!has_controls, "{lie}: {:?}", refused.stderr);
         let is_evidence = |path: &PathBuf| {
             left == Left::Evidence && path.components().any(|part| part.as_os_str() == "evidence")
