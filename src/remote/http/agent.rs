@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -75,7 +76,6 @@ impl Agent {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(waits.connect))
-            .timeout_recv_response(Some(waits.answer))
             .timeout_per_read(Some(waits.read))
             .timeout_per_write(Some(waits.write))
             .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
@@ -111,13 +111,13 @@ impl Agent {
         self.document(self.send("GET", path, None, ())?)
     }
 
-    /// Asks for a file of at most so many bytes; none if it is not there.
+    /// Asks for a file of at most so many bytes that lies ready; none if it is not there.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
     pub fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
-        let answer = self.ask("GET", path, &[], ())?;
+        let answer = self.ask_within(self.waits.file, "GET", path, &[], ())?;
         match answer.status() {
             StatusCode::OK => self.read(answer, bytes_max).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -237,6 +237,17 @@ impl Agent {
         headers: &[(HeaderName, &str)],
         body: impl AsSendBody,
     ) -> Result<Response<Body>> {
+        self.ask_within(self.waits.answer, method, path, headers, body)
+    }
+
+    fn ask_within(
+        &self,
+        wait: Duration,
+        method: &str,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>> {
         let mut request = Request::builder()
             .method(method)
             .uri(self.server.join(path));
@@ -248,6 +259,8 @@ impl Agent {
         }
         let request = request.body(body);
         let request = request.map_err(|error| Error::usage(format!("{path}: {error}")))?;
+        let request = self.client.configure_request(request);
+        let request = request.timeout_recv_response(Some(wait)).build();
         let answer = self.client.run(request);
         answer.map_err(|error| self.unreachable(&error))
     }

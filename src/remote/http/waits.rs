@@ -9,6 +9,8 @@ pub struct Waits {
     pub connect: Duration,
     /// While it thinks about what it answers, until the head of its answer is there.
     pub answer: Duration,
+    /// While it looks for a file that is small and lies ready, likewise: another mirror may have it.
+    pub file: Duration,
     /// While nothing comes of an answer.
     pub read: Duration,
     /// While nothing goes of a request.
@@ -26,6 +28,7 @@ impl Waits {
     pub const USUAL: Self = Self {
         connect: Duration::from_secs(20),
         answer: Duration::from_secs(600),
+        file: Duration::from_secs(60),
         read: Duration::from_secs(60),
         write: Duration::from_secs(60),
         slow_start: Duration::from_secs(30),

@@ -183,3 +183,25 @@ fn mirrors_that_show_two_statements_of_one_number_end_the_pull() -> Outcome {
     world.scratch.ok("--store copy verify --all")?;
     Ok(())
 }
+
+#[test]
+fn the_places_that_a_pin_names_are_mirrors_too() -> Outcome {
+    let world = World::new()?;
+    let honest_one = Liar::start(world.second.files.clone())?;
+    world
+        .liar
+        .tell(instead("heads", |good| flipped(good.to_vec(), 100)));
+    let pin = std::fs::read_to_string(world.scratch.path("www/r/main/pin"))?;
+    let url = |liar: &Liar| format!("url {}\n", liar.url());
+    let pin = [pin, url(&world.liar), url(&honest_one)].concat();
+    std::fs::write(world.scratch.path("mirrors.pin"), pin)?;
+    world.scratch.ok("--store fresh init --no-repo")?;
+    let nowhere = "--store fresh pull http://127.0.0.1:1/r/main --pin mirrors.pin";
+    let pulled = world.scratch.ok(nowhere)?;
+    assert_eq!(pulled.stdout, "stable@2\n");
+    let said: Vec<&str> = pulled.stderr.lines().collect();
+    assert!(said[0].contains("cannot reach"), "{said:?}");
+    assert!(said[1].contains("signature"), "{said:?}");
+    world.scratch.ok("--store fresh verify --all")?;
+    Ok(())
+}
