@@ -205,3 +205,42 @@ fn the_places_that_a_pin_names_are_mirrors_too() -> Outcome {
     world.scratch.ok("--store fresh verify --all")?;
     Ok(())
 }
+
+#[test]
+fn a_server_that_does_not_say_which_repo_it_has_is_passed_over() -> Outcome {
+    let (scratch, served) = crate::server::released("")?;
+    let liar = Liar::start(super::liar::Files::new())?;
+    let (lying, honest_one) = (liar.url().replace("/r/main", ""), served.url());
+    let answers: [(&str, Tell); 4] = [
+        ("nothing", |liar| liar.tell(|_, _| Said::Nothing)),
+        ("a fault", |liar| {
+            liar.tell(|_, _| Said::All(reply("500 Oh", "", b"")));
+        }),
+        ("a page for people", |liar| {
+            liar.tell(|_, _| Said::All(reply("200 OK", "", b"<html>")));
+        }),
+        ("another repo", |liar| {
+            liar.tell(|_, _| {
+                let repo = r#"{"repos":[{"repo":"other","repo_id":""}]}"#;
+                Said::All(reply("200 OK", "", repo.as_bytes()))
+            });
+        }),
+    ];
+    for (number, (lie, tell)) in answers.into_iter().enumerate() {
+        tell(&liar);
+        let copy = format!("copy{number}");
+        scratch.ok(&format!("--store {copy} init --no-repo"))?;
+        let alone = format!("--store {copy} pull {lying} --trust-first");
+        let refused = scratch.run(alone.split(' '))?;
+        assert!([3, 7, 8].contains(&refused.code), "{lie}: {refused:?}");
+        for (first, second) in [(&lying, &honest_one), (&honest_one, &lying)] {
+            let line = format!("--store {copy} pull {first} --mirror {second} --trust-first");
+            let pulled = scratch
+                .ok(&line)
+                .map_err(|error| format!("{lie}: {error}"))?;
+            let is_passed_over = pulled.stderr.contains("passed over");
+            assert_eq!(is_passed_over, first == &lying, "{lie}: {}", pulled.stderr);
+        }
+    }
+    served.end_sound(&scratch)
+}
