@@ -29,6 +29,8 @@ pub enum Said {
     All(Vec<u8>),
     /// These bytes, and then the connection stays open for as long as the client waits.
     Held(Vec<u8>),
+    /// The first bytes, and then the others again and again, until the client leaves.
+    Endlessly(Vec<u8>, Vec<u8>),
     /// The first bytes at once and the others one by one, with a pause before each.
     Slowly(Vec<u8>, Vec<u8>, Duration),
 }
@@ -110,6 +112,12 @@ impl Liar {
                 stream.write_all(&bytes)?;
                 // Until the client leaves.
                 stream.read_to_end(&mut Vec::new())?;
+            }
+            Said::Endlessly(first, again) => {
+                stream.write_all(&first)?;
+                loop {
+                    stream.write_all(&again)?;
+                }
             }
             Said::Slowly(first, rest, pause) => {
                 stream.write_all(&first)?;

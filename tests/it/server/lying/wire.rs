@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::liar::{Liar, Said, at, honest, ok, reply};
 use super::table::rows;
 use super::world::World;
+use crate::hostile::forged::measured;
 use crate::support::Outcome;
 
 /// The only file that changes at its place.
@@ -153,6 +154,45 @@ fn bodies_of_another_length_or_form_are_found_out() -> Outcome {
         ok(&[good, &vec![b'x'; 10_000_000]].concat())
     }));
     world.check("an endless answer", 7, &["more than"])?;
+    world.finish()
+}
+
+#[test]
+fn what_never_ends_costs_little_time_and_memory() -> Outcome {
+    let world = World::new()?;
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = [b"10000\r\n", "x".repeat(0x1_0000).as_bytes(), b"\r\n"].concat();
+    let closed = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    let headers = b"X-Header: and so on\r\n".repeat(1000);
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+    let lies: [(&str, i32, &str, &str, Vec<u8>); 5] = [
+        ("a body", 7, "more than", closed, vec![b'x'; 0x1_0000]),
+        ("chunks", 7, "more than", chunked, chunk),
+        (
+            "a header",
+            8,
+            "cannot reach",
+            "HTTP/1.1 200 OK\r\nX: ",
+            vec![b'x'; 0x1_0000],
+        ),
+        ("headers", 8, "cannot reach", "HTTP/1.1 200 OK\r\n", headers),
+        ("interim answers", 8, "cannot reach", "", interim),
+    ];
+    for part in ["keyset/2", HEADS, "objects/", "statements/"] {
+        for (lie, code, said, first, again) in lies.clone() {
+            world.liar.tell(at(part, move |_| {
+                Said::Endlessly(first.as_bytes().to_vec(), again.clone())
+            }));
+            let started = Instant::now();
+            let pull = format!("--store copy pull {}", world.liar.url());
+            let refused = measured(&world.scratch, &pull)?.expect_failure(code, &[said]);
+            refused.map_err(|error| format!("{part}: {lie}: {error}"))?;
+            assert!(
+                started.elapsed().as_secs() < 20,
+                "{part}: {lie}: it is read for long"
+            );
+        }
+    }
     world.finish()
 }
 
