@@ -7,8 +7,9 @@
 //! # Invariants
 //!
 //! - Nothing is changed here. A step that fails ends the whole, with a reason that names the step and both values.
-//! - Versions, epochs and seqs never go down. Equal ones with different ids mean that a signer made two statements: both
-//!   notes are kept as evidence.
+//! - Versions and seqs never go down within an epoch, and epochs never do. Equal ones with different ids mean that a signer
+//!   made two statements: both notes are kept as evidence.
+//! - What is new of a ref that is followed was made under the keyset that was seen last, or a newer one.
 //!
 //! # Not here
 //!
@@ -195,12 +196,16 @@ impl Follower<'_> {
         let (heads, id) = (signed.value(), signed.id());
         let what = format!("heads {} of {}", heads.version, heads.repo);
         if let Some(known) = self.known.heads {
-            if heads.version < known.version {
+            // The root can raise the epoch, and so take back a version that ran away.
+            let (shown, seen) = ((heads.epoch, heads.version), (known.epoch, known.version));
+            if shown < seen {
                 let reason = format!("version {} was seen before: it goes back", known.version);
                 return Err(self.untrusted(&what, reason));
             }
-            if heads.version == known.version && id != known.id {
+            if shown == seen && id != known.id {
                 let reason = format!("another one was seen before: {} and {id}", known.id);
+                let before = self.known.heads_note.clone();
+                self.evidence.insert(known.id.hash(), before);
                 self.evidence.insert(id.hash(), note);
                 return Err(self.contradiction(&what, reason));
             }
@@ -250,8 +255,8 @@ impl Follower<'_> {
             }
             if listed == held && entry.id != current.statement {
                 let (id, note) = (entry.id, self.origin.statement(entry.id)?);
-                if verify_under::<RefStatement>(&note, keysets).is_ok_and(|other| other.id() == id)
-                {
+                let other = verify_under::<RefStatement>(&note, keysets);
+                if other.is_ok_and(|other| is_listed(&other, name, entry)) {
                     self.evidence.insert(id.hash(), note);
                 }
                 let reason = format!(
@@ -283,6 +288,10 @@ impl Follower<'_> {
             return Ok(None);
         }
         let newest = self.statement(&target, entry, keysets)?;
+        self.check_fresh(newest.value())?;
+        if before.is_some() {
+            self.check_keyset(newest.value())?;
+        }
         let snapshot = self.check_action(newest.value(), before.is_some())?;
         let mut statements = vec![newest];
         if let Some(before) = before {
@@ -297,6 +306,7 @@ impl Follower<'_> {
         }))
     }
 
+    /// The statement that a list of refs says a ref shows.
     fn statement(
         &self,
         target: &RefName,
@@ -304,11 +314,10 @@ impl Follower<'_> {
         keysets: &[TrustedKeyset],
     ) -> Result<Signed<RefStatement, Verified>> {
         let signed = self.verified(target, entry.id, keysets)?;
-        let value = signed.value();
-        let found = (value.epoch, value.seq, signed.note().text().len() as u64);
-        if found != (entry.epoch, entry.seq, entry.size) {
+        if !is_listed(&signed, target, entry) {
+            let what = format!("statement {target}@{}", signed.value().seq);
             let reason = format!("it is not what the list of refs says of seq {}", entry.seq);
-            return Err(self.untrusted(&format!("statement {target}@{}", value.seq), reason));
+            return Err(self.untrusted(&what, reason));
         }
         Ok(signed)
     }
@@ -329,6 +338,32 @@ impl Follower<'_> {
             return Err(self.untrusted(&what(), reason));
         }
         Ok(signed)
+    }
+
+    /// What is new has not expired.
+    fn check_fresh(&self, statement: &RefStatement) -> Result<()> {
+        match statement.expires.filter(|expires| *expires <= self.time) {
+            Some(expires) => {
+                let what = format!("statement {}@{}", statement.ref_name, statement.seq);
+                Err(self.untrusted(&what, format!("it expired at {expires}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What was made since a keyset was seen is made under it or a newer one: keys that were replaced sign nothing more.
+    fn check_keyset(&self, statement: &RefStatement) -> Result<()> {
+        let seen = self.known.keysets.last();
+        let seen = seen.map_or(0, |keyset| keyset.keyset().version());
+        if statement.keyset >= seen {
+            return Ok(());
+        }
+        let what = format!("statement {}@{}", statement.ref_name, statement.seq);
+        let reason = format!(
+            "it is new and made under keyset {}, and keyset {seen} was seen before",
+            statement.keyset
+        );
+        Err(self.untrusted(&what, reason))
     }
 
     /// The snapshot that a ref shows now.
@@ -403,4 +438,17 @@ impl Follower<'_> {
             reason: reason.into(),
         }
     }
+}
+
+/// Whether a statement is the one of which a list of refs has this entry.
+fn is_listed(signed: &Signed<RefStatement, Verified>, target: &RefName, entry: RefsEntry) -> bool {
+    let value = signed.value();
+    value.ref_name == *target
+        && entry
+            == RefsEntry {
+                epoch: value.epoch,
+                seq: value.seq,
+                size: signed.note().text().len() as u64,
+                id: signed.id(),
+            }
 }

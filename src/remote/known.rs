@@ -15,6 +15,7 @@ use crate::base::id::StatementId;
 use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::store::Store;
+use crate::store::note_files::NoteFiles;
 use crate::store::notes::Notes;
 use crate::store::rows::{Current, RepoRow};
 use crate::trust::keyset_chain::TrustedKeyset;
@@ -38,6 +39,8 @@ pub struct Known {
     pub keysets: Vec<TrustedKeyset>,
     /// The newest heads statement that was seen.
     pub heads: Option<KnownHeads>,
+    /// Its note, for those who must see what a later one contradicts; empty if there is none.
+    pub heads_note: Vec<u8>,
     /// What each ref that is followed showed.
     pub refs: BTreeMap<RefName, Current>,
 }
@@ -45,6 +48,8 @@ pub struct Known {
 /// A heads statement that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownHeads {
+    /// Its epoch.
+    pub epoch: u64,
     /// Its version.
     pub version: u64,
     /// Its id.
@@ -92,6 +97,7 @@ impl Known {
         Self {
             keysets: Vec::new(),
             heads: None,
+            heads_note: Vec::new(),
             refs: BTreeMap::new(),
         }
     }
@@ -107,6 +113,7 @@ impl Known {
         let heads = heads
             .map(|heads| {
                 Ok::<_, Error>(KnownHeads {
+                    epoch: heads.epoch,
                     version: heads.version,
                     id: heads.id()?,
                     time: heads.time,
@@ -119,6 +126,8 @@ impl Known {
                 reason: format!("its heads statement is not version {}", repo.heads),
             });
         }
+        let files = NoteFiles::new(store.disk(), repo.name.clone());
+        let heads_note = files.heads()?.unwrap_or_default();
         let refs = store.reader()?.refs(repo)?;
         let shown = refs
             .into_iter()
@@ -126,6 +135,7 @@ impl Known {
         Ok(Self {
             keysets: notes.keysets().to_vec(),
             heads,
+            heads_note,
             refs: shown.collect(),
         })
     }

@@ -18,7 +18,8 @@ use crate::store::Store;
 /// Origins that are tried: more than any repo has.
 pub const MIRRORS_MAX: usize = 17;
 
-/// Pulls from the first of some origins that will do. `passed_over` is told why each one before it did not.
+/// Pulls from the first of some origins that will do. `passed_over` is told why each one before it did not; if none will, of
+/// each but the one whose error is returned, unless it was not the last.
 ///
 /// # Errors
 ///
@@ -47,16 +48,16 @@ pub fn from_any<T>(
     take: &mut dyn FnMut(&dyn Origin) -> Result<T>,
 ) -> Result<T> {
     let mut gravest: Option<Error> = None;
-    let mut left = origins.len();
+    let mut left = origins.len().min(MIRRORS_MAX);
     for origin in origins.iter().take(MIRRORS_MAX) {
         left -= 1;
         match take(*origin) {
             Err(error) if is_of_mirror(&error) => {
-                if left > 0 {
-                    passed_over(&error);
-                }
                 // A wrong answer says more than none.
                 let is_graver = error.kind() == Kind::Integrity || gravest.is_none();
+                if left > 0 || !is_graver {
+                    passed_over(&error);
+                }
                 gravest = if is_graver { Some(error) } else { gravest };
             }
             outcome => return outcome,

@@ -11,7 +11,7 @@ use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Silent;
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::build::commit::commit;
 use crate::build::create::{CreateOptions, create};
 use crate::build::publish::{PublishAnswer, PublishOptions, publish};
@@ -25,7 +25,9 @@ use crate::object::tree::TreeRef;
 use crate::store::Store;
 use crate::store::builds::Staging;
 use crate::store::landing::Landing;
+use crate::store::reach::tree_edge;
 use crate::store::rows::{Operation, Staged};
+use crate::store::view::View;
 
 /// The builds of one repo of a store.
 #[derive(Debug)]
@@ -116,7 +118,8 @@ impl Builds for StoreBuilds<'_> {
 
     fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()> {
         let view = self.store.view(&self.repo, &[build])?;
-        verify_staged(&view, tree, &Silent)?;
+        verify_staged(&view, tree, &Silent)
+            .map_err(|error| all_that_was_not_sent(&view, build, tree, error))?;
         let totals = view.node(tree)?.totals();
         let (at, tree) = (at.clone(), tree.into());
         let operation = match mode {
@@ -156,5 +159,18 @@ impl Builds for StoreBuilds<'_> {
             return Err(Error::not_found("build", build));
         }
         publish(self.store, build, &PublishOptions::default(), self.time)
+    }
+}
+
+/// The error that lists all that a staged tree needs and nobody sent, if `error` is that something is not there: nothing of the
+/// store is damaged then.
+fn all_that_was_not_sent(view: &View<'_>, build: u64, tree: TreeRef, error: Error) -> Error {
+    if error.kind() != Kind::Integrity {
+        return error;
+    }
+    let reach = view.reach(&[tree_edge(tree)]);
+    match reach.and_then(|reach| reach.check_whole(build)) {
+        Err(missing @ Error::Missing { .. }) => missing,
+        _ => error,
     }
 }

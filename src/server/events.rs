@@ -19,8 +19,6 @@ use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::remote::wire::events::{RepoEvent, What};
 
-/// Streams of events at a time.
-pub const LISTENERS_MAX: usize = 1024;
 /// Events of all repos that are kept for those who resume.
 pub const KEPT_EVENTS_MAX: usize = 8192;
 /// Events that are told in one go.
@@ -33,6 +31,7 @@ pub struct Events {
     pub(super) run: u64,
     kept: Mutex<Kept>,
     listeners: Arc<Semaphore>,
+    listeners_max: u64,
 }
 
 #[derive(Debug, Default)]
@@ -80,13 +79,15 @@ impl Happened {
 }
 
 impl Events {
-    /// Starts with none. `run` tells this run of the server from others.
+    /// Starts with none. `run` tells this run of the server from others; so many may listen at a time.
     #[must_use]
-    pub fn new(run: u64) -> Self {
+    pub fn new(run: u64, listeners_max: u64) -> Self {
+        let places = usize::try_from(listeners_max).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             run,
             kept: Mutex::default(),
-            listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+            listeners: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            listeners_max,
         }
     }
 
@@ -157,8 +158,8 @@ impl Events {
     pub(super) fn listen(&self) -> Result<OwnedSemaphorePermit> {
         let place = Arc::clone(&self.listeners).try_acquire_owned();
         place.map_err(|_| Error::TooMany {
-            what: "streams of events",
-            max: LISTENERS_MAX as u64,
+            what: "streams of events (event_streams_max)",
+            max: self.listeners_max,
         })
     }
 }
@@ -171,7 +172,7 @@ mod tests {
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
     fn with_events(count: usize) -> Result<Events, Box<dyn std::error::Error>> {
-        let events = Events::new(7);
+        let events = Events::new(7, 5);
         for number in 0..count {
             let repo: RepoName = if number % 2 == 0 { "a" } else { "b" }.parse()?;
             let time = Time::from_seconds(number as u64)?;
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn listeners_are_counted() -> Outcome {
         let events = with_events(0)?;
-        let places: Vec<_> = (0..LISTENERS_MAX).map(|_| events.listen()).collect();
+        let places: Vec<_> = (0..5).map(|_| events.listen()).collect();
         assert!(places.iter().all(Result::is_ok));
         assert!(matches!(events.listen(), Err(BinderyError::TooMany { .. })));
         drop(places);

@@ -37,6 +37,8 @@ pub mod modified;
 pub mod names;
 pub mod object_cache;
 pub mod openapi;
+pub mod outward;
+pub mod pace;
 pub mod pack_cache;
 pub mod packs;
 pub mod paths;

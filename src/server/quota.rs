@@ -193,7 +193,10 @@ impl OpenBuilds {
 ///
 /// [`Error::Io`], as from a full disk, if less than `free_bytes_min` is free.
 pub fn check_room(path: &Path, free_bytes_min: u64) -> Result<()> {
-    let free = free_bytes(path)?;
+    check_free(path, free_bytes(path)?, free_bytes_min)
+}
+
+fn check_free(path: &Path, free: u64, free_bytes_min: u64) -> Result<()> {
     if free >= free_bytes_min {
         return Ok(());
     }
@@ -224,6 +227,14 @@ mod tests {
         assert_eq!(rates.count_at(0, "late".into()), 1);
         assert_eq!(rates.count_at(0, "later".into()), 2, "shared");
         assert_eq!(rates.count_at(0, "0".into()), 2, "has a place");
+    }
+
+    #[test]
+    fn so_many_bytes_must_be_free_and_not_one_more() {
+        let path = Path::new("store");
+        assert!(check_free(path, 1000, 1000).is_ok());
+        assert!(check_free(path, 999, 1000).is_err());
+        assert!(check_free(path, 0, 0).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - A connection that sends no request in time is closed; one that is idle, too.
+//! - A connection that sends no request in time is closed; one that is idle, too, and one that does not read what it asked for.
 //! - At the end no new connection is taken in, and those that are being answered are answered.
 
 use std::convert::Infallible;
@@ -29,6 +29,8 @@ use tokio_rustls::rustls::ServerConfig;
 use super::app::App;
 use super::metrics::Counted;
 use super::mirroring::Mirror;
+use super::outward::Outward;
+use super::pace::paced;
 use super::{dispatch, job_work, tls};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
@@ -201,15 +203,19 @@ async fn converse<S>(app: Arc<App>, peer: SocketAddr, stream: S, watcher: Watche
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let head_wait = Duration::from_secs(app.settings.limits.head_seconds);
+    let limits = app.settings.limits.clone();
+    let head_wait = Duration::from_secs(limits.head_seconds);
     let service = service_fn(move |request: Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
-            let answer = dispatch::answer(app, peer.ip(), request.map(Body::new)).await;
+            let limits = &app.settings.limits;
+            let request = request.map(|body| paced(Body::new(body), limits));
+            let answer = dispatch::answer(Arc::clone(&app), peer.ip(), request).await;
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = builder(head_wait).serve_connection(TokioIo::new(stream), service);
+    let stream = TokioIo::new(Outward::new(stream, &limits));
+    let connection = builder(head_wait).serve_connection(stream, service);
     // Whoever breaks off has gone: nobody is left to be told.
     watcher.watch(connection).await.ok();
 }

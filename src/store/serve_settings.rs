@@ -20,6 +20,10 @@ const CONNECTIONS_CEILING: u64 = 1024 * 1024;
 const UPLOADS_CEILING: u64 = 1024;
 /// The most that `head_seconds` may be.
 const HEAD_SECONDS_CEILING: u64 = 3600;
+/// The most that `body_idle_seconds` and `body_slow_start_seconds` may be.
+const BODY_SECONDS_CEILING: u64 = 3600;
+/// The most that `event_streams_max` may be: each is a connection that stays.
+const EVENT_STREAMS_CEILING: u64 = 64 * 1024;
 /// Public URLs of a store.
 const URLS_MAX: usize = 16;
 
@@ -85,6 +89,14 @@ pub struct Limits {
     pub connections_max: u64,
     /// Seconds that a connection may take to say what it wants, and be idle between two requests.
     pub head_seconds: u64,
+    /// Seconds in which something must come of a body, or go of an answer.
+    pub body_idle_seconds: u64,
+    /// Seconds for which a body may be waited for, or an answer, however slow it is.
+    pub body_slow_start_seconds: u64,
+    /// Bytes that must come or go in each second that is waited after that, on average; 0 for as few as do.
+    pub body_bytes_per_second_min: u64,
+    /// Streams of events at a time.
+    pub event_streams_max: u64,
     /// Packs that arrive at a time.
     pub uploads_max: u64,
     /// Requests with one token in a minute; 0 for as many as come.
@@ -104,6 +116,10 @@ impl Default for Limits {
         Self {
             connections_max: 16 * 1024,
             head_seconds: 30,
+            body_idle_seconds: 30,
+            body_slow_start_seconds: 20,
+            body_bytes_per_second_min: 1024,
+            event_streams_max: 1024,
             uploads_max: 32,
             requests_per_minute_per_token: 60_000,
             requests_per_minute_per_address: 60_000,
@@ -122,17 +138,39 @@ impl ServeSettings {
     /// What is wrong, in words.
     pub fn check(&self) -> Result<(), String> {
         let limits = &self.limits;
-        for (key, value, ceiling) in [
+        let counts = [
             (
                 "connections_max",
                 limits.connections_max,
+                1,
                 CONNECTIONS_CEILING,
             ),
-            ("uploads_max", limits.uploads_max, UPLOADS_CEILING),
-            ("head_seconds", limits.head_seconds, HEAD_SECONDS_CEILING),
-        ] {
-            if !(1..=ceiling).contains(&value) {
-                return Err(format!("{key} is {value}, and must be from 1 to {ceiling}"));
+            ("uploads_max", limits.uploads_max, 1, UPLOADS_CEILING),
+            (
+                "event_streams_max",
+                limits.event_streams_max,
+                1,
+                EVENT_STREAMS_CEILING,
+            ),
+            ("head_seconds", limits.head_seconds, 1, HEAD_SECONDS_CEILING),
+            (
+                "body_idle_seconds",
+                limits.body_idle_seconds,
+                1,
+                BODY_SECONDS_CEILING,
+            ),
+            (
+                "body_slow_start_seconds",
+                limits.body_slow_start_seconds,
+                0,
+                BODY_SECONDS_CEILING,
+            ),
+        ];
+        for (key, value, least, most) in counts {
+            if !(least..=most).contains(&value) {
+                return Err(format!(
+                    "{key} is {value}, and must be from {least} to {most}"
+                ));
             }
         }
         if self.tls_certificate.is_some() != self.tls_key.is_some() {
@@ -170,6 +208,18 @@ mod tests {
         assert!(with(|s| s.limits.connections_max = CONNECTIONS_CEILING + 1).is_err());
         assert!(with(|s| s.limits.uploads_max = UPLOADS_CEILING + 1).is_err());
         assert!(with(|s| s.limits.head_seconds = 0).is_err());
+        assert!(with(|s| s.limits.head_seconds = HEAD_SECONDS_CEILING).is_ok());
+        assert!(with(|s| s.limits.head_seconds = HEAD_SECONDS_CEILING + 1).is_err());
+        assert!(with(|s| s.limits.uploads_max = UPLOADS_CEILING).is_ok());
+        assert!(with(|s| s.limits.event_streams_max = 0).is_err());
+        assert!(with(|s| s.limits.event_streams_max = EVENT_STREAMS_CEILING).is_ok());
+        assert!(with(|s| s.limits.event_streams_max = EVENT_STREAMS_CEILING + 1).is_err());
+        assert!(with(|s| s.limits.body_idle_seconds = 0).is_err());
+        assert!(with(|s| s.limits.body_idle_seconds = BODY_SECONDS_CEILING).is_ok());
+        assert!(with(|s| s.limits.body_idle_seconds = BODY_SECONDS_CEILING + 1).is_err());
+        assert!(with(|s| s.limits.body_slow_start_seconds = 0).is_ok());
+        assert!(with(|s| s.limits.body_slow_start_seconds = BODY_SECONDS_CEILING).is_ok());
+        assert!(with(|s| s.limits.body_slow_start_seconds = BODY_SECONDS_CEILING + 1).is_err());
         assert!(with(|s| s.tls_key = Some("key.pem".into())).is_err());
     }
 

@@ -62,6 +62,10 @@ keys = \"keys\"
 # [serve.limits]
 # connections_max = 16384      # at a time; more wait
 # head_seconds = 30            # until a request is said, and between two
+# body_idle_seconds = 30       # in which something must come of a body, or go of an answer
+# body_slow_start_seconds = 20 # for which a body is waited for, or an answer, however slow it is
+# body_bytes_per_second_min = 1024     # after that, on average; 0 for as few as come or go
+# event_streams_max = 1024     # streams of events at a time
 # uploads_max = 32             # packs that arrive at a time
 # requests_per_minute_per_token = 60000
 # requests_per_minute_per_address = 60000   # without a token; 0 for as many as come, also above

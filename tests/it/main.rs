@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - No test sleeps, reads the wall clock, uses another network than the machine's own, or depends on another test.
+//! - No test sleeps but to be slow on purpose, reads the wall clock, uses another network than the machine's own, or depends
+//!   on another test.
 //!
 //! # Not here
 //!

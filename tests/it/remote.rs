@@ -11,4 +11,4 @@ mod copies;
 mod liar;
 mod lies;
 mod packs;
-mod pair;
+pub mod pair;

@@ -11,8 +11,10 @@ mod jobs;
 mod limits;
 mod lying;
 mod mirroring;
+mod paces;
 mod pulling;
 mod running;
+mod smuggling;
 mod subtrees;
 mod uploads;
 

@@ -11,6 +11,7 @@
 //!
 //! What is tested: the modules beside this one.
 
+pub mod forge;
 pub mod http;
 pub mod served;
 pub mod simulated_disk;

@@ -12,6 +12,7 @@ use std::path::Path;
 
 mod floors;
 mod project;
+mod scenarios;
 mod shape;
 mod source;
 
@@ -94,6 +95,14 @@ fn nothing_strays_at_the_top_level() -> Outcome {
         names.push(entry?.file_name().display().to_string());
     }
     none(&project::stray_names(&names, &read(".gitignore")?));
+    Ok(())
+}
+
+#[test]
+fn every_scenario_of_tuf_is_played_or_does_not_apply() -> Outcome {
+    let scenarios = scenarios::scenarios(&read("docs/tuf.md")?);
+    assert!(scenarios.len() > 30, "the tables are found");
+    none(&scenarios::unplayed(&scenarios, |file| read(file).ok()));
     Ok(())
 }
 

@@ -57,12 +57,12 @@ pub fn ref_of(agent: &Agent, text: &str, named: Option<&RepoName>) -> Result<(Re
     Ok((repo, name.parse().map_err(wrong)?))
 }
 
-/// The repo at some URLs, as origins: each that of a repo, or of a server with one repo, or with the one that is named. The
-/// token goes to the server of the first one alone.
+/// The repo at some URLs, as origins: each that of a repo, or of a server with one repo, or with the one that is named. A server
+/// that does not say which it has is asked for the one that another has. The token goes to the server of the first one alone.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] if one is no URL, or a server has several repos and none was named; what the servers answer.
+/// [`Error::Usage`] if one is no URL; if no server says which repo it has, what the first one answers.
 pub fn origins_at(
     session: &Session,
     urls: &[String],
@@ -78,15 +78,21 @@ pub fn origins_at(
             Ok(Agent::new(url.clone(), None))
         }
     };
+    let is_of_repo = |url: &&ServerUrl| url.as_str().contains("/r/");
+    let mut names = Vec::new();
+    for url in urls.iter().filter(|url| !is_of_repo(url)) {
+        names.push(repo_of(&agent(url)?, repo));
+    }
+    let common = names.iter().find_map(|name| name.as_ref().ok()).cloned();
+    let mut names = names.into_iter();
     let origins = urls.iter().map(|url| {
-        if url.as_str().contains("/r/") {
+        if is_of_repo(&url) {
             return Ok(HttpOrigin::new(agent(url)?));
         }
-        let repo = match repo {
-            Some(repo) => repo.clone(),
-            None => repo_of(&agent(url)?, None)?,
-        };
-        let url = parse_url(&url.join(&format!("r/{repo}")))?;
+        let own = names.next();
+        let own = own.ok_or_else(|| Error::internal("every server was asked"))?;
+        let name = own.or_else(|error| common.clone().ok_or(error))?;
+        let url = parse_url(&url.join(&format!("r/{name}")))?;
         Ok(HttpOrigin::new(agent(&url)?))
     });
     origins.collect()

@@ -16,7 +16,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::{
-    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_RANGE, LOCATION, RANGE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_RANGE,
+    LOCATION, RANGE,
 };
 use ureq::http::{Request, Response, StatusCode};
 use ureq::{AsSendBody, Body};
@@ -24,18 +25,11 @@ use zeroize::Zeroizing;
 
 use super::pace::Paced;
 use super::url::ServerUrl;
+use super::waits::Waits;
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
 use crate::remote::wire::problem::{PROBLEM_BYTES_MAX, Problem};
 
-/// How long a server may take to be reached.
-pub const CONNECT_WAIT: Duration = Duration::from_secs(20);
-/// How long a server may think about what it answers: a commit of a large build takes it long.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(600);
-/// How long nothing may come of an answer.
-pub const READ_WAIT: Duration = Duration::from_secs(60);
-/// How long nothing may go of a request.
-pub const WRITE_WAIT: Duration = Duration::from_secs(60);
 /// Bytes of a document.
 pub const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -43,6 +37,8 @@ pub const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub struct Opened {
     /// The offset of the first byte that comes.
     pub start: u64,
+    /// The bytes of the whole, if the server says.
+    pub whole_bytes: Option<u64>,
     /// The tag of the whole.
     pub etag: Option<String>,
     /// The bytes.
@@ -54,6 +50,7 @@ pub struct Agent {
     client: ureq::Agent,
     server: ServerUrl,
     token: Option<Zeroizing<String>>,
+    waits: Waits,
 }
 
 impl fmt::Debug for Agent {
@@ -65,17 +62,22 @@ impl fmt::Debug for Agent {
 }
 
 impl Agent {
-    /// Talks to a server, with a token if there is one.
+    /// Talks to a server, with a token if there is one, and waits for it as long as usual.
     #[must_use]
     pub fn new(server: ServerUrl, token: Option<Zeroizing<String>>) -> Self {
+        Self::with_waits(server, token, Waits::USUAL)
+    }
+
+    /// Talks to a server that is waited for so long and no longer.
+    #[must_use]
+    pub fn with_waits(server: ServerUrl, token: Option<Zeroizing<String>>, waits: Waits) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_WAIT))
-            .timeout_recv_response(Some(ANSWER_WAIT))
-            .timeout_per_read(Some(READ_WAIT))
-            .timeout_per_write(Some(WRITE_WAIT))
+            .timeout_connect(Some(waits.connect))
+            .timeout_per_read(Some(waits.read))
+            .timeout_per_write(Some(waits.write))
             .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
             .build();
         let client = config.new_agent();
@@ -83,7 +85,14 @@ impl Agent {
             client,
             server,
             token,
+            waits,
         }
+    }
+
+    /// For how long it waits.
+    #[must_use]
+    pub const fn waits(&self) -> Waits {
+        self.waits
     }
 
     /// The server.
@@ -102,13 +111,13 @@ impl Agent {
         self.document(self.send("GET", path, None, ())?)
     }
 
-    /// Asks for a file of at most so many bytes; none if it is not there.
+    /// Asks for a file of at most so many bytes that lies ready; none if it is not there.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
     pub fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
-        let answer = self.ask("GET", path, &[], ())?;
+        let answer = self.ask_within(self.waits.file, "GET", path, &[], ())?;
         match answer.status() {
             StatusCode::OK => self.read(answer, bytes_max).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -127,26 +136,32 @@ impl Agent {
         headers.extend(range.as_deref().map(|range| (RANGE, range)));
         headers.extend(from.and_then(|(_, tag)| tag).map(|tag| (IF_RANGE, tag)));
         let answer = self.ask("GET", path, &headers, ())?;
-        let start = match answer.status() {
-            StatusCode::OK => 0,
+        let (start, whole_bytes) = match answer.status() {
+            StatusCode::OK => {
+                let length = header(&answer, CONTENT_LENGTH);
+                (0, length.and_then(|length| length.parse().ok()))
+            }
             StatusCode::PARTIAL_CONTENT => {
-                let start = header(&answer, CONTENT_RANGE).and_then(start_of_range);
-                match (start, from) {
-                    (Some(start), Some((asked, _))) if start == asked => start,
-                    _ => {
-                        let reason =
-                            format!("{} sends other bytes than were asked for", self.server);
-                        return Err(Error::malformed("answer", reason));
-                    }
-                }
+                let range = header(&answer, CONTENT_RANGE).and_then(Range::parse);
+                let asked = from.map(|(start, _)| start);
+                let range = range.filter(|range| Some(range.start) == asked);
+                let range = range.ok_or_else(|| {
+                    let reason = format!("{} sends other bytes than were asked for", self.server);
+                    Error::malformed("answer", reason)
+                })?;
+                (range.start, range.whole_bytes)
             }
             StatusCode::NOT_FOUND => return Ok(None),
             _ => return Err(self.refusal(answer)),
         };
         let etag = header(&answer, ETAG).map(str::to_owned);
-        let body = Paced::new(answer.into_body().into_reader());
-        let body: Box<dyn Read> = Box::new(body);
-        Ok(Some(Opened { start, etag, body }))
+        let body = Paced::new(answer.into_body().into_reader(), self.waits);
+        Ok(Some(Opened {
+            start,
+            whole_bytes,
+            etag,
+            body: Box::new(body),
+        }))
     }
 
     /// Sends a document, and reads the answer.
@@ -249,6 +264,17 @@ impl Agent {
         headers: &[(HeaderName, &str)],
         body: impl AsSendBody,
     ) -> Result<Response<Body>> {
+        self.ask_within(self.waits.answer, method, path, headers, body)
+    }
+
+    fn ask_within(
+        &self,
+        wait: Duration,
+        method: &str,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>> {
         let mut request = Request::builder()
             .method(method)
             .uri(self.server.join(path));
@@ -260,6 +286,8 @@ impl Agent {
         }
         let request = request.body(body);
         let request = request.map_err(|error| Error::usage(format!("{path}: {error}")))?;
+        let request = self.client.configure_request(request);
+        let request = request.timeout_recv_response(Some(wait)).build();
         let answer = self.client.run(request);
         answer.map_err(|error| self.unreachable(&error))
     }
@@ -281,26 +309,29 @@ impl Agent {
 
     fn read(&self, answer: Response<Body>, bytes_max: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let mut reader = Paced::new(answer.into_body().into_reader()).take(bytes_max + 1);
+        let mut reader =
+            Paced::new(answer.into_body().into_reader(), self.waits).take(bytes_max + 1);
         let read = reader.read_to_end(&mut bytes);
         read.map_err(|error| self.broke_off(&error))?;
         if bytes.len() as u64 > bytes_max {
-            let reason = format!("{} answers with more than {bytes_max} bytes", self.server);
-            return Err(Error::malformed("answer", reason));
+            return Err(self.too_much(bytes_max));
         }
         Ok(bytes)
+    }
+
+    /// That an answer is longer than it may be.
+    #[must_use]
+    pub fn too_much(&self, bytes_max: u64) -> Error {
+        let reason = format!("{} answers with more than {bytes_max} bytes", self.server);
+        Error::malformed("answer", reason)
     }
 
     /// What an answer says that is not a good one.
     fn refusal(&self, answer: Response<Body>) -> Error {
         let status = answer.status();
         let place = self.server.to_string();
-        if status.is_redirection() {
-            let to = header(&answer, LOCATION);
-            let reason = format!(
-                "it says to go elsewhere: {}",
-                to.unwrap_or("it does not say where")
-            );
+        if let Some(to) = header(&answer, LOCATION).filter(|_| status.is_redirection()) {
+            let reason = format!("it says to go elsewhere: {}", printable(to));
             return Error::Unreachable { place, reason };
         }
         let problem = self.read(answer, PROBLEM_BYTES_MAX);
@@ -310,7 +341,10 @@ impl Agent {
             let reason = format!("it answers with status {status}");
             return Error::Unreachable { place, reason };
         };
-        let kind = problem.failure().unwrap_or_else(|| kind_of(status));
+        // Its own faults, and who interrupted it, are not ours.
+        let failure = problem.failure();
+        let failure = failure.filter(|kind| !matches!(kind, Kind::Internal | Kind::Interrupted));
+        let kind = failure.unwrap_or_else(|| kind_of(status));
         let paths = problem
             .paths
             .iter()
@@ -341,10 +375,21 @@ fn header(answer: &Response<Body>, name: HeaderName) -> Option<&str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// Where the bytes begin that an answer says it has, as in `bytes 5-9/10`.
-fn start_of_range(range: &str) -> Option<u64> {
-    let (start, _) = range.strip_prefix("bytes ")?.split_once('-')?;
-    start.parse().ok()
+/// Which bytes an answer says that it has, as in `bytes 5-9/10`.
+struct Range {
+    start: u64,
+    whole_bytes: Option<u64>,
+}
+
+impl Range {
+    fn parse(range: &str) -> Option<Self> {
+        let (start, rest) = range.strip_prefix("bytes ")?.split_once('-')?;
+        let (_, whole) = rest.split_once('/')?;
+        Some(Self {
+            start: start.parse().ok()?,
+            whole_bytes: whole.parse().ok(),
+        })
+    }
 }
 
 fn kind_of(status: StatusCode) -> Kind {
@@ -358,10 +403,11 @@ fn kind_of(status: StatusCode) -> Kind {
     }
 }
 
-/// What a server says, without what a terminal would obey.
+/// What a server says, without what a terminal would obey or show in another order than it was written in.
 fn printable(text: &str) -> String {
     let shown = |character: char| {
-        if character.is_control() {
+        let turns = matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || turns {
             ' '
         } else {
             character

@@ -7,3 +7,4 @@ pub mod origin;
 pub mod pace;
 pub mod token_file;
 pub mod url;
+pub mod waits;

@@ -11,15 +11,13 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::agent::Agent;
-use crate::base::error::check_limit;
+use super::agent::{Agent, Opened};
 use crate::base::id::{Hash, StatementId};
 use crate::base::limits::{FRAME_BYTES_MAX, PACK_BYTES_MAX};
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::remote::origin::{Origin, Part, Wanted};
 use crate::store::note_files::{
     HEADS_NOTE_BYTES_MAX, KEYSET_NOTE_BYTES_MAX, STATEMENT_NOTE_BYTES_MAX,
@@ -29,8 +27,6 @@ use crate::trust::heads::RefsObject;
 
 /// How often a pack that broke off is gone on with.
 pub const RESUMES_MAX: u32 = 5;
-/// How long to wait before the first time; each later time twice as long.
-const RESUME_WAIT: Duration = Duration::from_millis(200);
 /// Bytes that are moved at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -52,13 +48,20 @@ impl HttpOrigin {
         found.ok_or_else(|| Error::not_found(what, self.agent.server().join(path)))
     }
 
+    /// That a pack cannot be gone on with.
+    fn changed(&self, path: &str, reason: &str) -> Error {
+        Error::Remote {
+            place: self.agent.server().join(path),
+            reason: reason.to_owned(),
+            kind: Kind::Unavailable,
+            details: Vec::new(),
+        }
+    }
+
     /// Writes a pack to `out`, and goes on where it breaks off; says whether there is one.
     fn pack_at(&self, path: &str, out: &mut dyn Write) -> Result<bool> {
-        let mut arrived = Arrived {
-            bytes: 0,
-            etag: None,
-        };
-        let mut wait = RESUME_WAIT;
+        let mut arrived = Arrived::default();
+        let mut wait = self.agent.waits().resume;
         for attempt in 0.. {
             match self.go_on(path, &mut arrived, out) {
                 Err(Error::Unreachable { .. }) if arrived.bytes > 0 && attempt < RESUMES_MAX => {
@@ -74,19 +77,20 @@ impl HttpOrigin {
     fn go_on(&self, path: &str, arrived: &mut Arrived, out: &mut dyn Write) -> Result<bool> {
         let resume = (arrived.bytes > 0).then_some((arrived.bytes, arrived.etag.as_deref()));
         let Some(mut answer) = self.agent.open(path, resume)? else {
-            return Ok(false);
+            return match resume {
+                Some(_) => Err(self.changed(path, "the pack that broke off is no longer there")),
+                None => Ok(false),
+            };
         };
-        if arrived.bytes > 0 && answer.etag != arrived.etag {
-            let reason = "the pack is another one than the one that broke off".to_owned();
-            let place = self.agent.server().join(path);
-            return Err(Error::Remote {
-                place,
-                reason,
-                kind: crate::base::Kind::Unavailable,
-                details: Vec::new(),
-            });
+        if answer.whole_bytes > Some(PACK_BYTES_MAX) {
+            return Err(self.agent.too_much(PACK_BYTES_MAX));
+        }
+        if resume.is_some() && !arrived.is_part_of(&answer) {
+            let reason = "the pack is another one than the one that broke off";
+            return Err(self.changed(path, reason));
         }
         arrived.etag.clone_from(&answer.etag);
+        arrived.whole_bytes = answer.whole_bytes;
         // A server that knows no ranges sends the whole once more.
         let mut known = arrived.bytes - answer.start;
         let mut buffer = vec![0; CHUNK_BYTES];
@@ -100,7 +104,9 @@ impl HttpOrigin {
             known -= skipped as u64;
             let fresh = &buffer[skipped..count];
             arrived.bytes += fresh.len() as u64;
-            check_limit("bytes of a pack", arrived.bytes, PACK_BYTES_MAX)?;
+            if arrived.bytes > PACK_BYTES_MAX {
+                return Err(self.agent.too_much(PACK_BYTES_MAX));
+            }
             let written = out.write_all(fresh);
             written.map_err(Error::io("write", Path::new("the download")))?;
         }
@@ -108,9 +114,23 @@ impl HttpOrigin {
 }
 
 /// What has arrived of a pack.
+#[derive(Default)]
 struct Arrived {
     bytes: u64,
+    whole_bytes: Option<u64>,
     etag: Option<String>,
+}
+
+impl Arrived {
+    /// Whether an answer goes on with what has arrived, as far as it says.
+    fn is_part_of(&self, answer: &Opened) -> bool {
+        let differs = |(one, other): (u64, u64)| one != other;
+        answer.etag == self.etag
+            && !self
+                .whole_bytes
+                .zip(answer.whole_bytes)
+                .is_some_and(differs)
+    }
 }
 
 impl Origin for HttpOrigin {

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use bindery::base::clock::Time;
-use bindery::base::id::{Hash, StatementId};
+use bindery::base::id::StatementId;
+use bindery::base::name::RefName;
 use bindery::base::{Error, Kind, Result};
 use bindery::remote::origin::Origin;
 use bindery::store::note_files::NoteFiles;
-use bindery::trust::heads::{Heads, RefsObject};
+use bindery::trust::heads::Heads;
 use bindery::trust::note::Note;
 use bindery::trust::ref_statement::{Action, RefStatement, SnapshotRef};
 use bindery::trust::refs_list::{RefsEntry, RefsList};
@@ -18,6 +19,7 @@ use bindery::trust::statement::{Extensions, Statement};
 use super::liar::Liar;
 use super::pair::{PULLED_AT, Pair};
 use crate::shelf::{files, moment, ref_name};
+use crate::support::forge::{self, flipped};
 
 /// A pair that followed the first of two releases, and what a forger needs who has the keys, or has none.
 pub struct Forger {
@@ -48,28 +50,15 @@ impl Forger {
 
     /// The heads statement that is true, changed and signed.
     fn heads(&self, key: &SecretKey, change: impl Fn(&mut Heads)) -> Result<Vec<u8>> {
-        let note = Note::parse(&current(&self.pair)?.0, 1 << 16)?;
-        let mut heads = Heads::parse(note.text())?;
-        change(&mut heads);
-        Ok(Note::sign(heads.encode()?, &[key])?.encode())
+        forge::heads(&current(&self.pair)?.0, &[key], change)
     }
 
     /// Heads that name another list of refs, with the list.
     fn relist(
         &self,
-        change: impl Fn(&mut BTreeMap<bindery::base::name::RefName, RefsEntry>),
+        change: impl Fn(&mut BTreeMap<RefName, RefsEntry>),
     ) -> Result<(Vec<u8>, Vec<u8>)> {
-        let list = RefsList::decode(&current(&self.pair)?.1)?;
-        let mut entries = list
-            .iter()
-            .map(|(name, entry)| (name.clone(), entry))
-            .collect();
-        change(&mut entries);
-        let list = RefsList::new(entries)?.encode();
-        let refs = RefsObject {
-            size: list.len() as u64,
-            hash: Hash::of(&list),
-        };
+        let (refs, list) = forge::refs_list(&current(&self.pair)?.1, change)?;
         Ok((self.heads(&self.key, |heads| heads.refs = refs)?, list))
     }
 
@@ -79,15 +68,7 @@ impl Forger {
         let entry = list.get(&ref_name("stable")?);
         let entry = entry.ok_or_else(|| Error::internal("it was released"))?;
         let note = self.pair.honest()?.statement(entry.id)?;
-        let mut statement = RefStatement::parse(Note::parse(&note, 1 << 16)?.text())?;
-        change(&mut statement);
-        let text = statement.encode()?;
-        let entry = RefsEntry {
-            epoch: statement.epoch,
-            seq: statement.seq,
-            size: text.len() as u64,
-            id: StatementId::of(text.as_bytes()),
-        };
+        let (entry, note) = forge::statement(&note, &[key], change)?;
         let name = ref_name("stable")?;
         let (heads, list) = self.relist(|entries| {
             entries.insert(name.clone(), entry);
@@ -96,7 +77,7 @@ impl Forger {
             heads,
             list,
             id: entry.id,
-            note: Note::sign(text, &[key])?.encode(),
+            note,
         })
     }
 
@@ -171,12 +152,6 @@ fn current(pair: &Pair) -> Result<(Vec<u8>, Vec<u8>)> {
     let note = files.heads()?.ok_or_else(missing)?;
     let heads = Heads::parse(Note::parse(&note, 1 << 16)?.text())?;
     Ok((note, files.refs_list(heads.refs.hash)?.ok_or_else(missing)?))
-}
-
-pub fn flipped(mut bytes: Vec<u8>, place: usize) -> Vec<u8> {
-    let place = place.min(bytes.len() - 1);
-    bytes[place] ^= 1;
-    bytes
 }
 
 fn later(seconds: u64) -> Result<Time> {
@@ -348,10 +323,7 @@ fn a_ref_that_goes_back_is_refused() -> Result<()> {
     let forger = Forger::new()?;
     forger.pair.pull()?;
     let old = forger.old_list.clone();
-    let refs = RefsObject {
-        size: old.len() as u64,
-        hash: Hash::of(&old),
-    };
+    let refs = forge::named(&old);
     let heads = forger.heads(&forger.key, |heads| {
         heads.refs = refs;
         heads.version += 1;

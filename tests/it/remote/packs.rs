@@ -3,8 +3,9 @@
 use bindery::base::{Error, Result};
 use bindery::remote::origin::{Origin, Wanted};
 
-use super::lies::{Forger, flipped};
+use super::lies::Forger;
 use crate::shelf::ref_name;
+use crate::support::forge::flipped;
 
 #[test]
 fn a_pack_is_complete_and_every_object_is_what_its_id_says() -> Result<()> {

@@ -35,7 +35,7 @@ fn a_repo_is_made_listed_and_pushed_to() -> Outcome {
     let body = r#"{"repo": "Not A Name"}"#;
     served
         .ask("POST", "/api/v1/repos", body)?
-        .expect_problem(400, "usage", "repo")?;
+        .expect_problem(400, "usage", "name has")?;
     served.end_sound(&scratch)
 }
 

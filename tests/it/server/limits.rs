@@ -26,7 +26,7 @@ const OTHER_FILES: u64 = 1000;
 const MEMORY_KIB_MAX: u64 = 400 * 1024;
 
 /// A server with these limits.
-fn limited(limits: &str) -> Result<(Scratch, Served), Box<dyn Error>> {
+pub fn limited(limits: &str) -> Result<(Scratch, Served), Box<dyn Error>> {
     let scratch = Scratch::new()?;
     limit(&scratch, limits)?;
     let served = Served::start(&scratch, "")?;
@@ -127,7 +127,60 @@ fn a_build_takes_so_many_bytes() -> Outcome {
     refused.expect_problem(413, "failed", "staged_bytes_per_build")?;
     let other = open_build(&served)?;
     put(&served, other, PackId::of(&two), 1, &two)?.expect(200)?;
-    served.end_sound(&scratch)
+    served.end_sound(&scratch)?;
+    let (_scratch, served) = limited(&format!("staged_bytes_per_build = {}", one.len() - 1))?;
+    let build = open_build(&served)?;
+    let refused = put(&served, build, PackId::of(&one), 1, &one)?;
+    refused.expect_problem(413, "failed", "staged_bytes_per_build")?;
+    Ok(())
+}
+
+#[test]
+fn so_many_listen_to_events_at_a_time() -> Outcome {
+    let (_scratch, served) = limited("event_streams_max = 2")?;
+    let listen = || {
+        let mut stream = TcpStream::connect(served.address)?;
+        stream.set_read_timeout(Some(WAIT))?;
+        let ask = "GET /api/v1/repos/main/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer";
+        write!(stream, "{ask} {}\r\n\r\n", served.token)?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        assert_eq!(&status, b"HTTP/1.1 200");
+        Ok::<_, Box<dyn Error>>(stream)
+    };
+    let (first, _second) = (listen()?, listen()?);
+    let third = || served.ask("GET", "/api/v1/repos/main/events", "");
+    third()?.expect_problem(503, "busy", "event_streams_max), the limit is 2")?;
+    served.get("/healthz")?.expect(200)?;
+    // One leaves, and makes room: the server notices when it has something to say.
+    drop(first);
+    let until = Instant::now() + WAIT;
+    loop {
+        open_build(&served)?;
+        let mut stream = TcpStream::connect(served.address)?;
+        stream.set_read_timeout(Some(WAIT))?;
+        let ask = "GET /api/v1/repos/main/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer";
+        write!(stream, "{ask} {}\r\n\r\n", served.token)?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        if &status == b"HTTP/1.1 200" {
+            return Ok(());
+        }
+        assert!(Instant::now() < until, "whoever left still has a place");
+    }
+}
+
+#[test]
+fn a_document_has_so_many_bytes() -> Outcome {
+    let (_scratch, served) = limited("")?;
+    let document = |bytes: usize| {
+        let text = r#"{"ref": "stable"}"#;
+        let padded = [text, &" ".repeat(bytes - text.len())].concat();
+        served.ask("POST", "/api/v1/repos/main/builds", &padded)
+    };
+    document(1024 * 1024)?.expect(201)?;
+    document(1024 * 1024 + 1)?.expect_problem(413, "failed", "a document, in bytes, ")?;
+    Ok(())
 }
 
 #[test]
