@@ -13,6 +13,7 @@ use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::disk::named::read_named;
 use crate::remote::http::agent::Agent;
+use crate::remote::http::authorities::Authorities;
 use crate::remote::http::origin::HttpOrigin;
 use crate::remote::http::token_file::read_token;
 use crate::remote::http::url::ServerUrl;
@@ -49,6 +50,10 @@ impl Mirror {
             Some(file) => Some(read_token(&root.join(file))?),
             None => None,
         };
+        let authorities = match &settings.ca_file {
+            Some(file) => Some(Authorities::read(&root.join(file))?),
+            None => None,
+        };
         let urls = [url].into_iter().chain(&settings.others);
         let urls = urls.map(|url| url.parse().map_err(|error| wrong(&error)));
         let urls: Vec<ServerUrl> = urls.collect::<Result<_>>()?;
@@ -57,7 +62,11 @@ impl Mirror {
             // A token goes to the server for which it was made, and to no other.
             let is_first = Some(url.authority()) == first;
             let token = token.as_ref().filter(|_| is_first);
-            HttpOrigin::new(Agent::new(url.clone(), token.map(Token::to_text)))
+            let agent = Agent::new(url.clone(), token.map(Token::to_text));
+            HttpOrigin::new(match &authorities {
+                Some(authorities) => agent.believing(authorities),
+                None => agent,
+            })
         });
         let origins = origins.collect();
         let refs = settings.refs.iter().map(|name| name.parse());

@@ -21,17 +21,17 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 use super::app::App;
 use super::metrics::Counted;
 use super::mirroring::Mirror;
 use super::outward::Outward;
 use super::pace::paced;
-use super::{dispatch, job_work, tls};
+use super::tls::Identity;
+use super::{dispatch, job_work};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
 use crate::store::Store;
@@ -46,7 +46,16 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
 /// How long to wait when no connection can be taken in, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a store until the process is asked to end by SIGINT or SIGTERM. `ready` is told the address.
+/// What a server tells whoever started it.
+#[derive(Debug)]
+pub enum Told {
+    /// It listens at this address.
+    Ready(SocketAddr),
+    /// It was asked by SIGHUP to read its certificate and key again, and did, or shows those that it had.
+    Renewed(Result<()>),
+}
+
+/// Serves a store until the process is asked to end by SIGINT or SIGTERM. `tell` hears what is to be known of it.
 ///
 /// # Errors
 ///
@@ -55,7 +64,7 @@ pub fn serve(
     store: Store,
     listen: SocketAddr,
     settings: ServeSettings,
-    ready: &dyn Fn(SocketAddr),
+    tell: &dyn Fn(Told),
 ) -> Result<()> {
     raise_open_files()?;
     let failed = Error::io("start", "the threads of the server".as_ref());
@@ -63,9 +72,18 @@ pub fn serve(
     let runtime = runtime.map_err(failed)?;
     let outcome = runtime.block_on(async {
         let server = Server::bind(App::new(store, settings)?, listen).await?;
-        let end = asked_to_end()?;
-        ready(server.address()?);
-        server.run(end).await;
+        let (end, mut hang_up) = (asked_to_end()?, listen_for(SignalKind::hangup())?);
+        tell(Told::Ready(server.address()?));
+        let identity = Arc::clone(&server.tls);
+        let renewing = async {
+            while hang_up.recv().await.is_some() {
+                tell(Told::Renewed(identity.renew()));
+            }
+        };
+        tokio::select! {
+            () = server.run(end) => {}
+            () = renewing => {}
+        }
         Ok(())
     });
     // What is still being read is read in vain; what is being written is finished.
@@ -85,12 +103,15 @@ fn check_secrecy(listen: SocketAddr, settings: &ServeSettings) -> Result<()> {
     )))
 }
 
+fn listen_for(kind: SignalKind) -> Result<Signal> {
+    signal(kind).map_err(Error::io("listen for", "signals".as_ref()))
+}
+
 /// Ends when the process is asked to.
 fn asked_to_end() -> Result<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).map_err(Error::io("listen for", "signals".as_ref()));
     let (mut interrupt, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
+        listen_for(SignalKind::interrupt())?,
+        listen_for(SignalKind::terminate())?,
     );
     Ok(async move {
         tokio::select! {
@@ -105,7 +126,7 @@ fn asked_to_end() -> Result<impl Future<Output = ()>> {
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Arc<Identity>,
     mirrors: Vec<Arc<Mirror>>,
 }
 
@@ -119,7 +140,7 @@ impl Server {
     pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self> {
         check_secrecy(address, &app.settings)?;
         let root = app.store.root();
-        let tls = tls::read(&root, &app.settings)?;
+        let tls = Arc::new(Identity::read(root.clone(), &app.settings)?);
         let mirrors = app.settings.mirrors.iter();
         let mirrors = mirrors.map(|settings| Mirror::new(&root, settings).map(Arc::new));
         let mirrors = mirrors.collect::<Result<_>>()?;
@@ -173,7 +194,7 @@ impl Server {
             stream.set_nodelay(true).ok();
             let (app, watcher) = (Arc::clone(&self.app), graceful.watcher());
             let counted = Counted::by(&app.metrics.connections);
-            let tls = self.tls.clone().map(TlsAcceptor::from);
+            let tls = self.tls.shown().map(TlsAcceptor::from);
             tokio::spawn(async move {
                 match tls {
                     None => converse(app, peer, stream, watcher).await,

@@ -4,8 +4,8 @@
 //!
 //! Where clear text is spoken (`server::serve`).
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -23,14 +23,59 @@ const CERTIFICATES_MAX: usize = 16;
 /// What is spoken within.
 const HTTP: &[u8] = b"http/1.1";
 
-/// Reads what `settings` name, from `root` on if that is relative; nothing, if they name nothing.
-///
-/// # Errors
-///
-/// [`Error::Usage`] if the files are no PEM, or the key is not that of the certificate; [`Error::Io`] and [`Error::Limit`]
-/// if they cannot be read.
-pub fn read(root: &Path, settings: &ServeSettings) -> Result<Option<Arc<ServerConfig>>> {
-    let (Some(certificate), Some(key)) = (&settings.tls_certificate, &settings.tls_key) else {
+/// What a server shows to prove which one it is: a certificate and a key, or nothing where clear text is spoken. They can be
+/// read again while it runs; connections that are open stay as they are.
+#[derive(Debug)]
+pub struct Identity {
+    root: PathBuf,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    shown: RwLock<Option<Arc<ServerConfig>>>,
+}
+
+impl Identity {
+    /// Reads what `settings` name, from `root` on if that is relative; nothing, if they name nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if the files are no PEM, or the key is not that of the certificate; [`Error::Io`] and
+    /// [`Error::Limit`] if they cannot be read.
+    pub fn read(root: PathBuf, settings: &ServeSettings) -> Result<Self> {
+        let identity = Self {
+            root,
+            certificate: settings.tls_certificate.clone(),
+            key: settings.tls_key.clone(),
+            shown: RwLock::default(),
+        };
+        identity.renew()?;
+        Ok(identity)
+    }
+
+    /// Reads it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); what was shown before is shown on then.
+    pub fn renew(&self) -> Result<()> {
+        let read = read(&self.root, self.certificate.as_deref(), self.key.as_deref())?;
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+
+    /// What is shown to the next who connects.
+    #[must_use]
+    pub fn shown(&self) -> Option<Arc<ServerConfig>> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        shown.clone()
+    }
+}
+
+fn read(
+    root: &Path,
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+) -> Result<Option<Arc<ServerConfig>>> {
+    let (Some(certificate), Some(key)) = (certificate, key) else {
         return Ok(None);
     };
     let certificate = root.join(certificate);

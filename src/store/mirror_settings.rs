@@ -31,6 +31,9 @@ pub struct MirrorSettings {
     /// The pin file by which the repo is known at first contact; from the store's folder on.
     #[serde(default)]
     pub pin: Option<PathBuf>,
+    /// A PEM file with the authorities that are believed about who the servers are; from the store's folder on.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// A file with a token for the server of `url`; from the store's folder on.
     #[serde(default)]
     pub token_file: Option<PathBuf>,

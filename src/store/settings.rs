@@ -81,6 +81,7 @@ keys = \"keys\"
 # every_seconds = 300          # from one look to the next, more or less
 # pin = \"os.bindery\"          # beside this file: by what the repo is known at first
 # token_file = \"os.token\"     # beside this file
+# ca_file = \"ca.pem\"          # beside this file: who is believed about who the servers are, and nobody else
 ";
 
 /// The settings of a store.

@@ -30,6 +30,9 @@ pub struct Globals {
         help = "A file with a token; else $BINDERY_TOKEN, or the file that $BINDERY_TOKEN_FILE names"
     )]
     pub token_file: Option<PathBuf>,
+    /// Believe the authorities in this PEM file about who a server is, and no others
+    #[arg(long, value_name = "FILE", env = "BINDERY_CA_FILE", global = true)]
+    pub ca_file: Option<PathBuf>,
     /// Do it on a server instead of on a store of this machine
     #[arg(long, value_name = "URL", env = "BINDERY_REMOTE", global = true)]
     pub remote: Option<String>,

@@ -75,7 +75,7 @@ pub fn origins_at(
         if Some(url.authority()) == first {
             session.agent(url.clone())
         } else {
-            Ok(Agent::new(url.clone(), None))
+            session.agent_without_token(url.clone())
         }
     };
     let is_of_repo = |url: &&ServerUrl| url.as_str().contains("/r/");

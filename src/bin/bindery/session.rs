@@ -13,8 +13,10 @@ use bindery::base::name::RepoName;
 use bindery::base::{Error, Result};
 use bindery::build::spec::{Resolved, Spec, resolve};
 use bindery::remote::http::agent::Agent;
+use bindery::remote::http::authorities::Authorities;
 use bindery::remote::http::url::ServerUrl;
 use bindery::store::{Access, Patience, Store};
+use bindery::trust::token::Token;
 
 use crate::globals::Globals;
 use crate::output::Output;
@@ -151,7 +153,24 @@ impl Session {
     pub fn agent(&self, server: ServerUrl) -> Result<Agent> {
         let source = TokenSource::of_process(self.globals.token_file.as_deref())?;
         let token = source.map(TokenSource::read).transpose()?;
-        Ok(Agent::new(server, token.map(|token| token.to_text())))
+        self.agent_with(server, token.as_ref())
+    }
+
+    /// Talks to a server that is not to be shown the token, such as a mirror that somebody else runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if what should be certificates are none; those of reading them.
+    pub fn agent_without_token(&self, server: ServerUrl) -> Result<Agent> {
+        self.agent_with(server, None)
+    }
+
+    fn agent_with(&self, server: ServerUrl, token: Option<&Token>) -> Result<Agent> {
+        let agent = Agent::new(server, token.map(Token::to_text));
+        match &self.globals.ca_file {
+            Some(file) => Ok(agent.believing(&Authorities::read(file)?)),
+            None => Ok(agent),
+        }
     }
 
     /// Finds what a SPEC names.

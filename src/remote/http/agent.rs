@@ -20,9 +20,11 @@ use ureq::http::header::{
     LOCATION, RANGE,
 };
 use ureq::http::{Request, Response, StatusCode};
+use ureq::tls::TlsConfig;
 use ureq::{AsSendBody, Body};
 use zeroize::Zeroizing;
 
+use super::authorities::Authorities;
 use super::pace::Paced;
 use super::url::ServerUrl;
 use super::waits::Waits;
@@ -71,21 +73,21 @@ impl Agent {
     /// Talks to a server that is waited for so long and no longer.
     #[must_use]
     pub fn with_waits(server: ServerUrl, token: Option<Zeroizing<String>>, waits: Waits) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(waits.connect))
-            .timeout_per_read(Some(waits.read))
-            .timeout_per_write(Some(waits.write))
-            .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let client = config.new_agent();
         Self {
-            client,
+            client: client(waits, TlsConfig::default()),
             server,
             token,
             waits,
+        }
+    }
+
+    /// Believes these authorities, and no others, about who the server is.
+    #[must_use]
+    pub fn believing(self, authorities: &Authorities) -> Self {
+        let tls = TlsConfig::builder().root_certs(authorities.roots()).build();
+        Self {
+            client: client(self.waits, tls),
+            ..self
         }
     }
 
@@ -414,4 +416,18 @@ fn printable(text: &str) -> String {
         }
     };
     text.chars().take(4096).map(shown).collect()
+}
+
+fn client(waits: Waits, tls: TlsConfig) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(waits.connect))
+        .timeout_per_read(Some(waits.read))
+        .timeout_per_write(Some(waits.write))
+        .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls)
+        .build();
+    config.new_agent()
 }

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod authorities;
 pub mod builds;
 pub mod origin;
 pub mod pace;

@@ -97,7 +97,7 @@ fn openssl(scratch: &Scratch, line: &str) -> Outcome {
 /// A key and its certificate for this machine, as `<name>.key` and `<name>.pem`.
 fn certificate(scratch: &Scratch, name: &str) -> Outcome {
     let line = format!(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout {name}.key -out {name}.pem"
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout {name}.key -out {name}.pem"
     );
     openssl(scratch, &line)
 }
@@ -140,6 +140,54 @@ fn tls_is_spoken_with_the_certificate_that_is_named() -> Outcome {
         "clear text"
     );
     assert!(ask("one.pem")?.starts_with("HTTP/1.1 200 "), "it goes on");
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_certificate_is_renewed_and_its_authority_is_named() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", crate::server::TREE)?;
+    for name in ["one", "two"] {
+        certificate(&scratch, name)?;
+    }
+    let replace = |name: &str| -> Outcome {
+        for end in ["pem", "key"] {
+            let from = scratch.path(format!("{name}.{end}"));
+            fs::copy(from, scratch.path(format!("shown.{end}")))?;
+        }
+        Ok(())
+    };
+    replace("one")?;
+    let (pem, key) = (scratch.path("shown.pem"), scratch.path("shown.key"));
+    let options = format!(
+        "--tls-certificate {} --tls-key {}",
+        pem.display(),
+        key.display()
+    );
+    let served = Served::start(&scratch, &options)?;
+    let push = |authority: &str| {
+        let url = format!("https://{}", served.address);
+        let line = format!("push tree --ref stable --publish --remote {url} --ca-file {authority}");
+        served.run(&scratch, &line)
+    };
+    push("one.pem")?.expect_code(0)?;
+    push("two.pem")?.expect_failure(8, &["cannot reach"])?;
+    push("one.key")?.expect_failure(2, &["0 certificates"])?;
+    push("gone.pem")?.expect_failure(3, &["gone.pem"])?;
+    let without = format!("push tree --ref stable --remote https://{}", served.address);
+    served
+        .run(&scratch, &without)?
+        .expect_failure(8, &["cannot reach"])?;
+    // Files of no use change nothing; good ones are shown to whoever connects next.
+    fs::write(&key, "nothing")?;
+    served.hang_up()?;
+    served.wait_for_word("stay as they were")?;
+    push("one.pem")?.expect_code(0)?;
+    replace("two")?;
+    served.hang_up()?;
+    served.wait_for_word("were read again")?;
+    push("two.pem")?.expect_code(0)?;
+    push("one.pem")?.expect_failure(8, &["cannot reach"])?;
     served.end_sound(&scratch)
 }
 

@@ -4,10 +4,15 @@ use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::http::{Ask, Reply};
 use super::{Answer, Outcome, Scratch};
+
+/// How long a server may take to say what it is expected to.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that runs.
 pub struct Served {
@@ -16,7 +21,9 @@ pub struct Served {
     /// A token that may do everything.
     pub token: String,
     /// Reads what the server says, so that it is never held up by it.
-    listener: Option<JoinHandle<String>>,
+    listener: Option<JoinHandle<()>>,
+    /// What it has said.
+    said: Arc<Mutex<String>>,
 }
 
 impl Served {
@@ -53,15 +60,21 @@ impl Served {
             // It is of no use any more.
             child.kill().ok();
         })?;
+        let heard = Arc::new(Mutex::new(String::new()));
+        let hearing = Arc::clone(&heard);
         let listener = thread::spawn(move || {
-            let lines = said.lines().map_while(Result::ok);
-            lines.collect::<Vec<_>>().join("\n")
+            for line in said.lines().map_while(Result::ok) {
+                let mut heard = hearing.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.push_str(&line);
+                heard.push('\n');
+            }
         });
         Ok(Self {
             child,
             address,
             token: String::new(),
             listener: Some(listener),
+            said: heard,
         })
     }
 
@@ -96,6 +109,30 @@ impl Served {
         Answer::of(&mut command)
     }
 
+    fn said(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone()
+    }
+
+    /// Asks the process to read its certificate again.
+    pub fn hang_up(&self) -> Outcome {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-HUP", &id]).status()?;
+        Ok(())
+    }
+
+    /// Waits until the server has said something.
+    pub fn wait_for_word(&self, word: &str) -> Outcome {
+        let begun = Instant::now();
+        while !self.said().contains(word) {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("{word:?} was expected: {}", self.said()).into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// Asks the process to end, and does not wait for it.
     pub fn ask_to_end(&self) -> Outcome {
         Command::new("kill")
@@ -117,8 +154,8 @@ impl Served {
         self.ask_to_end()?;
         let status = self.child.wait()?;
         let listener = self.listener.take().ok_or("it is there until the end")?;
-        let said = listener.join().map_err(|_| "the listener panicked")?;
-        Ok((status, said))
+        listener.join().map_err(|_| "the listener panicked")?;
+        Ok((status, self.said()))
     }
 
     /// Ends the server, and expects the store to be sound.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use bindery::base::{Error, Result};
 use bindery::server::anonymous::Anonymous;
-use bindery::server::serve::serve;
+use bindery::server::serve::{Told, serve};
 use clap::{Args, ValueEnum};
 
 use crate::examples::examples;
@@ -100,11 +100,15 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         Some(_) => "https",
         None => "http",
     };
-    serve(store, listen, settings, &|address| {
-        let root = root.display();
-        session
+    let root = root.display();
+    serve(store, listen, settings, &|told| match told {
+        Told::Ready(address) => session
             .output
-            .note(format_args!("serving {root} at {scheme}://{address}/"));
+            .note(format_args!("serving {root} at {scheme}://{address}/")),
+        Told::Renewed(Ok(())) => session.output.note("certificate and key were read again"),
+        Told::Renewed(Err(error)) => session.output.note(format_args!(
+            "warning: certificate and key stay as they were: {error}"
+        )),
     })?;
     session.output.note("the server has ended");
     Ok(())
