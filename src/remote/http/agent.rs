@@ -113,13 +113,13 @@ impl Agent {
         self.document(self.send("GET", path, None, ())?)
     }
 
-    /// Asks for a file of at most so many bytes that lies ready; none if it is not there.
+    /// Asks for a file of at most so many bytes; none if it is not there.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
     pub fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
-        let answer = self.ask_within(self.waits.file, "GET", path, &[], ())?;
+        let answer = self.ask(self.waits.file, "GET", path, &[], ())?;
         match answer.status() {
             StatusCode::OK => self.read(answer, bytes_max).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -137,7 +137,7 @@ impl Agent {
         let mut headers = Vec::new();
         headers.extend(range.as_deref().map(|range| (RANGE, range)));
         headers.extend(from.and_then(|(_, tag)| tag).map(|tag| (IF_RANGE, tag)));
-        let answer = self.ask("GET", path, &headers, ())?;
+        let answer = self.ask(self.waits.file, "GET", path, &headers, ())?;
         let (start, whole_bytes) = match answer.status() {
             StatusCode::OK => {
                 let length = header(&answer, CONTENT_LENGTH);
@@ -251,7 +251,7 @@ impl Agent {
         body: impl AsSendBody,
     ) -> Result<Response<Body>> {
         let headers = content_type.map(|content_type| (CONTENT_TYPE, content_type));
-        let answer = self.ask(method, path, headers.as_slice(), body)?;
+        let answer = self.ask(self.waits.answer, method, path, headers.as_slice(), body)?;
         if answer.status().is_success() {
             Ok(answer)
         } else {
@@ -260,16 +260,6 @@ impl Agent {
     }
 
     fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(HeaderName, &str)],
-        body: impl AsSendBody,
-    ) -> Result<Response<Body>> {
-        self.ask_within(self.waits.answer, method, path, headers, body)
-    }
-
-    fn ask_within(
         &self,
         wait: Duration,
         method: &str,
@@ -289,7 +279,11 @@ impl Agent {
         let request = request.body(body);
         let request = request.map_err(|error| Error::usage(format!("{path}: {error}")))?;
         let request = self.client.configure_request(request);
-        let request = request.timeout_recv_response(Some(wait)).build();
+        // The limit on each read holds for the head of the answer, too.
+        let request = request
+            .timeout_recv_response(Some(wait))
+            .timeout_per_read(Some(wait.max(self.waits.read)))
+            .build();
         let answer = self.client.run(request);
         answer.map_err(|error| self.unreachable(&error))
     }
@@ -424,7 +418,6 @@ fn client(waits: Waits, tls: TlsConfig) -> ureq::Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_connect(Some(waits.connect))
-        .timeout_per_read(Some(waits.read))
         .timeout_per_write(Some(waits.write))
         .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)

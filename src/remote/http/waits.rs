@@ -7,11 +7,11 @@ use std::time::Duration;
 pub struct Waits {
     /// Until it is reached.
     pub connect: Duration,
-    /// While it thinks about what it answers, until the head of its answer is there.
+    /// While it does what it is asked and answers nothing.
     pub answer: Duration,
-    /// While it looks for a file that is small and lies ready, likewise: another mirror may have it.
+    /// While it looks for a file, or makes a pack, and answers nothing: another mirror may have it.
     pub file: Duration,
-    /// While nothing comes of an answer.
+    /// While nothing comes of a file.
     pub read: Duration,
     /// While nothing goes of a request.
     pub write: Duration,

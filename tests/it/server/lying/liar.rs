@@ -27,6 +27,8 @@ pub enum Said {
     Nothing,
     /// All of these bytes, head included.
     All(Vec<u8>),
+    /// All of these bytes, after a pause.
+    Late(Duration, Vec<u8>),
     /// These bytes, and then the connection stays open for as long as the client waits.
     Held(Vec<u8>),
     /// The first bytes, and then the others again and again, until the client leaves.
@@ -108,6 +110,10 @@ impl Liar {
         match said {
             Said::Nothing => {}
             Said::All(bytes) => stream.write_all(&bytes)?,
+            Said::Late(pause, bytes) => {
+                thread::sleep(pause);
+                stream.write_all(&bytes)?;
+            }
             Said::Held(bytes) => {
                 stream.write_all(&bytes)?;
                 // Until the client leaves.
@@ -133,7 +139,7 @@ impl Liar {
 
 fn read(reader: &mut impl BufRead) -> Result<Asked, Box<dyn Error>> {
     let mut asked = Asked::default();
-    let mut line = String::new();
+    let (mut line, mut length) = (String::new(), 0);
     reader.read_line(&mut line)?;
     line.split(' ')
         .nth(1)
@@ -142,6 +148,8 @@ fn read(reader: &mut impl BufRead) -> Result<Asked, Box<dyn Error>> {
     loop {
         line.clear();
         if reader.read_line(&mut line)? <= 2 {
+            // What is sent is of no interest, and a connection with unread bytes would be reset.
+            reader.read_exact(&mut vec![0; length])?;
             return Ok(asked);
         }
         let Some((name, value)) = line.trim_end().split_once(": ") else {
@@ -152,6 +160,7 @@ fn read(reader: &mut impl BufRead) -> Result<Asked, Box<dyn Error>> {
                 let start = value.trim_start_matches("bytes=").trim_end_matches('-');
                 asked.start = Some(start.parse()?);
             }
+            "content-length" => length = value.parse()?,
             "if-range" => asked.if_range = Some(value.to_owned()),
             _ => {}
         }

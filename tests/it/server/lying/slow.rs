@@ -16,14 +16,14 @@ use bindery::remote::origin::Origin;
 use bindery::remote::pull::{PullAnswer, PullOptions};
 use bindery::store::{Access, Patience, Store};
 
-use super::liar::{Liar, Said, honest};
+use super::liar::{Liar, Said, honest, reply};
 use super::world::World;
 use crate::support::{Outcome, TIME_S};
 
 /// Waits that a test can wait for.
 const SHORT: Waits = Waits {
     connect: Duration::from_secs(5),
-    answer: Duration::from_millis(400),
+    answer: LONGEST,
     file: Duration::from_millis(400),
     read: Duration::from_millis(400),
     write: Duration::from_millis(400),
@@ -40,11 +40,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 fn pull(
     world: &World,
     liars: &[&Liar],
-    waits: Waits,
 ) -> Result<(Result<PullAnswer, String>, String), Box<dyn Error>> {
     let agent = |liar: &&Liar| {
         let url = liar.url().parse()?;
-        Ok(HttpOrigin::new(Agent::with_waits(url, None, waits)))
+        Ok(HttpOrigin::new(Agent::with_waits(url, None, SHORT)))
     };
     let origins: Vec<HttpOrigin> = liars
         .iter()
@@ -121,14 +120,7 @@ fn who_lets_a_client_wait_is_given_up_and_passed_over() -> Outcome {
         world.liar.tell(about(part, say));
         let before = world.state("copy")?;
         let started = Instant::now();
-        // A pack may have to be made first; what lies ready is not waited for as long.
-        let answer = if part == "packs/" {
-            SHORT.answer
-        } else {
-            LONGEST
-        };
-        let waits = Waits { answer, ..SHORT };
-        let (pulled, _) = pull(&world, &[&world.liar], waits)?;
+        let (pulled, _) = pull(&world, &[&world.liar])?;
         let Err(said) = pulled else {
             return Err(format!("{lie}: it was believed").into());
         };
@@ -145,7 +137,7 @@ fn who_lets_a_client_wait_is_given_up_and_passed_over() -> Outcome {
         assert_eq!(world.state("copy")?, before, "{lie}");
     }
     // The last lie is still told.
-    let (pulled, told) = pull(&world, &[&world.liar, &honest_one], SHORT)?;
+    let (pulled, told) = pull(&world, &[&world.liar, &honest_one])?;
     assert_eq!(pulled?.moves.len(), 1);
     assert!(told.contains("bytes a second"), "{told}");
     world.scratch.ok("--store copy verify --all")?;
@@ -159,7 +151,7 @@ fn a_pack_that_breaks_off_each_time_is_given_up_after_so_many_times() -> Outcome
         Said::All([head(good).as_slice(), &good[..50]].concat())
     }));
     world.liar.asked();
-    let (pulled, _) = pull(&world, &[&world.liar], SHORT)?;
+    let (pulled, _) = pull(&world, &[&world.liar])?;
     assert!(pulled.is_err_and(|said| said.contains("cannot reach")));
     let asked = world.liar.asked();
     let last = asked.last().ok_or("it was asked")?;
@@ -180,8 +172,23 @@ fn an_answer_that_is_slow_and_no_slower_than_it_may_be_is_read() -> Outcome {
             Duration::from_millis(10),
         )
     }));
-    let (pulled, told) = pull(&world, &[&world.liar], SHORT)?;
+    let (pulled, told) = pull(&world, &[&world.liar])?;
     assert_eq!((pulled?.moves.len(), told.as_str()), (1, ""));
     world.scratch.ok("--store copy verify --all")?;
+    Ok(())
+}
+
+#[test]
+fn what_takes_a_server_long_is_waited_for_and_files_are_not() -> Outcome {
+    let liar = Liar::start(super::liar::Files::new())?;
+    liar.tell(|_, _| Said::Late(SHORT.file * 3, reply("200 OK", "", b"{}")));
+    let agent = Agent::with_waits(liar.url().parse()?, None, SHORT);
+    // A commit may take a server long, and it says nothing meanwhile.
+    let done: serde_json::Value = agent.post("commit", &())?;
+    assert_eq!(done, serde_json::json!({}));
+    let file = agent.fetch("trust/heads", 100);
+    assert!(file.is_err_and(|error| error.to_string().contains("cannot reach")));
+    let pack = agent.open("packs/full.pack", None);
+    assert!(pack.is_err_and(|error| error.to_string().contains("cannot reach")));
     Ok(())
 }
