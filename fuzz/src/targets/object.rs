@@ -1,7 +1,7 @@
 //! Things: trees, snapshots, recipes and frames.
 
 use bindery::base::id::Hash;
-use bindery::object::archive::{refold, unfold, unpack};
+use bindery::object::archive::{refold, unfold, unfold_as, unpack};
 use bindery::object::frame::{FRAME_HEADER_BYTES, Frame, FrameHeader};
 use bindery::object::patch;
 use bindery::object::patch_frame::{PatchFrame, PatchTarget};
@@ -105,11 +105,13 @@ pub fn archive(data: &[u8]) -> Verdict {
             "as there is room for"
         );
     }
-    let Some(form) = unfold(data, UNPACKED_BYTES_MAX) else {
+    let Some(unfolded) = unfold(data, UNPACKED_BYTES_MAX) else {
         return Verdict::Refused;
     };
-    let made = refold(&form, data.len());
+    let made = refold(&unfolded.form, data.len());
     assert!(made.is_ok_and(|made| made == data), "it is made again");
+    let known = unfold_as(data, unfolded.findings, UNPACKED_BYTES_MAX);
+    assert!(known == Some(unfolded.form), "what is known is not searched");
     Verdict::Accepted
 }
 

@@ -23,6 +23,8 @@ use super::segment::Segment;
 
 /// Places and numbers that are remembered, as a power of two: of more, some are forgotten.
 const MEMORY_LOG: u32 = 20;
+/// Bytes that a [`Memory`] takes.
+pub(super) const MEMORY_BYTES: u64 = 9 << MEMORY_LOG;
 /// Numberings that are told apart.
 const NUMBERINGS: usize = Numbering::Types as usize + 1;
 /// Multiplier of the hash, as in `index`.
