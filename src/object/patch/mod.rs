@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A patch is deterministic, and says everything but the lengths of its bases and targets, which stand around it
-//! (`object::patch_frame`). Files of a group share their streams, so a change that is the same in many costs once.
+//! (`object::script`). Files of a group share their streams, so a change that is the same in many costs once.
 //!
 //! # Invariants
 //!
