@@ -26,7 +26,6 @@ pub const ALL: &[Target] = &[
     target("archive-form", object::archive_form),
     target("frame", object::frame),
     target("patch", object::patch),
-    target("patch-frame", object::patch_frame),
     target("recipe", object::recipe),
     target("script", object::script),
     target("snapshot", object::snapshot),

@@ -1,36 +1,45 @@
-//! Archives: contents that are told by what is in them, unpacked, where that makes a smaller patch.
+//! Archives: contents that are told by what is in them, unpacked, where that makes smaller patches.
+//!
+//! Small archives are patched together, as files are: what is the same in many costs once.
 //!
 //! # Invariants
 //!
-//! - A content is told so only if it and its base are archives, if it was made again from what is told, bit for bit, and if
-//!   that takes fewer bytes than a patch of the files as they are.
+//! - Contents are told so only if they and their bases are archives, if each was made again from what is told, bit for bit, and
+//!   if that takes fewer bytes than a patch of the files as they are.
 //! - Contents that are no archives are looked at by their first bytes only.
 //!
 //! # Not here
 //!
-//! What archives are, and their unfolded forms (`object::archive`); contents that are told as they are (`delta::group`).
+//! What archives are, and their unfolded forms (`object::archive`); one archive and its base (`delta::archive`); contents that
+//! are told as they are (`delta::group`).
 
 use rayon::prelude::*;
 
-use super::group::{best, is_patchable, is_worth, read};
+use super::archive::{Unfolded, starts_as_archive, unpacked_bytes_max};
+use super::group::{best, is_patchable, is_worth};
+use super::memo::{Memo, Sort, key};
 use super::plan::{Plan, Wanted};
 use super::schedule::Schedule;
-use crate::base::id::{BlobId, Hash};
-use crate::base::limits::{ARCHIVE_BYTES_MIN, ARCHIVE_CODER_BYTES_MAX, MIB, PATCH_BYTES_MAX};
-use crate::base::{Error, Result};
-use crate::object::archive::{is_archive, refold, unfold, unpack};
-use crate::object::patch::{Effort, Pair, encode_memory_bytes};
+use crate::base::Result;
+use crate::base::limits::{
+    ARCHIVE_BYTES_MIN, ARCHIVE_CODER_BYTES_MAX, MIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX,
+};
+use crate::object::patch::{Effort, GroupBytes, Pair, encode_memory_bytes};
 use crate::store::view::View;
 
-/// Bytes at the start of a content that show whether it is an archive.
-const HEAD_BYTES: usize = 512;
-/// How many times as long as it is an archive may be when it is unpacked; others are told as they are.
-const EXPANSION_MAX: u64 = 16;
-/// Bytes that a patch of its own takes beside the patch: its frame, its row in the table, a longer line in the script.
-const OWN_GROUP_BYTES: u64 = 48;
+/// Bytes of the largest archive that is patched together with others.
+const SMALL_BYTES: u64 = MIB;
+/// Bytes of small archives that are looked at together: unpacked, they are about as many as go into a group.
+const JOB_BYTES_MAX: u64 = 4 * MIB;
+/// Bytes of the unpacked bases of a group.
+const BASES_BYTES_MAX: u64 = 2 * PATCH_GROUP_BYTES_MAX;
+/// Bytes that a patch of its own takes beside the patch: its frame, its row in the table.
+const GROUP_BYTES: u64 = 32;
+/// Bytes by which the line of an archive in the script is longer than others.
+const LINE_BYTES: u64 = 16;
 
 /// A content told by what is in it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Archived {
     /// Its number in the plan.
     pub(super) wanted: usize,
@@ -40,12 +49,29 @@ pub(super) struct Archived {
     pub(super) base_bytes: u64,
     /// Bytes of its unfolded form.
     pub(super) form_bytes: u64,
-    /// Makes the form from the unpacked base.
+}
+
+/// A group of contents told by what is in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The contents, in the order in which the patch makes their forms.
+    pub(super) archived: Vec<Archived>,
+    /// Makes their forms from their unpacked bases.
     pub(super) patch: Vec<u8>,
 }
 
-/// Tells contents by what is in them, as far as that is worth it, and gives each to `keep` in the order of the plan. Uses at
-/// most `budget_bytes` at a time, or as many as one content needs.
+impl Told {
+    /// Bytes of all forms.
+    pub(super) fn form_bytes(&self) -> u64 {
+        self.archived
+            .iter()
+            .map(|archived| archived.form_bytes)
+            .sum()
+    }
+}
+
+/// Tells contents by what is in them, as far as that is worth it, and gives each group to `keep` in the order of the plan. Uses
+/// at most `budget_bytes` at a time, or as many as one content needs.
 ///
 /// # Errors
 ///
@@ -54,27 +80,33 @@ pub(super) fn tell(
     view: &View<'_>,
     plan: &Plan,
     (effort, budget_bytes): (Effort, u64),
-    keep: &mut dyn FnMut(Archived) -> Result<()>,
+    memo: &Memo<'_>,
+    keep: &mut dyn FnMut(Told) -> Result<()>,
 ) -> Result<()> {
     let numbers = 0..plan.wanted.len();
-    let jobs = numbers.into_par_iter().map(|number| {
-        let base = candidate(view, &plan.wanted[number])?;
-        Ok(base.map(|base| Job::of(plan, number, base)))
+    let candidates = numbers.into_par_iter().map(|number| {
+        let wanted = &plan.wanted[number];
+        let base = base_of(view, wanted)?;
+        Ok(base.map(|base| Candidate {
+            number,
+            wanted,
+            base,
+        }))
     });
-    let jobs = jobs.collect::<Result<Vec<Option<Job<'_>>>>>()?;
+    let candidates = candidates.collect::<Result<Vec<Option<Candidate<'_>>>>>()?;
     let schedule = Schedule {
         budget_bytes,
-        needs: &Job::memory_bytes,
-        takes: &|told: &Option<Archived>| told.as_ref().map_or(0, |told| told.patch.len() as u64),
-        work: &|job: Job<'_>| job.tell(view, effort),
+        needs: &|job: &Job<'_>| job.memory_bytes(effort),
+        takes: &|told: &Vec<Told>| told.iter().map(|told| told.patch.len() as u64).sum(),
+        work: &|job: Job<'_>| job.tell(view, effort, memo),
     };
-    schedule.run(jobs.into_iter().flatten(), &mut |told| {
-        told.map_or(Ok(()), &mut *keep)
+    schedule.run(jobs(candidates.into_iter().flatten()), &mut |told| {
+        told.into_iter().try_for_each(&mut *keep)
     })
 }
 
 /// The base that a content has if both are archives.
-fn candidate(view: &View<'_>, wanted: &Wanted) -> Result<Option<usize>> {
+fn base_of(view: &View<'_>, wanted: &Wanted) -> Result<Option<usize>> {
     let is_large = |bytes: u64| bytes >= ARCHIVE_BYTES_MIN as u64;
     if !is_patchable(wanted) || !is_large(wanted.bytes) || wanted.bases.is_empty() {
         return Ok(None);
@@ -91,90 +123,240 @@ fn candidate(view: &View<'_>, wanted: &Wanted) -> Result<Option<usize>> {
     Ok(None)
 }
 
-fn starts_as_archive(view: &View<'_>, id: Hash, bytes: u64) -> Result<bool> {
-    let mut answer = None;
-    let outcome = view.read_blob(BlobId::new(id), bytes, &mut |piece| {
-        if answer.is_some() {
-            // The rest of a long content is not read.
-            return Err(Error::internal("the first piece is enough"));
-        }
-        answer = Some(is_archive(&piece[..piece.len().min(HEAD_BYTES)]));
-        Ok(())
-    });
-    match answer {
-        Some(answer) => Ok(answer),
-        None => outcome.map(|()| false),
-    }
-}
-
-/// A content and its base, which both are archives.
-struct Job<'p> {
+/// A content and its base, which both start as archives do.
+#[derive(Clone, Copy)]
+struct Candidate<'p> {
     number: usize,
     wanted: &'p Wanted,
     base: usize,
 }
 
-impl<'p> Job<'p> {
-    fn of(plan: &'p Plan, number: usize, base: usize) -> Self {
-        Self {
-            number,
-            wanted: &plan.wanted[number],
-            base,
-        }
+impl Candidate<'_> {
+    fn bytes(&self) -> [u64; 2] {
+        [self.wanted.bases[self.base].bytes, self.wanted.bytes]
     }
 
-    /// Bytes of both as they are, of both unpacked, and of what patches them and makes them again.
-    fn memory_bytes(&self) -> u64 {
-        let sizes = [self.wanted.bases[self.base].bytes, self.wanted.bytes];
-        let [base, form] = sizes.map(unpacked_bytes_max);
-        let packed: u64 = sizes.iter().sum();
-        packed + form + ARCHIVE_CODER_BYTES_MAX.max(encode_memory_bytes(base, form))
+    fn is_small(&self) -> bool {
+        self.bytes().into_iter().all(|bytes| bytes <= SMALL_BYTES)
+    }
+}
+
+/// Contents that are looked at together: several small ones, or one.
+struct Job<'p>(Vec<Candidate<'p>>);
+
+/// Groups candidates, neighbours together.
+fn jobs<'p>(candidates: impl Iterator<Item = Candidate<'p>>) -> Vec<Job<'p>> {
+    let mut jobs = Vec::new();
+    let (mut open, mut bytes) = (Vec::new(), 0);
+    for candidate in candidates {
+        if !candidate.is_small() {
+            jobs.push(Job(vec![candidate]));
+            continue;
+        }
+        let [base, target] = candidate.bytes();
+        let more = base.max(target);
+        if bytes + more > JOB_BYTES_MAX && !open.is_empty() {
+            jobs.push(Job(std::mem::take(&mut open)));
+            bytes = 0;
+        }
+        open.push(candidate);
+        bytes += more;
+    }
+    if !open.is_empty() {
+        jobs.push(Job(open));
+    }
+    jobs
+}
+
+impl Job<'_> {
+    /// Bytes of contents and bases as they are and unpacked, as far as they are there at a time, and of what patches them and
+    /// makes them again.
+    fn memory_bytes(&self, effort: Effort) -> u64 {
+        let packed: u64 = self.0.iter().flat_map(Candidate::bytes).sum();
+        let [base, form] = [0, 1].map(|side| {
+            let sizes = self.0.iter().map(|candidate| candidate.bytes()[side]);
+            sizes.map(unpacked_bytes_max).max().unwrap_or(0)
+        });
+        let mut sizes = GroupBytes::of_pair(base, form);
+        if self.0.len() > 1 {
+            sizes.bases = BASES_BYTES_MAX.max(base);
+            sizes.targets = PATCH_GROUP_BYTES_MAX.max(form);
+        }
+        // The next content, while others wait for it.
+        let next = base + 2 * form + ARCHIVE_CODER_BYTES_MAX;
+        let waiting = sizes.bases + sizes.targets;
+        packed + encode_memory_bytes(sizes, effort).max(waiting + next)
     }
 
-    fn tell(self, view: &View<'_>, effort: Effort) -> Result<Option<Archived>> {
-        let wanted = self.wanted;
-        let target = read(view, wanted.id, wanted.bytes)?;
-        let Some(form) = unfold(&target, most(wanted.bytes)) else {
-            return Ok(None);
+    fn tell(self, view: &View<'_>, effort: Effort, memo: &Memo<'_>) -> Result<Vec<Told>> {
+        let contents = self.0.iter().map(|candidate| {
+            let base = &candidate.wanted.bases[candidate.base];
+            (&candidate.wanted.id, std::iter::once(&base.id))
+        });
+        let key = key(Sort::Archives, effort, contents);
+        let known = memo.find(key).and_then(|known| decode(&known, &self.0));
+        if let Some(told) = known {
+            memo.count(told.len() as u64);
+            return Ok(told);
+        }
+        let mut told = Vec::new();
+        let mut open = Open::default();
+        for candidate in &self.0 {
+            let Candidate { wanted, base, .. } = *candidate;
+            let Some(unfolded) = Unfolded::of(view, wanted, &wanted.bases[base], memo)? else {
+                continue;
+            };
+            if !open.has_room_for(&unfolded) {
+                told.extend(std::mem::take(&mut open).tell(effort)?);
+            }
+            open.0.push((*candidate, unfolded));
+        }
+        told.extend(open.tell(effort)?);
+        memo.keep(key, encode(&told, &self.0));
+        Ok(told)
+    }
+}
+
+/// Contents that go into one group.
+#[derive(Default)]
+struct Open<'p>(Vec<(Candidate<'p>, Unfolded)>);
+
+impl Open<'_> {
+    fn has_room_for(&self, more: &Unfolded) -> bool {
+        let bytes = |of: fn(&Unfolded) -> usize| {
+            let all = self.0.iter().map(|(_, unfolded)| unfolded);
+            all.chain([more]).map(of).sum::<usize>() as u64
         };
-        // Streams were made again one by one; this is the proof for the whole.
-        if refold(&form, target.len()).ok().as_ref() != Some(&target) {
+        self.0.is_empty()
+            || bytes(|unfolded| unfolded.form.len()) <= PATCH_GROUP_BYTES_MAX
+                && bytes(|unfolded| unfolded.base.len()) <= BASES_BYTES_MAX
+    }
+
+    /// Makes the patch, unless one of the files as they are is as small.
+    fn tell(self, effort: Effort) -> Result<Option<Told>> {
+        let all = || self.0.iter().map(|(_, unfolded)| unfolded);
+        let pairs: Vec<Pair<'_>> = all().map(Unfolded::pair).collect();
+        if pairs.is_empty() {
             return Ok(None);
         }
-        let base = &wanted.bases[self.base];
-        let packed = read(view, base.id, base.bytes)?;
-        let Some(unpacked) = unpack(&packed, most(base.bytes)) else {
-            return Ok(None);
-        };
-        // Whoever applies the patch has just as much room: a stream that was given up for want of it must be the same one.
-        if unpack(&packed, unpacked.len()).as_ref() != Some(&unpacked) {
+        let bytes = |pairs: &[Pair<'_>]| pairs.iter().map(|pair| pair.target.len() as u64).sum();
+        let patch = best(&pairs, bytes(&pairs), effort)?;
+        let packed: Vec<Pair<'_>> = all().map(Unfolded::packed_pair).collect();
+        let told_bytes = patch.len() as u64 + GROUP_BYTES + LINE_BYTES * pairs.len() as u64;
+        if !is_worth(told_bytes, bytes(&packed)) {
             return Ok(None);
         }
-        let pair = |base, target| [Pair { base, target }];
-        let patch = best(&pair(&unpacked, &form), form.len() as u64, effort)?;
-        let bytes = patch.len() as u64 + OWN_GROUP_BYTES;
-        if !is_worth(bytes, wanted.bytes) {
+        let plain = best(&packed, bytes(&packed), effort)?;
+        if told_bytes >= plain.len() as u64 {
             return Ok(None);
         }
-        let plain = best(&pair(&packed, &target), wanted.bytes, effort)?;
-        if bytes >= plain.len() as u64 {
-            return Ok(None);
-        }
-        Ok(Some(Archived {
-            wanted: self.number,
-            base: self.base,
-            base_bytes: unpacked.len() as u64,
-            form_bytes: form.len() as u64,
+        let archived = self.0.iter().map(|(candidate, unfolded)| Archived {
+            wanted: candidate.number,
+            base: candidate.base,
+            base_bytes: unfolded.base.len() as u64,
+            form_bytes: unfolded.form.len() as u64,
+        });
+        Ok(Some(Told {
+            archived: archived.collect(),
             patch,
         }))
     }
 }
 
-/// Bytes that an archive of `bytes` bytes may have unpacked.
-fn unpacked_bytes_max(bytes: u64) -> u64 {
-    PATCH_BYTES_MAX.min(bytes * EXPANSION_MAX + MIB)
+/// Groups as the memo keeps them: how many; of each, how many contents; of each of these, its number in the job, and the bytes
+/// of its unpacked base and of its form; and behind the contents of a group the bytes of its patch, and the patch. All numbers
+/// have eight bytes.
+fn encode(told: &[Told], job: &[Candidate<'_>]) -> Vec<u8> {
+    fn push(bytes: &mut Vec<u8>, number: u64) {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    let mut bytes = Vec::new();
+    push(&mut bytes, told.len() as u64);
+    for told in told {
+        push(&mut bytes, told.archived.len() as u64);
+        for archived in &told.archived {
+            let number = job.partition_point(|candidate| candidate.number < archived.wanted);
+            push(&mut bytes, number as u64);
+            push(&mut bytes, archived.base_bytes);
+            push(&mut bytes, archived.form_bytes);
+        }
+        push(&mut bytes, told.patch.len() as u64);
+        bytes.extend_from_slice(&told.patch);
+    }
+    bytes
 }
 
-fn most(bytes: u64) -> usize {
-    usize::try_from(unpacked_bytes_max(bytes)).unwrap_or(usize::MAX)
+/// What [`encode`] gave for the same job; nothing if it is something else.
+fn decode(mut bytes: &[u8], job: &[Candidate<'_>]) -> Option<Vec<Told>> {
+    let groups = take(&mut bytes)?;
+    let mut told = Vec::new();
+    for _ in 0..groups {
+        let contents = take(&mut bytes)?;
+        let mut archived = Vec::new();
+        for _ in 0..contents {
+            let candidate = job.get(usize::try_from(take(&mut bytes)?).ok()?)?;
+            archived.push(Archived {
+                wanted: candidate.number,
+                base: candidate.base,
+                base_bytes: take(&mut bytes)?,
+                form_bytes: take(&mut bytes)?,
+            });
+        }
+        let patch_bytes = usize::try_from(take(&mut bytes)?).ok()?;
+        let (patch, rest) = bytes.split_at_checked(patch_bytes)?;
+        bytes = rest;
+        told.push(Told {
+            archived,
+            patch: patch.to_vec(),
+        });
+    }
+    bytes.is_empty().then_some(told)
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_le_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_told_again_as_they_were_kept() {
+        let wanted = Wanted {
+            id: crate::base::id::Hash::of(b"x"),
+            bytes: 100,
+            step: 0,
+            bases: Vec::new(),
+        };
+        let candidate = |number| Candidate {
+            number,
+            wanted: &wanted,
+            base: 1,
+        };
+        let job = [candidate(3), candidate(5), candidate(9)];
+        let archived = |wanted| Archived {
+            wanted,
+            base: 1,
+            base_bytes: 7,
+            form_bytes: 8,
+        };
+        let told = |numbers: &[usize], patch: &[u8]| Told {
+            archived: numbers.iter().copied().map(archived).collect(),
+            patch: patch.to_vec(),
+        };
+        for told in [
+            vec![],
+            vec![told(&[5], b"patch")],
+            vec![told(&[3, 9], b""), told(&[5], b"p")],
+        ] {
+            let bytes = encode(&told, &job);
+            assert_eq!(decode(&bytes, &job), Some(told));
+            for end in 0..bytes.len() {
+                assert_eq!(decode(&bytes[..end], &job), None, "cut at {end}");
+            }
+        }
+    }
 }

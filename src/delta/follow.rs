@@ -197,17 +197,21 @@ impl Task<'_> {
         )))
     }
 
-    /// Bytes of the bases, of what is made, and of the frames that hold it.
+    /// Bytes of the bases, of what is made, and of the frames that hold it; archives are made one after another.
     fn memory_bytes(&self) -> u64 {
         let sizes = self.orders.iter();
-        sizes
-            .map(|order| {
-                let archive = order.archive.map_or(0, |archive| {
-                    archive.base + 2 * archive.size + order.bytes + ARCHIVE_CODER_BYTES_MAX
-                });
-                2 * order.bytes + order.base.map_or(0, |(_, bytes)| bytes) + archive
-            })
-            .sum()
+        let sizes = sizes.map(|order| {
+            let archive = order
+                .archive
+                .map_or(0, |archive| archive.base + 2 * archive.size + order.bytes);
+            2 * order.bytes + order.base.map_or(0, |(_, bytes)| bytes) + archive
+        });
+        let coder = if self.orders.iter().any(|order| order.archive.is_some()) {
+            ARCHIVE_CODER_BYTES_MAX
+        } else {
+            0
+        };
+        sizes.sum::<u64>() + coder
     }
 
     fn make(&self, view: &View<'_>) -> Result<Product> {

@@ -14,13 +14,13 @@
 
 use std::collections::HashSet;
 
-use super::memo::{Memo, key};
+use super::memo::{Memo, Sort, key};
 use super::plan::{Base, Plan, Wanted};
 use super::sketch::Sketch;
 use crate::base::Result;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::{KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
-use crate::object::patch::{Effort, Method, Pair, encode, encode_memory_bytes};
+use crate::object::patch::{Effort, GroupBytes, Method, Pair, encode, encode_memory_bytes};
 use crate::store::view::View;
 
 /// A patch that takes more than this share of what the content takes without a base is not worth its base.
@@ -34,6 +34,8 @@ const SMALL_BYTES: u64 = 64 * KIB;
 /// Bytes of the largest content whose likeness is looked at; above, a trial is what shows it, since it is made anyway.
 const LOOKED_AT_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
 
+/// Stands for a content without a base.
+const NO_BASE: u8 = u8::MAX;
 /// Pieces of a large content that show how it compresses.
 const SAMPLED_PIECES: usize = 32;
 /// Bytes of each of them.
@@ -44,8 +46,8 @@ const SAMPLED_PIECE_BYTES: usize = 64 * 1024;
 pub(super) struct Group {
     pub(super) wanted: Vec<usize>,
     pub(super) bytes: u64,
-    /// Bytes of the largest bases that the contents may have.
-    bases_bytes: u64,
+    /// Bytes of the contents, and of the largest bases that they may have.
+    sizes: GroupBytes,
 }
 
 /// A patch that was made.
@@ -80,21 +82,21 @@ pub(super) fn groups(plan: &Plan, told: &HashSet<usize>) -> Vec<Group> {
             _ => &mut other,
         };
         let is_full = open.bytes + wanted.bytes > PATCH_GROUP_BYTES_MAX
-            || open.bases_bytes + bases_bytes(wanted) > 2 * PATCH_GROUP_BYTES_MAX
+            || open.sizes.bases + bases_bytes(wanted) > 2 * PATCH_GROUP_BYTES_MAX
             || open.wanted.len() == PATCH_TARGETS_MAX;
         if is_full && !open.wanted.is_empty() {
             full.push(std::mem::take(open));
         }
         open.wanted.push(number);
         open.bytes += wanted.bytes;
-        open.bases_bytes += bases_bytes(wanted);
+        open.sizes.add(bases_bytes(wanted), wanted.bytes);
     }
     full.extend(
         [small, other]
             .into_iter()
             .filter(|group| !group.wanted.is_empty()),
     );
-    full.sort_by_key(|group| u64::MAX - group.memory_bytes());
+    full.sort_by_key(|group| u64::MAX - (group.sizes.bases + group.bytes));
     full
 }
 
@@ -105,8 +107,8 @@ fn bases_bytes(wanted: &Wanted) -> u64 {
 
 impl Group {
     /// Bytes that making the patch takes.
-    pub(super) fn memory_bytes(&self) -> u64 {
-        encode_memory_bytes(self.bases_bytes, self.bytes)
+    pub(super) fn memory_bytes(&self, effort: Effort) -> u64 {
+        encode_memory_bytes(self.sizes, effort)
     }
 
     /// Reads the contents and their bases, and makes the patch; or finds it in the memo.
@@ -121,11 +123,13 @@ impl Group {
         effort: Effort,
         memo: &Memo<'_>,
     ) -> Result<Made> {
-        let key = key(
-            self.wanted.iter().map(|number| &plan.wanted[*number]),
-            effort,
-        );
-        if let Some((patch, chosen)) = memo.find(key, self.wanted.len()) {
+        let contents = self.wanted.iter().map(|number| &plan.wanted[*number]);
+        let contents =
+            contents.map(|wanted| (&wanted.id, wanted.bases.iter().map(|base| &base.id)));
+        let key = key(Sort::Group, effort, contents);
+        let known = memo.find(key);
+        if let Some((patch, chosen)) = known.and_then(|known| decode(&known, self.wanted.len())) {
+            memo.count(1);
             return Ok(Made {
                 group: self,
                 patch,
@@ -133,7 +137,7 @@ impl Group {
             });
         }
         let made = self.make_anew(view, plan, effort)?;
-        memo.keep(key, &made.patch, &made.chosen);
+        memo.keep(key, encode_made(&made.patch, &made.chosen));
         Ok(made)
     }
 
@@ -196,6 +200,21 @@ fn bytes_alone(target: &[u8], effort: Effort) -> Result<u64> {
     };
     let bytes = encode(Method::Difference, &[pair], effort)?.len() as u64;
     Ok(bytes * target.len() as u64 / (sample.len() as u64).max(1))
+}
+
+/// A patch as the memo keeps it: the chosen bases, then the patch.
+fn encode_made(patch: &[u8], chosen: &[Option<usize>]) -> Vec<u8> {
+    let base =
+        |base: &Option<usize>| base.map_or(NO_BASE, |base| u8::try_from(base).unwrap_or(NO_BASE));
+    let mut bytes: Vec<u8> = chosen.iter().map(base).collect();
+    bytes.extend_from_slice(patch);
+    bytes
+}
+
+fn decode(bytes: &[u8], contents: usize) -> Option<(Vec<u8>, Vec<Option<usize>>)> {
+    let (chosen, patch) = bytes.split_at_checked(contents)?;
+    let base = |base: &u8| (*base != NO_BASE).then_some(usize::from(*base));
+    Some((patch.to_vec(), chosen.iter().map(base).collect()))
 }
 
 fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {

@@ -177,6 +177,7 @@ impl Making<'_, '_> {
         &self,
         plan: &Plan,
         script: &mut Scripting<'_>,
+        memo: &Memo<'_>,
         packing: &mut Packing<'_>,
     ) -> Result<HashSet<usize>> {
         let mut told = HashSet::new();
@@ -184,10 +185,11 @@ impl Making<'_, '_> {
             return Ok(told);
         }
         let means = (self.options.effort, self.options.memory_bytes_max);
-        archives::tell(self.view, plan, means, &mut |archived| {
-            packing.append(&seal_group(&archived.patch, 1, archived.form_bytes)?)?;
-            script.note_archive(&archived);
-            told.insert(archived.wanted);
+        archives::tell(self.view, plan, means, memo, &mut |group| {
+            let contents = group.archived.len();
+            packing.append(&seal_group(&group.patch, contents, group.form_bytes())?)?;
+            script.note_archives(&group);
+            told.extend(group.archived.iter().map(|archived| archived.wanted));
             Ok(())
         })?;
         Ok(told)
@@ -202,14 +204,14 @@ impl Making<'_, '_> {
         let whole = stored(self.view, &plan.old, &whole)?;
         // A delta has the same bytes wherever it is made.
         self.whole(&whole, write_whole, packing)?;
-        let told = self.archives(&plan, &mut script, packing)?;
+        let memo = Memo::new(self.view.store());
+        let told = self.archives(&plan, &mut script, &memo, packing)?;
         let groups = groups(&plan, &told);
         self.progress
             .expect(groups.iter().map(|group| group.bytes).sum());
-        let memo = Memo::new(self.view.store());
         let schedule = Schedule {
             budget_bytes: self.options.memory_bytes_max,
-            needs: &Group::memory_bytes,
+            needs: &|group: &Group| group.memory_bytes(self.options.effort),
             takes: &|made: &Made| made.patch.len() as u64,
             work: &|group| {
                 self.progress.check()?;
@@ -240,6 +242,8 @@ impl Making<'_, '_> {
     }
 }
 
+#[cfg(test)]
+mod interrupted;
 #[cfg(test)]
 mod many;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The memo: patches that were made before, so that making a delta again, or another with the same large files, costs little.
 //!
-//! They lie in the folder of what can be made again, each named by the hash of everything that it follows from: the version
-//! of the codec, the effort, the contents and the bases that were tried.
+//! They lie in the folder of what can be made again, each named by the hash of everything that it follows from: the versions
+//! of what makes it, the effort, the contents and the bases that were tried. So does what is long to search, and the same for
+//! every base: how the streams of archives are made.
 //!
 //! # Invariants
 //!
@@ -10,27 +11,24 @@
 //!
 //! # Not here
 //!
-//! What a patch is of (`delta::group`).
+//! What is kept (`delta::group`, `delta::archives`).
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::plan::Wanted;
 use crate::base::Result;
 use crate::base::id::{HASH_BYTES, Hash, Hasher};
 use crate::base::limits::MIB;
 use crate::disk::whole::{read_small, write_whole_unsynced};
-use crate::object::patch::{Effort, PATCH_VERSION};
+use crate::object::patch::{Effort, PATCH_VERSION, compressor_version};
 use crate::store::{Store, layout};
 
 /// Bytes of all patches that are kept.
 const MEMO_BYTES_MAX: u64 = 256 * MIB;
-/// Stands for a content without a base.
-const NO_BASE: u8 = u8::MAX;
-
-/// A patch, and which base each content got.
-pub(super) type Known = (Vec<u8>, Vec<Option<usize>>);
+/// What is made of the same contents: one more whenever that changes, be it by the encoder or by the choice of bases.
+/// `object::patch::tests` has golden patches that show it.
+const MAKER_VERSION: u8 = 1;
 
 /// The patches that a store keeps.
 #[derive(Debug)]
@@ -55,21 +53,30 @@ impl<'s> Memo<'s> {
         self.hits.load(Ordering::Relaxed)
     }
 
-    /// The patch of some contents, if it is known.
-    pub(super) fn find(&self, key: Hash, contents: usize) -> Option<Known> {
+    /// What was kept by this key, if it was.
+    pub(super) fn find(&self, key: Hash) -> Option<Vec<u8>> {
         let path = layout::patch_cache(key);
-        let bytes = read_small(self.store.disk(), &path, MEMO_BYTES_MAX).ok()?;
-        let known = decode(&bytes, contents)?;
-        self.hits.fetch_add(1, Ordering::Relaxed);
-        Some(known)
+        let mut bytes = read_small(self.store.disk(), &path, MEMO_BYTES_MAX).ok()?;
+        let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>()?;
+        if Hash::of(body).as_bytes() != hash {
+            return None;
+        }
+        bytes.truncate(body.len());
+        Some(bytes)
     }
 
-    /// Keeps a patch. One that cannot be kept costs time and nothing else, so that is no error.
-    pub(super) fn keep(&self, key: Hash, patch: &[u8], chosen: &[Option<usize>]) {
+    /// Counts patches that were found.
+    pub(super) fn count(&self, patches: u64) {
+        self.hits.fetch_add(patches, Ordering::Relaxed);
+    }
+
+    /// Keeps something. What cannot be kept costs time and nothing else, so that is no error.
+    pub(super) fn keep(&self, key: Hash, mut bytes: Vec<u8>) {
         if !self.store.is_writable() {
             return;
         }
-        let bytes = encode(patch, chosen);
+        let hash = Hash::of(&bytes);
+        bytes.extend_from_slice(hash.as_bytes());
         let file = layout::patch_cache(key);
         let _alone = self.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
         if self.make_room(bytes.len() as u64).is_ok() {
@@ -100,43 +107,41 @@ impl<'s> Memo<'s> {
     }
 }
 
-/// What a patch of these contents follows from.
-pub(super) fn key<'w>(contents: impl Iterator<Item = &'w Wanted>, effort: Effort) -> Hash {
+/// What is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sort {
+    /// The patch of a group, and which base each content got.
+    Group,
+    /// The patches of archives that were looked at together, each with its base.
+    Archives,
+    /// How the streams of an archive are made again.
+    Findings,
+}
+
+/// The name of what follows from contents and the bases that are tried, by their ids.
+pub(super) fn key<'c, B: Iterator<Item = &'c Hash>>(
+    sort: Sort,
+    effort: Effort,
+    contents: impl Iterator<Item = (&'c Hash, B)>,
+) -> Hash {
     let mut hasher = Hasher::new();
     let effort = match effort {
         Effort::Quick => 0,
         Effort::Thorough => 1,
     };
-    hasher.update(&[PATCH_VERSION, effort]);
-    for content in contents {
-        hasher.update(content.id.as_bytes());
-        hasher.update(&[u8::try_from(content.bases.len()).unwrap_or(NO_BASE)]);
-        for base in &content.bases {
-            hasher.update(base.id.as_bytes());
+    hasher.update(&[PATCH_VERSION, MAKER_VERSION, sort as u8, effort]);
+    hasher.update(&compressor_version().to_le_bytes());
+    for (content, bases) in contents {
+        hasher.update(content.as_bytes());
+        let mut count = 0_u8;
+        for base in bases {
+            hasher.update(base.as_bytes());
+            count = count.saturating_add(1);
         }
+        // Behind the bases, which are all as long, it says as well where the next content starts.
+        hasher.update(&[count]);
     }
     hasher.hash()
-}
-
-/// The chosen bases, the patch, and the hash of both.
-fn encode(patch: &[u8], chosen: &[Option<usize>]) -> Vec<u8> {
-    let base =
-        |base: &Option<usize>| base.map_or(NO_BASE, |base| u8::try_from(base).unwrap_or(NO_BASE));
-    let mut bytes: Vec<u8> = chosen.iter().map(base).collect();
-    bytes.extend_from_slice(patch);
-    let hash = Hash::of(&bytes);
-    bytes.extend_from_slice(hash.as_bytes());
-    bytes
-}
-
-fn decode(bytes: &[u8], contents: usize) -> Option<Known> {
-    let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>()?;
-    if Hash::of(body).as_bytes() != hash {
-        return None;
-    }
-    let (chosen, patch) = body.split_at_checked(contents)?;
-    let base = |base: &u8| (*base != NO_BASE).then_some(usize::from(*base));
-    Some((patch.to_vec(), chosen.iter().map(base).collect()))
 }
 
 #[cfg(test)]
@@ -149,16 +154,14 @@ mod tests {
         let sandbox = Sandbox::new()?;
         let (store, key) = (sandbox.store()?, Hash::of(b"key"));
         let memo = Memo::new(store);
-        assert_eq!(memo.find(key, 3), None);
-        let (patch, chosen) = (b"patch".to_vec(), vec![None, Some(2), Some(0)]);
-        memo.keep(key, &patch, &chosen);
-        assert_eq!(memo.find(key, 3), Some((patch, chosen)));
-        assert_eq!(memo.hits(), 1);
+        assert_eq!(memo.find(key), None);
+        memo.keep(key, b"patch".to_vec());
+        assert_eq!(memo.find(key), Some(b"patch".to_vec()));
         let file = store.root().join(layout::patch_cache(key));
         let bytes = std::fs::read(&file)?;
         for end in 0..bytes.len() {
             std::fs::write(&file, &bytes[..end])?;
-            assert_eq!(memo.find(key, 3), None, "cut at {end}");
+            assert_eq!(memo.find(key), None, "cut at {end}");
         }
         Ok(())
     }
@@ -168,11 +171,39 @@ mod tests {
         let sandbox = Sandbox::new()?;
         let memo = Memo::new(sandbox.store()?);
         for number in 0..5_u8 {
-            memo.keep(Hash::of(&[number]), &[number; 100], &[]);
+            memo.keep(Hash::of(&[number]), vec![number; 100]);
         }
         memo.make_room(MEMO_BYTES_MAX - 300)?;
-        let left = (0..5_u8).filter(|number| memo.find(Hash::of(&[*number]), 0).is_some());
+        let left = (0..5_u8).filter(|number| memo.find(Hash::of(&[*number])).is_some());
         assert_eq!(left.count(), 2);
         Ok(())
+    }
+
+    #[test]
+    fn names_differ_by_everything_that_matters() {
+        let ids = [1_u8, 2, 3].map(|number| Hash::of(&[number]));
+        let [a, b, c] = &ids;
+        let of = |sort, effort, contents: &[(&Hash, Vec<&Hash>)]| {
+            let contents = contents.to_vec();
+            let contents = contents
+                .iter()
+                .map(|(id, bases)| (*id, bases.iter().copied()));
+            key(sort, effort, contents)
+        };
+        let keys = [
+            of(Sort::Group, Effort::Quick, &[(a, vec![b, c])]),
+            of(Sort::Group, Effort::Thorough, &[(a, vec![b, c])]),
+            of(Sort::Archives, Effort::Quick, &[(a, vec![b, c])]),
+            of(Sort::Group, Effort::Quick, &[(a, vec![c, b])]),
+            of(Sort::Group, Effort::Quick, &[(a, vec![b]), (c, vec![])]),
+            of(Sort::Group, Effort::Quick, &[(a, vec![]), (b, vec![c])]),
+            of(
+                Sort::Group,
+                Effort::Quick,
+                &[(a, vec![]), (b, vec![]), (c, vec![])],
+            ),
+        ];
+        let different: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
     }
 }

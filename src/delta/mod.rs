@@ -11,6 +11,7 @@
 //! Patches of two contents (`object::patch`), who may have which delta (whoever moves them).
 
 pub mod apply;
+mod archive;
 mod archives;
 pub mod attempts;
 mod bases;

@@ -4,7 +4,7 @@
 //!
 //! What the script says (`object::script`), what is planned (`delta::plan`).
 
-use super::archives::Archived;
+use super::archives::Told;
 use super::group::{Made, is_patchable};
 use super::plan::Plan;
 use crate::base::id::Hash;
@@ -69,24 +69,26 @@ impl<'p> Scripting<'p> {
         }
     }
 
-    /// Notes the next group, which makes one content by what is in it.
-    pub(super) fn note_archive(&mut self, archived: &Archived) {
+    /// Notes the next group, which makes contents by what is in them.
+    pub(super) fn note_archives(&mut self, told: &Told) {
         let (plan, group) = (self.plan, self.groups);
         self.groups += 1;
-        let wanted = &plan.wanted[archived.wanted];
-        let base = wanted.bases.get(archived.base);
-        let (Some(base), Some(put)) = (base, self.put(wanted.step)) else {
-            return;
-        };
-        put.content = Content::Archive {
-            group,
-            base: archived.base_bytes,
-            form: archived.form_bytes,
-            size: wanted.bytes,
-        };
-        let is_elsewhere = base.path != plan.steps[wanted.step].path;
-        put.at = is_elsewhere.then(|| base.path.clone());
-        self.patched += 1;
+        for archived in &told.archived {
+            let wanted = &plan.wanted[archived.wanted];
+            let base = wanted.bases.get(archived.base);
+            let (Some(base), Some(put)) = (base, self.put(wanted.step)) else {
+                continue;
+            };
+            put.content = Content::Archive {
+                group,
+                base: archived.base_bytes,
+                form: archived.form_bytes,
+                size: wanted.bytes,
+            };
+            let is_elsewhere = base.path != plan.steps[wanted.step].path;
+            put.at = is_elsewhere.then(|| base.path.clone());
+            self.patched += 1;
+        }
     }
 
     fn put(&mut self, step: usize) -> Option<&mut Put> {

@@ -152,6 +152,11 @@ fn check_window(stored: &[u8], raw_bytes: usize, window_log_max: u32) -> Result<
     Ok(())
 }
 
+/// The version of zstd: another one may compress the same to other bytes.
+pub(super) fn version() -> u32 {
+    zstd::zstd_safe::version_number()
+}
+
 /// Compresses a stream of a patch, `prefix` being known to whoever expands it.
 ///
 /// # Errors

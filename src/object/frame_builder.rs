@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A [`SealedFrame`] is what [`Frame::decode`](super::frame::Frame::decode) takes, or
-//!   [`PatchFrame::decode`](super::patch_frame::PatchFrame::decode), and its objects are listed as they lie in it.
+//! - A [`SealedFrame`] is what [`Frame::decode`](super::frame::Frame::decode) takes, and its objects are listed as they lie in
+//!   it; or it is a part of a delta (`object::script_frame`), which has none.
 //!
 //! # Not here
 //!
@@ -197,12 +197,12 @@ impl SealedFrame {
         })
     }
 
-    /// A patch frame, whose maker has checked it.
-    pub(super) fn from_patch(stored: Vec<u8>, raw_bytes: u32, objects: Vec<FrameObject>) -> Self {
+    /// A part of a delta, whose maker has checked it.
+    pub(super) fn from_part(stored: Vec<u8>, raw_bytes: u32) -> Self {
         Self {
             stored,
             raw_bytes,
-            objects,
+            objects: Vec::new(),
         }
     }
 

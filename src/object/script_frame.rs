@@ -129,7 +129,7 @@ fn seal(codec: u8, count: usize, raw_bytes: u64, payload: &[u8]) -> Result<Seale
     }
     stored.extend_from_slice(payload);
     let raw_bytes = u32::try_from(raw_bytes).unwrap_or(u32::MAX);
-    Ok(SealedFrame::from_patch(stored, raw_bytes, Vec::new()))
+    Ok(SealedFrame::from_part(stored, raw_bytes))
 }
 
 /// Reads a frame from its header and payload.

@@ -184,6 +184,11 @@ fn a_retirement_that_rewrites_packs_is_whole_or_absent() -> Result<()> {
 }
 
 #[test]
+fn preparing_a_delta_survives_a_crash() -> Result<()> {
+    Matrix::new(verbs::PREPARE_DELTA)?.run()
+}
+
+#[test]
 fn making_a_repo_is_whole_or_absent() -> Result<()> {
     Matrix::new(verbs::MAKE_REPO)?.run()
 }

@@ -1,10 +1,8 @@
 //! Things: trees, snapshots, recipes and frames.
 
-use bindery::base::id::Hash;
-use bindery::object::archive::{refold, unfold, unpack};
+use bindery::object::archive::{refold, unfold, unfold_as, unpack};
 use bindery::object::frame::{FRAME_HEADER_BYTES, Frame, FrameHeader};
 use bindery::object::patch;
-use bindery::object::patch_frame::{PatchFrame, PatchTarget};
 use bindery::object::recipe::Recipe;
 use bindery::object::script::Script;
 use bindery::object::snapshot::Snapshot;
@@ -105,11 +103,13 @@ pub fn archive(data: &[u8]) -> Verdict {
             "as there is room for"
         );
     }
-    let Some(form) = unfold(data, UNPACKED_BYTES_MAX) else {
+    let Some(unfolded) = unfold(data, UNPACKED_BYTES_MAX) else {
         return Verdict::Refused;
     };
-    let made = refold(&form, data.len());
+    let made = refold(&unfolded.form, data.len());
     assert!(made.is_ok_and(|made| made == data), "it is made again");
+    let known = unfold_as(data, unfolded.findings, UNPACKED_BYTES_MAX);
+    assert!(known == Some(unfolded.form), "what is known is not searched");
     Verdict::Accepted
 }
 
@@ -166,34 +166,4 @@ pub fn patch(data: &[u8]) -> Verdict {
     }
     assert!(made.len() == target_bytes as usize, "all that was declared");
     Verdict::Accepted
-}
-
-/// A patch frame; applied if it needs no bases.
-///
-/// # Panics
-///
-/// If it makes what it does not name: that is a finding.
-#[must_use]
-pub fn patch_frame(data: &[u8]) -> Verdict {
-    let decoded = PatchFrame::decode(data);
-    if let Ok(frame) = &decoded
-        && frame.targets().iter().all(|target| target.base.is_none())
-    {
-        let targets = frame.targets();
-        let mut made = vec![Vec::new(); targets.len()];
-        let outcome = frame.apply(&vec![&[][..]; targets.len()], &mut |number, piece| {
-            made[number].extend_from_slice(piece);
-            Ok(())
-        });
-        let is_named = |(target, bytes): (&PatchTarget, &Vec<u8>)| Hash::of(bytes) == target.id;
-        assert!(
-            outcome.is_err() || targets.iter().zip(&made).all(is_named),
-            "what is made is what is named"
-        );
-    }
-    let encode = |frame: &PatchFrame<'_>| {
-        let sealed = PatchFrame::seal(frame.targets(), frame.patch());
-        sealed.map_or_else(|_| Vec::new(), |sealed| sealed.stored().to_vec())
-    };
-    Verdict::of(data, decoded, encode)
 }

@@ -81,6 +81,39 @@ fn archives_are_patched_by_what_is_in_them() -> Outcome {
 }
 
 #[test]
+fn small_archives_share_a_group_and_are_found_again() -> Outcome {
+    let packed = |round| -> Result<Vec<Vec<u8>>, AnyError> {
+        let names = ["one", "two", "three"].into_iter();
+        let content = |name: &str| [name.as_bytes(), &text(round)].concat();
+        names.map(|name| gzip(&content(name))).collect()
+    };
+    let (one, two) = (packed(1)?, packed(2)?);
+    let first: Files<'_> = &[("a.gz", &one[0]), ("b.gz", &one[1]), ("c.gz", &one[2])];
+    let second: Files<'_> = &[("a.gz", &two[0]), ("b.gz", &two[1]), ("c.gz", &two[2])];
+    let maker = published(&[first, second])?;
+    let [from, to] = snapshots(&maker)?[..] else {
+        return Err("two releases".into());
+    };
+    let (delta, summary) = made(&maker, Some(from), to)?;
+    assert_eq!((summary.patched, summary.remembered), (3, 0));
+    let shown = show(&PackReader::open(&delta[..])?)?;
+    let contents = shown.steps.iter().filter_map(|step| step.put.as_ref());
+    let is_in_first =
+        |put: &crate::object::script::Put| matches!(put.content, Content::Archive { group: 0, .. });
+    assert!(contents.clone().count() == 3 && contents.clone().all(is_in_first));
+    check(&delta, first, to)?;
+    let (again, summary) = made(&maker, Some(from), to)?;
+    assert!(again == delta && summary.remembered == 1);
+    // What is kept of the files is enough for another base; without it the delta is the same.
+    let cache = maker.root().join("cache");
+    let (back, _) = made(&maker, Some(to), from)?;
+    std::fs::remove_dir_all(&cache)?;
+    std::fs::create_dir(&cache)?;
+    assert!(made(&maker, Some(to), from)?.0 == back);
+    Ok(())
+}
+
+#[test]
 fn an_archive_may_be_stored_as_chunks() -> Outcome {
     let noise = large_file()?;
     let file = |round| gzip(&[&noise[..], &text(round)].concat());

@@ -37,7 +37,7 @@ const LZMA2: u8 = 2;
 const LZMA2_X86: u8 = 3;
 
 /// How a stream is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Coder {
     /// Deflate (RFC 1951), without a wrapper.
     Deflate,
@@ -46,7 +46,7 @@ pub(super) enum Coder {
 }
 
 /// A coder and the level at which it compresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Packing {
     coder: Coder,
     level: u8,
@@ -96,6 +96,11 @@ impl Packing {
         };
         let packing = Self { coder, level };
         coder.packings(None).find(|known| *known == packing)
+    }
+
+    /// Whether it is one of this coder.
+    pub(super) fn is_by(self, coder: Coder) -> bool {
+        self.coder == coder
     }
 
     /// As a recipe states it: coder, level and dictionary.

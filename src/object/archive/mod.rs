@@ -19,6 +19,7 @@
 
 mod coder;
 mod deflate;
+mod findings;
 mod lzma;
 mod recipe;
 mod refold;
@@ -28,6 +29,7 @@ mod stream;
 mod tests;
 mod unfold;
 
+pub use self::findings::Findings;
 pub use self::refold::refold;
 pub use self::scan::is_archive;
-pub use self::unfold::{unfold, unpack};
+pub use self::unfold::{Unfolded, unfold, unfold_as, unpack};

@@ -4,7 +4,7 @@
 //!
 //! Whether it is the right file: whoever refolds compares its hash.
 
-use super::recipe::{Level, malformed};
+use super::recipe::{Level, Made, malformed};
 use crate::base::error::Result;
 use crate::base::limits::PATCH_BYTES_MAX;
 
@@ -15,15 +15,25 @@ use crate::base::limits::PATCH_BYTES_MAX;
 /// [`Error::Malformed`](crate::base::Error::Malformed) or [`Error::Limit`](crate::base::Error::Limit) if the recipe is none,
 /// or what it makes has another length.
 pub fn refold(form: &[u8], bytes: usize) -> Result<Vec<u8>> {
+    refold_by(form, bytes, &|made, plain, sink| {
+        made.packing.pack(plain, sink)
+    })
+}
+
+/// Makes a stream of its content, and gives it to a sink piece by piece until that says no. Says whether it came to its end.
+pub(super) type Pack<'p> = &'p dyn Fn(&Made, &[u8], &mut dyn FnMut(&[u8]) -> bool) -> bool;
+
+/// The same with streams from `pack`.
+pub(super) fn refold_by(form: &[u8], bytes: usize, pack: Pack<'_>) -> Result<Vec<u8>> {
     let (recipe, unpacked) = Level::decode(form)?;
-    let file = level(&recipe, unpacked, bytes)?;
+    let file = level(&recipe, unpacked, bytes, pack)?;
     if file.len() == bytes {
         return Ok(file);
     }
     Err(malformed("what it makes has another length"))
 }
 
-fn level(recipe: &Level, unpacked: &[u8], bytes_max: usize) -> Result<Vec<u8>> {
+fn level(recipe: &Level, unpacked: &[u8], bytes_max: usize, pack: Pack<'_>) -> Result<Vec<u8>> {
     let too_short = || malformed("a stream is longer than what it is in");
     let mut file = Vec::new();
     let mut rest = unpacked;
@@ -37,10 +47,10 @@ fn level(recipe: &Level, unpacked: &[u8], bytes_max: usize) -> Result<Vec<u8>> {
             content
         } else {
             let most = usize::try_from(PATCH_BYTES_MAX).unwrap_or(usize::MAX);
-            inner = level(&made.within, content, most)?;
+            inner = level(&made.within, content, most, pack)?;
             &inner
         };
-        let ended = made.packing.pack(content, &mut |piece| {
+        let ended = pack(made, content, &mut |piece| {
             append(&mut file, piece, bytes_max).is_ok()
         });
         if !ended {

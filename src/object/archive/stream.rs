@@ -10,7 +10,7 @@ pub(super) const EXTREME: u8 = 0x80;
 pub(super) const WINDOW_BYTES: usize = 64 * 1024;
 
 /// What is done to bytes before they are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Filter {
     None,
     /// Distances in x86 code become addresses.

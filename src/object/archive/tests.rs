@@ -7,6 +7,16 @@ use super::stream::Filter;
 use super::*;
 use crate::base::id::Hash;
 
+/// The unfolded form of a file, which is the same when it is known how its streams are made.
+fn unfold(file: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
+    let Unfolded { form, findings } = super::unfold(file, bytes_max)?;
+    let known = Findings::decode(&findings.encode());
+    assert!(known.as_ref() == Some(&findings));
+    let again = known.and_then(|known| unfold_as(file, known, bytes_max));
+    assert!(again.as_ref() == Some(&form));
+    Some(form)
+}
+
 /// More than anything here unpacks to.
 const MOST: usize = 1 << 24;
 

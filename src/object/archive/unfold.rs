@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A stream is in a recipe only if its packing was tried on the whole of it.
+//! - A stream is in a recipe only if its packing was tried on the whole of it, and a form is given only if its recipe makes
+//!   the file of the streams that were tried.
 //! - What is unfolded within some bytes is unfolded the same way within more: what takes too many is not unfolded at all.
 //! - After [`MISSES_MAX`] streams that could not be made again, no more are tried.
 //!
@@ -10,10 +11,15 @@
 //!
 //! Where streams are (`scan`), making them again (`refold`).
 
+use std::collections::HashMap;
+
 use super::coder::Packing;
+use super::findings::Findings;
 use super::recipe::{Level, Made};
+use super::refold::refold_by;
 use super::scan::{Found, streams};
 use super::stream::Expanded;
+use crate::base::id::Hash;
 use crate::base::limits::{ARCHIVE_LEVELS_MAX, ARCHIVE_STREAMS_MAX};
 
 /// Streams of one file that are tried in vain.
@@ -23,44 +29,83 @@ const MISSES_MAX: usize = 16;
 /// bytes.
 #[must_use]
 pub fn unpack(file: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
-    let unfolding = Unfolding::new(bytes_max, None).file(file)?;
+    let unfolding = Unfolding::of(file, bytes_max, Search::None)?;
     (unfolding.expanded > 0).then_some(unfolding.unpacked)
 }
 
-/// The unfolded form of a file: the recipe, and the file with the streams that it has expanded where they stand. Nothing if
-/// no stream can be made again, or it takes more than `bytes_max` bytes.
+/// The unfolded form of a file, and how that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfolded {
+    /// The recipe, and the file with the streams that it has expanded where they stand.
+    pub form: Vec<u8>,
+    /// How its streams are made again.
+    pub findings: Findings,
+}
+
+/// The unfolded form of a file, or nothing if no stream can be made again, or it takes more than `bytes_max` bytes.
 #[must_use]
-pub fn unfold(file: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
-    let unfolding = Unfolding::new(bytes_max, Some(Search::default()));
-    let unfolding = unfolding.file(file)?;
-    if unfolding.expanded == 0 {
+pub fn unfold(file: &[u8], bytes_max: usize) -> Option<Unfolded> {
+    let unfolding = Unfolding::of(file, bytes_max, Search::Fresh(Box::default()))?;
+    let (form, search) = unfolding.form()?;
+    let Search::Fresh(fresh) = search else {
         return None;
-    }
-    let mut form = Vec::new();
-    unfolding.recipe.encode(&mut form);
-    form.extend_from_slice(&unfolding.unpacked);
-    (form.len() <= bytes_max).then_some(form)
+    };
+    // Streams were made again one by one; this is the proof for the whole, without making them a second time.
+    let again = refold_by(&form, file.len(), &|made, plain, sink| {
+        let packed = fresh.made.get(&(made.packing, Hash::of(plain)));
+        packed.is_some_and(|packed| sink(packed))
+    });
+    let findings = fresh.findings;
+    (again.ok().as_deref() == Some(file)).then_some(Unfolded { form, findings })
+}
+
+/// The form that [`unfold`] gave, of the same file and with what it found, without another search. Whoever has findings from
+/// somewhere else gets another form, or none.
+#[must_use]
+pub fn unfold_as(file: &[u8], findings: Findings, bytes_max: usize) -> Option<Vec<u8>> {
+    let search = Search::Known(findings.into_iter());
+    let (form, _) = Unfolding::of(file, bytes_max, search)?.form()?;
+    Some(form)
+}
+
+/// How it is found out how a stream is made again.
+enum Search {
+    /// Not at all.
+    None,
+    /// By trying.
+    Fresh(Box<Fresh>),
+    /// It was found before.
+    Known(std::vec::IntoIter<Option<Packing>>),
 }
 
 /// What is known of the packings of a file while they are searched.
 #[derive(Default)]
-struct Search {
+struct Fresh {
     likely: Option<Packing>,
     misses: usize,
+    findings: Findings,
+    /// The streams that were made again, by how and from what.
+    made: HashMap<(Packing, Hash), Vec<u8>>,
 }
 
-impl Search {
+impl Fresh {
     /// The packing that makes `packed` of `plain`.
     fn find(&mut self, found: &Found, plain: &[u8], packed: &[u8]) -> Option<Packing> {
-        if self.misses >= MISSES_MAX {
-            return None;
-        }
-        let mut packings = found.coder.packings(self.likely);
-        let packing = packings.find(|packing| packing.makes(plain, packed));
+        let packing = if self.misses < MISSES_MAX {
+            let mut packings = found.coder.packings(self.likely);
+            packings.find(|packing| packing.makes(plain, packed))
+        } else {
+            None
+        };
         match packing {
-            Some(_) => self.likely = packing,
+            Some(packing) => {
+                self.likely = Some(packing);
+                let key = (packing, Hash::of(plain));
+                self.made.insert(key, packed.to_vec());
+            }
             None => self.misses += 1,
         }
+        self.findings.push(packing);
         packing
     }
 }
@@ -78,26 +123,35 @@ enum Opened {
 /// A file that is being unfolded.
 struct Unfolding {
     bytes_max: usize,
-    search: Option<Search>,
+    search: Search,
     unpacked: Vec<u8>,
     recipe: Level,
     expanded: usize,
 }
 
 impl Unfolding {
-    fn new(bytes_max: usize, search: Option<Search>) -> Self {
-        Self {
+    /// Unfolds a file; nothing if that takes too many bytes.
+    fn of(file: &[u8], bytes_max: usize, search: Search) -> Option<Self> {
+        let mut unfolding = Self {
             bytes_max,
             search,
             unpacked: Vec::new(),
             recipe: Level::default(),
             expanded: 0,
-        }
+        };
+        unfolding.recipe = unfolding.level(file, 0)?;
+        Some(unfolding)
     }
 
-    fn file(mut self, file: &[u8]) -> Option<Self> {
-        self.recipe = self.level(file, 0)?;
-        Some(self)
+    /// The unfolded form, if there is one.
+    fn form(self) -> Option<(Vec<u8>, Search)> {
+        if self.expanded == 0 {
+            return None;
+        }
+        let mut form = Vec::new();
+        self.recipe.encode(&mut form);
+        form.extend_from_slice(&self.unpacked);
+        (form.len() <= self.bytes_max).then_some((form, self.search))
     }
 
     /// Unfolds a file, or what a stream expands to; nothing if that takes too many bytes.
@@ -152,11 +206,15 @@ impl Unfolding {
             Expanded::TooLong => return Opened::TooLong,
         };
         let packing = match &mut self.search {
-            Some(search) => match search.find(found, &plain, packed) {
+            Search::None => None,
+            Search::Fresh(fresh) => match fresh.find(found, &plain, packed) {
                 None => return Opened::Kept,
                 found => found,
             },
-            None => None,
+            Search::Known(known) => match known.next().flatten() {
+                Some(packing) if packing.is_by(found.coder) => Some(packing),
+                _ => return Opened::Kept,
+            },
         };
         self.expanded += 1;
         Opened::Expanded(plain, packing)

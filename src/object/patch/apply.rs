@@ -8,7 +8,7 @@
 //!
 //! # Not here
 //!
-//! Whether bases and targets are what their ids say (`object::patch_frame`).
+//! Whether bases and targets are what their ids say (`delta::follow`).
 
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
 use super::pair::{Method, PATCH_VERSION, check_group};

@@ -18,13 +18,17 @@ use super::code::{CODE_WORD_BYTES, Code, u32_at};
 use super::elf::{Image, Load};
 use super::moved::Moves;
 use super::pair::{Effort, Method, PATCH_VERSION, Pair, check_group};
-use super::predict::{Memory, Predictor, fold};
+use super::predict::{MEMORY_BYTES, Memory, Predictor, fold};
 use super::segment::{self, Segment};
 use super::{loads, prefix, stream};
 use crate::base::error::Result;
+use crate::object::codec;
 
-/// What zstd takes at the highest level that is used here, for a long stream, and the list of segments.
-const COMPRESSOR_BYTES: u64 = 112 << 20;
+/// The version of what compresses streams: another one may make other bytes of the same, which appliers take as well.
+#[must_use]
+pub fn compressor_version() -> u32 {
+    codec::version()
+}
 
 /// Encodes a group. Deterministic for one [`PATCH_VERSION`] and one version of zstd.
 ///
@@ -49,19 +53,64 @@ pub fn encode(method: Method, pairs: &[Pair<'_>], effort: Effort) -> Result<Vec<
     Ok(patch)
 }
 
+/// The sizes of a group, in bytes, or bounds of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupBytes {
+    /// All bases.
+    pub bases: u64,
+    /// All targets.
+    pub targets: u64,
+    /// The largest base.
+    pub base_max: u64,
+    /// The largest target.
+    pub target_max: u64,
+}
+
+impl GroupBytes {
+    /// Adds a pair.
+    pub fn add(&mut self, base: u64, target: u64) {
+        self.bases = self.bases.saturating_add(base);
+        self.targets = self.targets.saturating_add(target);
+        self.base_max = self.base_max.max(base);
+        self.target_max = self.target_max.max(target);
+    }
+
+    /// The sizes of a group of one pair.
+    #[must_use]
+    pub fn of_pair(base: u64, target: u64) -> Self {
+        let mut bytes = Self::default();
+        bytes.add(base, target);
+        bytes
+    }
+}
+
 /// Most bytes of memory that [`encode`] takes for a group, bases and targets included: what a scheduler budgets.
 #[must_use]
-pub fn encode_memory_bytes(base_bytes: u64, target_bytes: u64) -> u64 {
-    let index = usize::try_from(base_bytes).map_or(0, index_bytes_max) as u64;
-    let files = base_bytes.saturating_add(target_bytes);
-    // While files are aligned, changed copies of both and the index are there; afterwards, the streams.
-    let aligning = files.saturating_add(index);
-    let compressing = target_bytes.saturating_mul(2);
-    // Two bits for each byte say what is a word.
-    let words = files / 4;
-    files
+pub fn encode_memory_bytes(group: GroupBytes, effort: Effort) -> u64 {
+    let GroupBytes {
+        bases,
+        targets,
+        base_max,
+        target_max,
+    } = group;
+    let pair = base_max.saturating_add(target_max);
+    let index = usize::try_from(base_max).map_or(0, index_bytes_max) as u64;
+    // While a pair is aligned, changed copies of both and the index are there, and two bits for each byte say what is a word.
+    let aligning = pair.saturating_add(pair / 4).saturating_add(index);
+    let compressing = targets.saturating_add(compressor_bytes(effort));
+    // The streams of pairs before are there all the time.
+    bases
+        .saturating_add(targets.saturating_mul(2))
         .saturating_add(aligning.max(compressing))
-        .saturating_add(words + COMPRESSOR_BYTES)
+        .saturating_add(MEMORY_BYTES)
+}
+
+/// What zstd takes for a long stream at the level of an effort.
+const fn compressor_bytes(effort: Effort) -> u64 {
+    match effort {
+        Effort::Quick => 64 << 20,
+        Effort::Thorough => 112 << 20,
+    }
 }
 
 /// The streams of a group.

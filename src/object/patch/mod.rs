@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A patch is deterministic, and says everything but the lengths of its bases and targets, which stand around it
-//! (`object::patch_frame`). Files of a group share their streams, so a change that is the same in many costs once.
+//! (`object::script`). Files of a group share their streams, so a change that is the same in many costs once.
 //!
 //! # Invariants
 //!
@@ -38,5 +38,5 @@ mod x86;
 pub(in crate::object) mod tests;
 
 pub use self::apply::apply;
-pub use self::encode::{encode, encode_memory_bytes};
+pub use self::encode::{GroupBytes, compressor_version, encode, encode_memory_bytes};
 pub use self::pair::{Effort, Method, PATCH_VERSION, Pair};

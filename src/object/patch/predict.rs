@@ -23,6 +23,8 @@ use super::segment::Segment;
 
 /// Places and numbers that are remembered, as a power of two: of more, some are forgotten.
 const MEMORY_LOG: u32 = 20;
+/// Bytes that a [`Memory`] takes.
+pub(super) const MEMORY_BYTES: u64 = 9 << MEMORY_LOG;
 /// Numberings that are told apart.
 const NUMBERINGS: usize = Numbering::Types as usize + 1;
 /// Multiplier of the hash, as in `index`.
@@ -36,6 +38,8 @@ const NUMBER_SALT: u32 = 0x5000_0000;
 #[derive(Debug)]
 pub(super) struct Memory {
     seen: Vec<Seen>,
+    /// A bit for each cell that has something: most have not, and this is small enough to lie near the core.
+    filled: Vec<u64>,
     pairs: u32,
 }
 
@@ -49,8 +53,28 @@ impl Memory {
     pub(super) fn new() -> Self {
         Self {
             seen: vec![Seen::default(); 1 << MEMORY_LOG],
+            filled: vec![0; (1 << MEMORY_LOG) / u64::BITS as usize],
             pairs: 0,
         }
+    }
+
+    /// What a key has in its cell, unless something else lies there. An empty cell has the key 0.
+    #[inline]
+    fn get(&self, key: u32) -> Option<Seen> {
+        let cell = Self::cell(key);
+        let is_filled = self.filled[cell / 64] >> (cell % 64) & 1 == 1;
+        if !is_filled && key != 0 {
+            return None;
+        }
+        let seen = self.seen[cell];
+        (seen.key == key).then_some(seen)
+    }
+
+    #[inline]
+    fn put(&mut self, seen: Seen) {
+        let cell = Self::cell(seen.key);
+        self.filled[cell / 64] |= 1 << (cell % 64);
+        self.seen[cell] = seen;
     }
 
     #[inline]
@@ -181,7 +205,7 @@ impl<'a> Predictor<'a> {
             }
             Meaning::Back { .. } | Meaning::Row | Meaning::Plain => 0,
         };
-        std::hint::black_box(self.memory.seen[Memory::cell(key)].key);
+        std::hint::black_box(self.memory.get(key));
         Ahead {
             place,
             word,
@@ -243,8 +267,7 @@ impl<'a> Predictor<'a> {
 
     #[inline]
     fn recall(&self, key: u32) -> Option<u32> {
-        let seen = self.memory.seen[Memory::cell(key)];
-        (seen.key == key).then_some(seen.by)
+        self.memory.get(key).map(|seen| seen.by)
     }
 
     /// Remembers what the word has become.
@@ -258,10 +281,10 @@ impl<'a> Predictor<'a> {
         match meaning {
             // What the moves say need not be remembered.
             Meaning::Ahead { .. } if word != prediction.word => {
-                self.memory.seen[Memory::cell(key)] = Seen { key, by };
+                self.memory.put(Seen { key, by });
             }
             Meaning::Number(numbering) => {
-                self.memory.seen[Memory::cell(key)] = Seen { key, by };
+                self.memory.put(Seen { key, by });
                 self.last[numbering as usize] = by;
             }
             Meaning::Row => self.row = by,

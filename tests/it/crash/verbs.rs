@@ -20,6 +20,8 @@ use bindery::build::repo::create_repo;
 use bindery::build::rollback::rollback;
 use bindery::build::stage::{StageOptions, stage};
 use bindery::build::withdraw::withdraw;
+use bindery::delta::make::MakeOptions;
+use bindery::delta::prepare::{owed, prepare};
 use bindery::disk::files::Disk;
 use bindery::store::check_rows::CheckOutcome;
 use bindery::store::reindex::reindex_on;
@@ -259,6 +261,17 @@ pub const RETIRE: Verb = Verb {
         shelf.release("stable", &replaced.collect()).map(drop)
     },
     run: Run::InStore(|shelf, _| shelf.retire("stable", 1).map(drop)),
+    steps: &[],
+};
+
+pub const PREPARE_DELTA: Verb = Verb {
+    name: "prepare a delta",
+    prepare: two_releases,
+    run: Run::InStore(|shelf, _| {
+        let owed = owed(&shelf.store)?;
+        let prepare = |one| prepare(&shelf.store, one, &MakeOptions::default(), &Silent).map(drop);
+        owed.iter().try_for_each(prepare)
+    }),
     steps: &[],
 };
 

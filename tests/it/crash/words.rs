@@ -8,6 +8,7 @@
 use std::fmt::Write;
 
 use bindery::base::Result;
+use bindery::object::pack_reader::PackReader;
 use bindery::store::rows::BuildState;
 
 use crate::shelf::{Shelf, read_files};
@@ -23,6 +24,14 @@ pub fn words(shelf: &Shelf) -> Result<String> {
     for repo in reader.repos()? {
         line(&mut text, &format!("repo {}", repo.name));
         let view = shelf.store.view(&repo.name, &[])?;
+        for delta in shelf.store.prepared_deltas(&repo.name)? {
+            // What lies ready is whole.
+            let bytes = shelf
+                .store
+                .prepared_delta(&repo.name, delta.to, delta.from)?;
+            let id = PackReader::open(bytes)?.check_layout()?;
+            line(&mut text, &format!("delta {id}"));
+        }
         for row in reader.refs(&repo)? {
             let pending: Vec<u64> = row.pending.iter().map(|import| import.build).collect();
             let words = format!("ref {} {pending:?} {:?}", row.name, row.held);
