@@ -5,6 +5,7 @@ mod admin;
 mod builds;
 mod checks;
 mod commands;
+mod crowd;
 mod exports;
 mod files;
 mod jobs;
