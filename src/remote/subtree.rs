@@ -88,16 +88,13 @@ pub fn pull_subtree(
         .moves
         .iter()
         .find(|moved| moved.target == wanted.target);
-    let shown = match newest {
-        Some(moved) => moved
-            .statements
-            .last()
-            .map(|newest| (moved.snapshot, newest.value().seq)),
-        None => {
-            let known = contact.known.refs.get(&wanted.target);
-            known.map(|current| (current.snapshot, current.seq))
-        }
-    };
+    let known = contact.known.refs.get(&wanted.target);
+    let known = known.map(|current| (current.snapshot, current.seq));
+    let moved = newest.and_then(|moved| {
+        let statement = moved.statements.last()?;
+        Some((moved.snapshot, statement.value().seq))
+    });
+    let shown = moved.or(known);
     let (snapshot, seq) = shown.ok_or_else(|| Error::not_found("ref", &wanted.target))?;
     let view = store.view(&wanted.into, &[])?;
     let (landing, tree) = match metered.object(snapshot.id.hash()) {

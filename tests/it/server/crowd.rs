@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -86,10 +87,11 @@ fn a_hundred_builds_of_sixteen_clients_are_all_there() -> Outcome {
         assert_eq!(file.expect(200)?.body, content, "build {build}");
     }
     let requests: f64 = requests(&served)?;
-    println!(
+    writeln!(
+        std::io::stderr(),
         "{BUILDS} builds by {CLIENTS} clients: {:.0} requests a second",
         requests / seconds
-    );
+    )?;
     served.end_sound(&scratch)?;
     scratch.ok("verify build:100")?;
     Ok(())

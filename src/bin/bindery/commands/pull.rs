@@ -175,14 +175,14 @@ enum Taken {
     /// All that is wanted of refs.
     Whole(PullAnswer),
     /// A directory alone.
-    Part(Subtree, SubtreeAnswer),
+    Part(Box<(Subtree, SubtreeAnswer)>),
 }
 
 impl Taken {
     fn tell(self, session: &Session) -> Result<()> {
         match self {
             Self::Whole(answer) => tell(session, answer),
-            Self::Part(wanted, answer) => tell_part(session, &wanted, answer),
+            Self::Part(part) => tell_part(session, &part.0, part.1),
         }
     }
 }
@@ -205,7 +205,7 @@ fn take_from(
     let answer = from_any(origins, &mut passed_over, &mut |origin| {
         pull_subtree(store, origin, options, &wanted, time, progress)
     })?;
-    Ok(Taken::Part(wanted, answer))
+    Ok(Taken::Part(Box::new((wanted, answer))))
 }
 
 /// The subtree that is wanted, if one is.
