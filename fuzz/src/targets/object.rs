@@ -109,7 +109,10 @@ pub fn archive(data: &[u8]) -> Verdict {
     let made = refold(&unfolded.form, data.len());
     assert!(made.is_ok_and(|made| made == data), "it is made again");
     let known = unfold_as(data, unfolded.findings, UNPACKED_BYTES_MAX);
-    assert!(known == Some(unfolded.form), "what is known is not searched");
+    assert!(
+        known == Some(unfolded.form),
+        "what is known is not searched"
+    );
     Verdict::Accepted
 }
 
