@@ -1,7 +1,33 @@
 //! Tests of scrubbing: on the packs of real builds.
 
 use super::sandbox::{AnyError, Sandbox, flip, time};
-use crate::base::progress::Silent;
+use super::verify::verify_repo;
+use crate::base::Error;
+use crate::base::progress::{Progress, Silent};
+
+/// Whoever waited has given up.
+struct GivenUp;
+
+impl Progress for GivenUp {
+    fn expect(&self, _bytes: u64) {}
+
+    fn advance(&self, _bytes: u64) {}
+
+    fn check(&self) -> crate::base::Result<()> {
+        Err(Error::Interrupted)
+    }
+}
+
+#[test]
+fn checks_that_nobody_waits_for_any_more_end_and_find_nothing() -> Result<(), AnyError> {
+    let mut sandbox = Sandbox::with_repo()?;
+    sandbox.publish("main", "stable", &[("a", b"1")])?;
+    let (store, repo) = (sandbox.store()?, sandbox.repo("main")?);
+    assert!(matches!(store.scrub(&GivenUp), Err(Error::Interrupted)));
+    let verified = verify_repo(store, &repo, &GivenUp);
+    assert!(matches!(verified, Err(Error::Interrupted)), "{verified:?}");
+    Ok(())
+}
 
 #[test]
 fn damage_is_found_and_what_is_purged_is_none() -> Result<(), AnyError> {

@@ -36,7 +36,7 @@ pub enum Task {
     Mirror(Arc<Mirror>),
     /// Every ref of a repo is verified.
     Verify(RepoName),
-    /// The whole store is checked.
+    /// Every pack is read again.
     Scrub,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - What a job computes gives way to what answers requests.
+//! - What deltas and checks compute gives way to what answers requests. Mirrors wait for others most of the time, and do not.
 //! - All of it ends when the server does.
 //!
 //! # Not here
@@ -16,6 +16,7 @@ use super::app::App;
 use super::events::Happened;
 use super::job_book::{Begun, Tally, Task};
 use super::mirroring::Mirror;
+use crate::base::clock::Time;
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::build::verify::verify_repo;
@@ -78,7 +79,7 @@ async fn next(app: &Arc<App>, pool: &Arc<Background>) -> Result<bool> {
         return Ok(false);
     };
     let (doing, pool) = (Arc::clone(app), Arc::clone(pool));
-    do_one(app, begun, move |begun| pool.run(|| perform(&doing, begun))).await?;
+    do_one(app, begun, move |begun| pool.run(|| perform(&doing, begun))).await;
     Ok(true)
 }
 
@@ -93,7 +94,7 @@ async fn perform_at_once(app: &Arc<App>, task: Task) -> bool {
     };
     let doing = Arc::clone(app);
     let done = do_one(app, begun, move |begun| perform(&doing, begun)).await;
-    done.is_ok_and(|state| state == JobState::Done)
+    done == JobState::Done
 }
 
 /// Does a job that was begun, away from the threads that serve connections; returns how it ended.
@@ -101,18 +102,16 @@ async fn do_one(
     app: &Arc<App>,
     begun: Begun,
     how: impl FnOnce(&Begun) -> Result<String> + Send + 'static,
-) -> Result<JobState> {
-    let doing = Arc::clone(app);
-    let done = tokio::task::spawn_blocking(move || {
-        let started = Instant::now();
-        let outcome = how(&begun);
-        let now = doing.now()?;
-        Ok::<_, Error>(doing.jobs.end(&begun, outcome, started.elapsed(), now))
-    });
-    let ended = |error| Error::internal(format!("a job ended early: {error}"));
-    let state = done.await.map_err(ended)??;
+) -> JobState {
+    let (started, doing) = (Instant::now(), begun.clone());
+    let outcome = tokio::task::spawn_blocking(move || how(&doing)).await;
+    // One that broke a promise has failed like any other.
+    let ended = |error| Err(Error::internal(format!("a job ended early: {error}")));
+    let outcome = outcome.unwrap_or_else(ended);
+    let now = app.now().unwrap_or_else(|_| Time::beginning());
+    let state = app.jobs.end(&begun, outcome, started.elapsed(), now);
     app.changed();
-    Ok(state)
+    state
 }
 
 /// Does what is to be done; returns what is to be said of it.

@@ -30,6 +30,7 @@ use crate::store::Store;
 pub const WAITING_MAX: usize = 10_000;
 /// Jobs on one page.
 pub const PAGE_JOBS_MAX: usize = 100;
+
 /// The jobs of a server.
 #[derive(Debug)]
 pub struct Jobs {
@@ -219,7 +220,12 @@ impl Jobs {
                 return Ok(Some(begun));
             };
             // Its ref may show something newer since it came up.
-            let still = owed_for(store, &delta.repo.name, &delta.target)?;
+            let still = owed_for(store, &delta.repo.name, &delta.target);
+            // One that cannot be looked at is not left as if it ran.
+            let still = still.inspect_err(|error| {
+                let words = error.to_string();
+                self.book().end(begun.number, JobState::Failed, now, &words);
+            })?;
             let same = |other: &Owed| (other.from, other.to) == (delta.from, delta.to);
             if still.iter().any(same) {
                 return Ok(Some(begun));
@@ -241,14 +247,17 @@ impl Jobs {
             let all = std::mem::take(&mut book.is_all_new);
             (std::mem::take(&mut book.moved), all)
         };
-        let mut found = Vec::new();
-        if is_all_new {
-            found = owed(store)?;
+        let found = if is_all_new {
+            owed(store)
         } else {
-            for (repo, target) in &moved {
-                found.extend(owed_for(store, repo, target)?);
-            }
-        }
+            let found = moved.iter();
+            let found = found.map(|(repo, target)| owed_for(store, repo, target));
+            found
+                .collect::<Result<Vec<_>>>()
+                .map(|found| found.concat())
+        };
+        // What could not be looked at is looked at again.
+        let mut found = found.inspect_err(|_| self.book().is_all_new = true)?;
         let mut book = self.book();
         let room = WAITING_MAX.saturating_sub(book.waiting());
         let may_begin =
@@ -325,4 +334,45 @@ impl Jobs {
 
 fn unknown(id: &str) -> Error {
     Error::not_found("job", id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_cancelled_tried_again_and_told_apart_from_those_of_another_run() -> Result<()> {
+        let (jobs, now) = (Jobs::new(7), Time::beginning());
+        let first = jobs.start(Task::Scrub, now)?;
+        let second = jobs.start(Task::Scrub, now)?;
+        assert_eq!((jobs.waiting(), first.id.as_str()), (2, "7-1"));
+        assert_eq!(jobs.cancel(&first.id, now)?.state, JobState::Cancelled);
+        assert!(matches!(
+            jobs.cancel(&first.id, now),
+            Err(Error::Refused { .. })
+        ));
+        assert!(matches!(
+            jobs.retry(&second.id, now),
+            Err(Error::Refused { .. })
+        ));
+        let begun = jobs.book().begin_next(now);
+        let begun = begun.ok_or_else(|| Error::internal("the second waits"))?;
+        assert_eq!(jobs.show(&second.id)?.state, JobState::Running);
+        // One that runs is told to end, and has ended when it says so.
+        assert_eq!(jobs.cancel(&second.id, now)?.state, JobState::Running);
+        let given_up = crate::base::progress::Progress::check(&*begun.tally);
+        assert!(matches!(given_up, Err(Error::Interrupted)));
+        let state = jobs.end(
+            &begun,
+            given_up.map(|()| String::new()),
+            Duration::ZERO,
+            now,
+        );
+        assert_eq!(state, JobState::Cancelled);
+        let again = jobs.retry(&second.id, now)?;
+        assert_eq!((again.state, again.ended), (JobState::Waiting, None));
+        assert!(jobs.log(&second.id, 0)?.contains("to be tried again"));
+        assert!(matches!(jobs.show("8-1"), Err(Error::NotFound { .. })));
+        Ok(())
+    }
 }
