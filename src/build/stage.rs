@@ -17,7 +17,9 @@ mod batch;
 mod believe;
 mod cache;
 mod children;
+mod content;
 mod in_order;
+mod lacking;
 mod listing;
 mod packer;
 mod pipeline;
@@ -38,8 +40,12 @@ use std::path::PathBuf;
 pub use self::believe::believe as believe_stat_cache;
 #[doc(hidden)]
 pub use self::cache::respell as respell_stat_cache;
-use self::listing::Source;
-use self::packer::Packer;
+pub use self::content::{CONTENT_BYTES_EXTRA, Chunk, Content, ContentSink};
+pub use self::in_order::{Threads, on_all_threads};
+use self::lacking::Lacking;
+pub use self::listing::Source;
+pub use self::packer::{FrameSink, Packer};
+pub use self::pipeline::{take_again, take_all};
 use self::recall::Recalled;
 use self::remember::remember;
 pub use self::remove::remove;
@@ -141,7 +147,12 @@ pub fn stage(
     Ok(answer)
 }
 
-fn check_paths(paths: &[PathBuf], mode: StageMode) -> Result<()> {
+/// Checks that there are as many paths as staging them so takes.
+///
+/// # Errors
+///
+/// [`Error::Usage`] without a path, or with several to replace one directory.
+pub fn check_paths(paths: &[PathBuf], mode: StageMode) -> Result<()> {
     match (paths.len(), mode) {
         (0, _) => Err(Error::usage(
             "there is nothing to stage: name a directory or a file",
@@ -163,8 +174,8 @@ fn take_in(
 ) -> Result<(Staging, Vec<Recalled>)> {
     let view = store.view(&row.repo, &[row.id])?;
     let mut sums = Staged::default();
-    let (landing, operations, recalled) = rayon::in_place_scope(|scope| -> Result<_> {
-        let mut packer = Packer::new(store.intake(), &view, scope);
+    let (landing, operations, recalled) = on_all_threads(|scope| -> Result<_> {
+        let mut packer = Packer::new(Lacking::new(store.intake(), &view), scope);
         let (mut operations, mut all_recalled) = (Vec::new(), Vec::new());
         for source in sources {
             let mut recalled = Recalled::of(store, &view, source, &options.excludes)?;
@@ -174,7 +185,7 @@ fn take_in(
             operations.push(operation(options, written));
             all_recalled.push(recalled);
         }
-        Ok((packer.finish()?, operations, all_recalled))
+        Ok((packer.finish()?.finish()?, operations, all_recalled))
     })?;
     sums.operations = u32::try_from(operations.len()).unwrap_or(u32::MAX);
     sums.new_objects = landing.objects;

@@ -1,13 +1,13 @@
-//! Parcels: packs of some objects, without a snapshot of their own, for builds that are filled from elsewhere.
+//! Parcels: packs of a directory, without a snapshot of their own.
 //!
 //! # Not here
 //!
-//! Which objects go into one (`remote::push`), taking it apart (`delta::unpack::take_in`).
+//! Taking one apart (`delta::unpack::take_in`).
 
 use std::io::Write;
 
 use super::frames::write_frames;
-use super::inventory::{Inventory, Item};
+use super::inventory::Inventory;
 use super::packing::Packing;
 use super::schedule::DELTA_MEMORY_BYTES_MAX;
 
@@ -34,21 +34,8 @@ pub fn pack_tree(
         blobs,
         ..
     } = Inventory::of(view, None, tree)?;
-    pack_objects(view, &[trees, recipes, blobs].concat(), out, progress)
-}
-
-/// Writes some objects that `view` shows to `out`.
-///
-/// # Errors
-///
-/// As [`make`](super::make::make).
-pub fn pack_objects(
-    view: &View<'_>,
-    items: &[Item],
-    out: &mut dyn Write,
-    progress: &dyn Progress,
-) -> Result<PackSummary> {
+    let items = [trees, recipes, blobs].concat();
     let mut packing = Packing::start(out, None)?;
-    write_frames(view, items, DELTA_MEMORY_BYTES_MAX, &mut packing, progress)?;
+    write_frames(view, &items, DELTA_MEMORY_BYTES_MAX, &mut packing, progress)?;
     packing.finish()
 }

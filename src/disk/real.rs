@@ -32,20 +32,10 @@ const PRIVATE_FILE_MODE: u32 = 0o600;
 /// Permissions of a folder with secrets.
 const PRIVATE_DIR_MODE: u32 = 0o700;
 
-/// Whether what is written is to outlive a crash of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keeping {
-    /// It is.
-    Durable,
-    /// Nobody misses it: nothing waits for the disk.
-    Passing,
-}
-
 /// A folder on the machine's file system. Making the value touches nothing.
 #[derive(Clone, Debug)]
 pub struct RealDisk {
     root: PathBuf,
-    keeping: Keeping,
     /// Folders that were made and whose names could not be made durable yet.
     doubted: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
@@ -56,17 +46,7 @@ impl RealDisk {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
-            keeping: Keeping::Durable,
             doubted: Arc::default(),
-        }
-    }
-
-    /// The same, for what goes when the process ends: nothing of it waits to be durable.
-    #[must_use]
-    pub fn passing(root: impl Into<PathBuf>) -> Self {
-        Self {
-            keeping: Keeping::Passing,
-            ..Self::new(root)
         }
     }
 
@@ -97,9 +77,7 @@ impl RealDisk {
             .parent()
             .filter(|above| !above.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        if self.keeping == Keeping::Durable {
-            File::open(above)?.sync_all()?;
-        }
+        File::open(above)?.sync_all()?;
         doubted.remove(place);
         Ok(())
     }
@@ -112,10 +90,7 @@ impl RealDisk {
     ) -> Result<Box<dyn DiskFile>> {
         let place = self.place(path);
         let file = options.open(&place).map_err(Error::io(action, &place))?;
-        Ok(Box::new(RealFile {
-            file,
-            keeping: self.keeping,
-        }))
+        Ok(Box::new(RealFile { file }))
     }
 
     fn create_with(&self, path: &Path, mode: u32) -> Result<Box<dyn DiskFile>> {
@@ -186,9 +161,6 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
-        if self.keeping == Keeping::Passing {
-            return Ok(());
-        }
         let place = self.place(path);
         File::open(&place)
             .and_then(|folder| folder.sync_all())
@@ -234,7 +206,6 @@ fn list_folder(place: &Path) -> io::Result<Vec<Listed>> {
 #[derive(Debug)]
 struct RealFile {
     file: File,
-    keeping: Keeping,
 }
 
 impl DiskFile for RealFile {
@@ -255,10 +226,7 @@ impl DiskFile for RealFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        match self.keeping {
-            Keeping::Durable => self.file.sync_data(),
-            Keeping::Passing => Ok(()),
-        }
+        self.file.sync_data()
     }
 }
 

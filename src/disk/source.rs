@@ -28,7 +28,7 @@ use crate::base::limits::{LINK_BYTES_MAX, WHOLE_BLOB_BYTES_MAX};
 use crate::base::{Error, Result};
 
 /// What is said of a file that was not the same before and after.
-const CHANGED: &str = "changed while it was read; stage again when nothing writes to it";
+pub const CHANGED: &str = "changed while it was read; stage again when nothing writes to it";
 /// What is said of a file that was there a moment ago.
 pub(super) const VANISHED: &str = "vanished while staging";
 

@@ -1,6 +1,8 @@
 //! Reading packs: a mapped file in, objects out.
 //!
-//! Opening costs the same for every pack; a look-up is a binary search among the ids that share their first byte.
+//! Opening costs the same for every pack. Ids are hashes and so spread evenly: a look-up begins where an id would lie if they
+//! were spread quite evenly, and widens from there in steps that double (interpolation search, Peterson 1957, with the
+//! exponential search of Bentley and Yao 1976 around it). Most look-ups touch one or two lines of memory.
 //!
 //! # Invariants
 //!
@@ -102,6 +104,8 @@ impl<B: AsRef<[u8]>> PackReader<B> {
         let mut wanted = [kind.byte(); HASH_BYTES + 1];
         wanted[..HASH_BYTES].copy_from_slice(id.as_bytes());
         let rows = &self.rows()[start..end];
+        let near = around(rows, leading(&wanted));
+        let rows = &rows[near];
         let at = rows.binary_search_by_key(&&wanted[..], key).ok()?;
         let entry = IndexEntry::decode(&rows[at]).ok()?;
         Some(entry.location)
@@ -224,6 +228,33 @@ pub(super) fn disagreement(number: u32) -> Error {
 /// What the index is sorted by: id and kind, which stand first in a row.
 pub(super) fn key(row: &[u8; ENTRY_BYTES]) -> &[u8] {
     &row[..=HASH_BYTES]
+}
+
+/// Rows that a look-up passes over first: about as far as an id among hundreds lies from where it is expected.
+const FIRST_STEP: usize = 4;
+
+/// The bytes of a key that tell nearly all keys with one first byte apart, as a number that sorts as they do.
+fn leading(key: &[u8]) -> u64 {
+    let bytes = key.get(1..).and_then(<[u8]>::first_chunk);
+    bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// The part of ascending rows, all with the same first byte, in which a key with these leading bytes lies if any has it.
+fn around(rows: &[[u8; ENTRY_BYTES]], wanted: u64) -> Range<usize> {
+    let guess = (u128::from(wanted) * rows.len() as u128) >> u64::BITS;
+    let guess = usize::try_from(guess).unwrap_or(0);
+    let (mut low, mut high) = (guess, guess);
+    let mut step = FIRST_STEP;
+    while low > 0 && leading(&rows[low]) >= wanted {
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    step = FIRST_STEP;
+    while high < rows.len() && leading(&rows[high]) <= wanted {
+        high = high.saturating_add(step).min(rows.len());
+        step *= 2;
+    }
+    low..high
 }
 
 /// Reads the fan-out; it must ascend to the number of objects.

@@ -18,7 +18,6 @@ use crate::base::path::TreePath;
 use crate::base::unmet::Unmet;
 use crate::build::publish_answer::PublishAnswer;
 use crate::delta::receive::Announced;
-use crate::disk::files::Mapping;
 use crate::object::kind::ObjectKind;
 use crate::object::tree::TreeRef;
 use crate::store::rows::{BuildState, SnapshotRef};
@@ -27,12 +26,12 @@ use crate::store::rows::{BuildState, SnapshotRef};
 pub const MISSING_OBJECTS_MAX: usize = 65_536;
 
 /// A pack of objects to be handed in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Parcel {
     /// Its hash, and how many frames it has.
     pub announced: Announced,
     /// Its bytes.
-    pub bytes: Mapping,
+    pub bytes: Vec<u8>,
 }
 
 /// What a commit froze.

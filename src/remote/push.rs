@@ -1,44 +1,46 @@
-//! Push: a directory that lies in one store goes into a build of another, which is sent no more than it lacks.
+//! Push: files of this machine go into a build elsewhere, which is sent no more than it lacks.
 //!
-//! The other side is asked from the top down: a tree that it has is there with everything beneath, and is not looked into.
+//! # How
+//!
+//! Files are read and hashed in order. At first what was read is held until the other side has been asked about it, a
+//! window at a time; what it lacks is compressed and sent while the next files are read. When it turns out to have most of a
+//! window, the rest is only hashed: then it is asked about trees from the top down, one that is there being there with
+//! everything beneath, and the files that it lacks are read once more. So a new tree is read once, and the next version of
+//! a tree costs few questions.
 //!
 //! # Invariants
 //!
 //! - A push that was interrupted goes on by asking again: what has arrived is not sent twice.
+//! - The other side is not told to stage anything before everything was sent.
 //!
 //! # Not here
 //!
-//! How files become a tree (`build::stage`), what the other side checks (`remote::store_builds`).
+//! How files are read and trees made (`build::stage`), what the other side checks (`remote::store_builds`).
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+mod asking;
+mod lacking;
+mod outbox;
+mod outgoing;
+mod sent;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::thread;
 
-use super::builds::{Builds, Committed, MISSING_OBJECTS_MAX, Parcel};
+use self::asking::Asking;
+use self::outbox::{Couriers, Outbox};
+use self::outgoing::{Outgoing, WINDOW_BYTES};
+pub use self::sent::Sent;
+use super::builds::{Builds, Committed};
 use super::wire::builds::StageMode;
-use crate::base::id::Hash;
+use crate::base::Result;
 use crate::base::name::RefName;
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
-use crate::base::{Error, Result};
 use crate::build::publish::PublishAnswer;
-use crate::delta::inventory::Item;
-use crate::delta::parcel::pack_objects;
-use crate::delta::receive::Announced;
-use crate::object::edges::{Edge, edges_of};
-use crate::object::kind::ObjectKind;
-use crate::object::pack::PACK_OBJECTS_TARGET;
-use crate::object::tree::TreeRef;
-use crate::store::download::Download;
-use crate::store::place::Place;
-use crate::store::reach::tree_edge;
-use crate::store::view::View;
-
-/// Packs that are sent at a time.
-const CONNECTIONS: usize = 3;
-/// Bytes of the packs that are sent: enough for several at a time, and few enough that the other side is not slowed down by
-/// looking into many.
-const PARCEL_BYTES_TARGET: u64 = 24 * 1024 * 1024;
+use crate::build::stage::{Source, on_all_threads};
+use crate::object::edit::Written;
 
 /// Where a directory goes, and how far.
 #[derive(Clone, Debug)]
@@ -83,15 +85,14 @@ pub struct PushAnswer {
     pub published: Option<PublishAnswer>,
 }
 
-/// Pushes the directory `tree`, which `view` shows, to a build elsewhere.
+/// Pushes a directory to a build elsewhere.
 ///
 /// # Errors
 ///
-/// What the other side answers, and [`Error::Damaged`] if an object here is. What has arrived
-/// stays in the build; a new build is purged by whoever no longer wants it.
+/// What the other side answers, and [`Error::Source`] for a file that cannot be read or changes while it is read. What has
+/// arrived stays in the build; a new build is purged by whoever no longer wants it.
 pub fn push(
-    view: &View<'_>,
-    tree: TreeRef,
+    source: &Source,
     to: &dyn Builds,
     options: &PushOptions,
     progress: &dyn Progress,
@@ -103,13 +104,19 @@ pub fn push(
         requests += 1;
         to.create(&options.target, &options.labels)?
     };
-    let sent = send_tree(view, tree, to, build, progress)?;
-    to.stage(build, &options.at, tree, StageMode::Merge)?;
+    let sources = std::slice::from_ref(source);
+    let sent = stage_at(
+        sources,
+        to,
+        build,
+        (&options.at, StageMode::Merge),
+        progress,
+    )?;
     let mut answer = PushAnswer {
         build,
         sent_objects: sent.objects,
         sent_bytes: sent.bytes,
-        requests: requests + sent.requests + 1,
+        requests: requests + sent.requests,
         committed: None,
         published: None,
     };
@@ -124,254 +131,57 @@ pub fn push(
     Ok(answer)
 }
 
-/// Sends a build elsewhere what it lacks of a directory, which can be staged there then.
+/// Sends a build elsewhere what it lacks of some sources, and stages them there: each its files in the directory that is said.
 ///
 /// # Errors
 ///
-/// As [`push`].
-pub fn send_tree(
-    view: &View<'_>,
-    tree: TreeRef,
+/// As [`push`]; nothing is staged if a source could not be read or sent.
+pub fn stage_at(
+    sources: &[Source],
     to: &dyn Builds,
     build: u64,
+    (at, mode): (&TreePath, StageMode),
     progress: &dyn Progress,
 ) -> Result<Sent> {
-    let mut sender = Sender {
-        view,
-        to,
-        build,
-        sent: Sent::default(),
-    };
-    let lacking = sender.ask(tree)?;
-    sender.send(&lacking, progress)?;
-    Ok(sender.sent)
+    let (written, mut sent) = send(sources, to, build, WINDOW_BYTES, progress)?;
+    for written in written {
+        to.stage(build, at, written.tree, mode)?;
+        sent.requests += 1;
+    }
+    Ok(sent)
 }
 
-/// What was sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
-    /// Questions and packs.
-    pub requests: u64,
-    /// Objects.
-    pub objects: u64,
-    /// The bytes of the packs.
-    pub bytes: u64,
-}
-
-struct Sender<'a, 's> {
-    view: &'a View<'s>,
-    to: &'a dyn Builds,
+/// Sends a build elsewhere what it lacks of some sources; tells what trees they are. Objects are held until there are
+/// `window_bytes` of them.
+fn send(
+    sources: &[Source],
+    to: &dyn Builds,
     build: u64,
-    sent: Sent,
-}
-
-impl Sender<'_, '_> {
-    /// What the other side lacks of a directory: trees and recipes, and blobs in the order in which trees name them.
-    fn ask(&mut self, tree: TreeRef) -> Result<Lacking> {
-        let mut lacking = Lacking::default();
-        let mut contents = self.ask_trees(tree, &mut lacking)?;
-        // Recipes name pieces, which may be recipes: each round lies deeper, and there are no more than levels of those.
-        while !contents.is_empty() {
-            let asked = self.lacking(&contents)?;
-            contents = Vec::new();
-            for edge in asked {
-                if edge.kind == ObjectKind::Blob {
-                    lacking.blobs.push(item(edge, edge.size));
-                    continue;
-                }
-                let text = self.view.read(edge.kind, edge.id)?;
-                let text = text.as_slice()?;
-                lacking.texts.push(item(edge, text.len() as u64));
-                let pieces = edges_of(edge.kind, text)?.into_iter();
-                contents.extend(pieces.filter(|edge| lacking.is_new(edge)));
-            }
-        }
-        Ok(lacking)
+    window_bytes: u64,
+    progress: &dyn Progress,
+) -> Result<(Vec<Written>, Sent)> {
+    for source in sources {
+        progress.expect(source.bytes());
     }
-
-    /// Asks about trees from the top down, as many at once as one question may hold; what a tree that is there holds is
-    /// there, too. Returns the contents that the lacking ones name.
-    fn ask_trees(&mut self, root: TreeRef, lacking: &mut Lacking) -> Result<Vec<Edge>> {
-        let mut contents = Vec::new();
-        let mut waiting = VecDeque::from([tree_edge(root)]);
-        lacking.asked.insert((ObjectKind::Tree, root.id.hash()));
-        while !waiting.is_empty() {
-            let mut question: Vec<Tree> = Vec::new();
-            while question.len() < MISSING_OBJECTS_MAX
-                && let Some(edge) = waiting.pop_front()
-            {
-                let text = self.view.read(edge.kind, edge.id)?;
-                let text = text.as_slice()?;
-                let (trees, others): (Vec<Edge>, Vec<Edge>) = edges_of(edge.kind, text)?
-                    .into_iter()
-                    .filter(|edge| lacking.is_new(edge))
-                    .partition(|edge| edge.kind == ObjectKind::Tree);
-                waiting.extend(trees);
-                question.push(Tree {
-                    edge,
-                    bytes: text.len() as u64,
-                    others,
-                });
-            }
-            let edges: Vec<Edge> = question.iter().map(|tree| tree.edge).collect();
-            let answered: HashSet<Hash> =
-                self.lacking(&edges)?.iter().map(|edge| edge.id).collect();
-            for tree in question {
-                if answered.contains(&tree.edge.id) {
-                    lacking.texts.push(item(tree.edge, tree.bytes));
-                    contents.extend(tree.others);
-                }
-            }
-        }
-        Ok(contents)
-    }
-
-    fn lacking(&mut self, edges: &[Edge]) -> Result<Vec<Edge>> {
-        let mut lacking = Vec::new();
-        for edges in edges.chunks(MISSING_OBJECTS_MAX) {
-            let objects: Vec<(ObjectKind, Hash)> =
-                edges.iter().map(|edge| (edge.kind, edge.id)).collect();
-            self.sent.requests += 1;
-            let missing = self.to.missing(self.build, &objects)?;
-            let answered = edges.iter().zip(missing);
-            lacking.extend(answered.filter_map(|(edge, missing)| missing.then_some(*edge)));
-        }
-        Ok(lacking)
-    }
-
-    /// Sends objects in packs of the usual size, several at a time.
-    fn send(&mut self, lacking: &Lacking, progress: &dyn Progress) -> Result<()> {
-        progress.expect(lacking.items().map(|item| item.bytes).sum());
-        let (view, to, build) = (self.view, self.to, self.build);
-        let frames = by_frame(view, lacking.items())?;
-        let parcels = Mutex::new(parcels(&frames));
-        let send_some = || -> Result<Sent> {
-            let mut sent = Sent::default();
-            loop {
-                let next = parcels
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .next();
-                let Some(items) = next else {
-                    return Ok(sent);
-                };
-                let parcel = make_parcel(view, &items, progress)?;
-                to.receive(build, &parcel)?;
-                sent.requests += 1;
-                sent.objects += items.len() as u64;
-                sent.bytes += parcel.bytes.len() as u64;
-            }
-        };
-        let outcomes: Vec<Result<Sent>> = thread::scope(|scope| {
-            let senders = [(); CONNECTIONS].map(|()| scope.spawn(send_some));
-            let ended = || Err(Error::internal("a thread that sends ended early"));
-            let senders = senders.into_iter();
-            senders
-                .map(|sender| sender.join().unwrap_or_else(|_| ended()))
-                .collect()
+    thread::scope(|threads| {
+        let (couriers, post) = Couriers::start(threads, to, build);
+        let outcome = on_all_threads(|scope| -> Result<(Vec<Written>, Sent)> {
+            let asking = Asking::new(to, build);
+            let mut outgoing = Outgoing::new(scope, Outbox::new(post), asking, window_bytes);
+            let written = sources
+                .iter()
+                .map(|source| outgoing.send(scope, source, progress));
+            let written = written.collect::<Result<Vec<Written>>>()?;
+            Ok((written, outgoing.finish()?))
         });
-        for outcome in outcomes {
-            let sent = outcome?;
-            self.sent.requests += sent.requests;
-            self.sent.objects += sent.objects;
-            self.sent.bytes += sent.bytes;
+        // If sending failed, that is why the rest did.
+        let packs = couriers.join()?;
+        let (written, mut sent) = outcome?;
+        sent.requests += packs;
+        for written in &written {
+            sent.files += written.totals.files();
+            sent.file_bytes += written.totals.bytes();
         }
-        Ok(())
-    }
-}
-
-/// A tree that is asked about.
-struct Tree {
-    edge: Edge,
-    bytes: u64,
-    /// What it names beside trees.
-    others: Vec<Edge>,
-}
-
-/// What the other side lacks.
-#[derive(Default)]
-struct Lacking {
-    texts: Vec<Item>,
-    blobs: Vec<Item>,
-    asked: HashSet<(ObjectKind, Hash)>,
-}
-
-impl Lacking {
-    /// Whether an object comes up for the first time.
-    fn is_new(&mut self, edge: &Edge) -> bool {
-        self.asked.insert((edge.kind, edge.id))
-    }
-
-    fn items(&self) -> impl Iterator<Item = &Item> {
-        self.texts.iter().chain(&self.blobs)
-    }
-}
-
-fn make_parcel(view: &View<'_>, items: &[Item], progress: &dyn Progress) -> Result<Parcel> {
-    let mut file = Download::create(view.store())?;
-    let pack = pack_objects(view, items, &mut file, progress)?;
-    let (id, frames) = (pack.id, pack.frames);
-    Ok(Parcel {
-        announced: Announced { id, frames },
-        bytes: file.finish()?,
-    })
-}
-
-fn item(edge: Edge, bytes: u64) -> Item {
-    Item {
-        kind: edge.kind,
-        id: edge.id,
-        bytes,
-    }
-}
-
-/// Objects that lie in one frame here.
-struct FrameOf {
-    /// In the order in which they lie.
-    items: Vec<Item>,
-    /// The bytes of the frame as it is stored.
-    stored_bytes: u64,
-}
-
-/// Sorts objects by the frames in which they lie here, so that frames can be sent as they are.
-fn by_frame<'i>(view: &View<'_>, items: impl Iterator<Item = &'i Item>) -> Result<Vec<FrameOf>> {
-    let mut frames: BTreeMap<(u64, u32), Vec<(Place, Item)>> = BTreeMap::new();
-    for item in items {
-        let place = view.find_or_fail(item.kind, item.id)?.place();
-        frames
-            .entry(place.frame())
-            .or_default()
-            .push((place, *item));
-    }
-    let frame_of = |mut objects: Vec<(Place, Item)>| {
-        objects.sort_unstable_by_key(|(place, _)| place.location().start);
-        let stored_bytes = match objects.first() {
-            Some((place, _)) => view.pack_at(*place)?.stored_frame(place.frame().1)?.len() as u64,
-            None => 0,
-        };
-        let items = objects.into_iter().map(|(_, item)| item).collect();
-        Ok(FrameOf {
-            items,
-            stored_bytes,
-        })
-    };
-    frames.into_values().map(frame_of).collect()
-}
-
-/// Puts frames together to parts that make one pack each.
-fn parcels(frames: &[FrameOf]) -> impl Iterator<Item = Vec<Item>> {
-    let mut rest = frames;
-    std::iter::from_fn(move || {
-        let (mut bytes, mut objects) = (0, 0);
-        let fitting = rest.iter().take_while(|frame| {
-            bytes += frame.stored_bytes;
-            objects += frame.items.len();
-            bytes <= PARCEL_BYTES_TARGET && objects <= PACK_OBJECTS_TARGET as usize
-        });
-        let count = fitting.count().max(1).min(rest.len());
-        let (parcel, later) = rest.split_at(count);
-        rest = later;
-        let items = parcel.iter().flat_map(|frame| &frame.items).copied();
-        (!parcel.is_empty()).then(|| items.collect())
+        Ok((written, sent))
     })
 }

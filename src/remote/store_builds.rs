@@ -108,7 +108,7 @@ impl Builds for StoreBuilds<'_> {
         let view = self.store.view(&self.repo, &[build])?;
         let mut intake = self.store.intake();
         take_in(
-            &PackReader::open(parcel.bytes.clone())?,
+            &PackReader::open(parcel.bytes.as_slice())?,
             &view,
             &mut intake,
             &Silent,

@@ -91,17 +91,6 @@ impl Store {
         Self::create_on(disk, Some(lock))
     }
 
-    /// Makes an empty store in a new folder that only this process knows, and that goes with it: nothing waits to be durable.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the disk fails.
-    pub fn create_passing(root: &Path) -> Result<Self> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk::passing(root));
-        disk.create_dir(Path::new(""))?;
-        Self::create_on(disk, None)
-    }
-
     /// Opens a store that has no repo yet. What cannot be opened at once is a store all the same.
     fn open_without_repo(root: &Path, patience: &Patience) -> Result<Self> {
         let at_once = Patience {

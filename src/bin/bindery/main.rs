@@ -19,7 +19,6 @@ mod examples;
 mod failure;
 mod first_contact;
 mod globals;
-mod here;
 mod hint;
 mod outcome;
 mod output;

@@ -11,8 +11,8 @@
 
 use std::iter::Peekable;
 
+use super::content::{CONTENT_BYTES_EXTRA, Content};
 use super::listing::Listed;
-use super::packer::{CONTENT_BYTES_EXTRA, Content};
 use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::limits::{MIB, WHOLE_BLOB_BYTES_MAX};

@@ -16,6 +16,14 @@ use rayon::{Scope, Yield};
 
 use crate::base::{Error, Result};
 
+/// The threads that work at jobs, as long as what the jobs borrow is there.
+pub type Threads<'scope> = Scope<'scope>;
+
+/// Does some work that gives out jobs, and waits until all of them have ended.
+pub fn on_all_threads<'scope, T>(work: impl FnOnce(&Threads<'scope>) -> T) -> T {
+    rayon::in_place_scope(work)
+}
+
 /// A queue of jobs under way. Jobs may borrow what outlives the scope.
 pub(super) struct InOrder<'a, 'scope, T> {
     scope: &'a Scope<'scope>,

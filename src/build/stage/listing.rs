@@ -24,7 +24,7 @@ use crate::disk::walk::{self, SourceContent, SourceDir, SourceEntry};
 
 /// One PATH, walked.
 #[derive(Debug)]
-pub(super) struct Source {
+pub struct Source {
     /// The real path of the walked directory, or of the one file.
     path: PathBuf,
     kind: Kind,
@@ -46,8 +46,9 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Those of [`named::find`] and [`walk::walk`]; [`Error::Source`] if a path beneath `at` would be too long or deep.
-    pub(super) fn open(path: &Path, at: &TreePath, excludes: &Excludes) -> Result<Self> {
+    /// [`Error::Io`] if the path leads nowhere; [`Error::Source`] for the first file that has no legal name or cannot be looked
+    /// at, or if a path beneath `at` would be too long or deep.
+    pub fn open(path: &Path, at: &TreePath, excludes: &Excludes) -> Result<Self> {
         let (kind, path, contents, dropped) = match named::find(path)? {
             Named::Directory(real) => {
                 let walked = walk::walk(&real, excludes)?;
@@ -81,7 +82,8 @@ impl Source {
     }
 
     /// The walked directory; `None` for one file.
-    pub(super) fn directory(&self) -> Option<&Path> {
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
         (self.kind == Kind::Directory).then_some(&self.path)
     }
 
@@ -96,12 +98,21 @@ impl Source {
     }
 
     /// Their bytes.
-    pub(super) const fn bytes(&self) -> u64 {
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
+    /// The bytes of some of its files; `is_wanted` says of each, by its number, whether it is one of them.
+    #[must_use]
+    pub fn bytes_of(&self, is_wanted: &[bool]) -> u64 {
+        let wanted = self.files().filter(|file| is_wanted[file.number]);
+        wanted.map(|file| file.size()).sum()
+    }
+
     /// What the walk left out.
-    pub(super) fn into_dropped(self) -> Dropped {
+    #[must_use]
+    pub fn into_dropped(self) -> Dropped {
         self.dropped
     }
 

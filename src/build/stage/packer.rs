@@ -8,11 +8,10 @@
 //!
 //! # Not here
 //!
-//! What a frame is (`object::frame_builder`), which packs the frames go to (`store::intake`).
+//! What a frame is (`object::frame_builder`), where the frames go (`build::stage::lacking`, `remote::push`).
 
-use rayon::Scope;
-
-use super::in_order::InOrder;
+use super::content::{CONTENT_BYTES_EXTRA, Chunk, Content, ContentSink};
+use super::in_order::{InOrder, Threads};
 use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::limits::MIB;
@@ -22,97 +21,53 @@ use crate::object::frame_builder::{FrameBuilder, SealedFrame};
 use crate::object::kind::ObjectKind;
 use crate::object::recipe::Recipe;
 use crate::object::tree::{Node, TreeRef};
-use crate::store::intake::Intake;
-use crate::store::landing::Landing;
-use crate::store::view::View;
 
 /// Bytes of contents that are compressed ahead: some frames for each of many threads.
 const SEALING_BYTES_MAX: u64 = 8 * MIB;
 
-/// Bytes that a content takes in memory beside its own: they count where there are millions of tiny files.
-pub(super) const CONTENT_BYTES_EXTRA: u64 = 128;
+/// Takes frames in, each of objects that it wants.
+pub trait FrameSink {
+    /// Hears that up to `objects` more will be asked about.
+    fn expect(&mut self, objects: usize);
 
-/// The bytes of a small file or a link's target, hashed.
-#[derive(Debug)]
-pub(super) struct Content {
-    pub(super) id: Hash,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// A chunk of a large file, hashed, and already in the frame that it has to itself: so it is copied once.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) id: Hash,
-    frame: FrameBuilder,
-}
-
-impl Chunk {
-    /// Hashes and frames `bytes`.
+    /// Whether an object must be taken in. If so, it is in a frame that comes soon, and not wanted again.
     ///
     /// # Errors
     ///
-    /// Those of [`FrameBuilder::push`].
-    pub(super) fn of(bytes: &[u8]) -> Result<Self> {
-        let id = Hash::of(bytes);
-        let mut frame = FrameBuilder::with_room(1, FRAME_ROW_BYTES + bytes.len());
-        frame.push(ObjectKind::Blob, id, bytes)?;
-        Ok(Self { id, frame })
-    }
+    /// What the sink answers.
+    fn wants(&mut self, kind: ObjectKind, id: Hash) -> Result<bool>;
+
+    /// Takes in a frame of objects that [`wants`](Self::wants) asked for.
+    ///
+    /// # Errors
+    ///
+    /// What the sink answers.
+    fn append(&mut self, frame: &SealedFrame) -> Result<()>;
 }
 
-/// Takes in objects that the view does not show.
-pub(super) struct Packer<'v, 's, 'scope> {
-    intake: Intake<'s>,
-    view: &'v View<'s>,
+/// Puts what a sink wants into frames, which all threads compress and the sink gets in order.
+pub struct Packer<'a, 'scope, S> {
+    sink: S,
     group: Group,
     /// Trees and recipes; they are read apart from contents.
     texts: FrameBuilder,
-    sealing: InOrder<'v, 'scope, SealedFrame>,
+    sealing: InOrder<'a, 'scope, SealedFrame>,
 }
 
-impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
+impl<'a, 'scope, S: FrameSink> Packer<'a, 'scope, S> {
     /// Starts with nothing taken in. Frames are compressed by the threads of `scope`.
-    pub(super) fn new(intake: Intake<'s>, view: &'v View<'s>, scope: &'v Scope<'scope>) -> Self {
+    pub fn new(sink: S, scope: &'a Threads<'scope>) -> Self {
         Self {
-            intake,
-            view,
+            sink,
             group: Group::default(),
             texts: FrameBuilder::new(),
             sealing: InOrder::new(scope),
         }
     }
 
-    /// Says that there will be up to `contents` more to take.
-    pub(super) fn expect(&mut self, contents: usize) {
-        self.intake.expect(contents);
-    }
-
-    /// Takes in a content. It may wait for frames to be compressed.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Intake::wants`] and [`Intake::append`], also for contents taken before.
-    pub(super) fn take(&mut self, content: Content) -> Result<()> {
-        if !self.intake.wants(self.view, ObjectKind::Blob, content.id)? {
-            return Ok(());
-        }
-        if !self.group.has_room_for(&content) {
-            self.seal_group();
-        }
-        self.group.add(content);
-        self.append_what_is_too_much()
-    }
-
-    /// Takes in a chunk, as [`take`](Self::take).
-    ///
-    /// # Errors
-    ///
-    /// As [`take`](Self::take).
-    pub(super) fn take_chunk(&mut self, chunk: Chunk) -> Result<()> {
-        if self.intake.wants(self.view, ObjectKind::Blob, chunk.id)? {
-            self.seal(chunk.frame);
-        }
-        self.append_what_is_too_much()
+    /// Where the frames go.
+    pub const fn sink(&mut self) -> &mut S {
+        &mut self.sink
     }
 
     fn append_what_is_too_much(&mut self) -> Result<()> {
@@ -130,20 +85,16 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
     /// Appends the frame that was filled first; says whether there was one.
     fn append_next(&mut self) -> Result<bool> {
         let next = self.sealing.next()?;
-        next.map_or(Ok(false), |frame| self.intake.append(&frame).map(|()| true))
+        next.map_or(Ok(false), |frame| self.sink.append(&frame).map(|()| true))
     }
 
-    /// Takes in how a large file is put together.
+    /// Takes in a tree or a recipe.
     ///
     /// # Errors
     ///
-    /// As [`take`](Self::take).
-    pub(super) fn take_recipe(&mut self, recipe: &Recipe) -> Result<()> {
-        self.take_text(ObjectKind::Recipe, recipe.blob().hash(), &recipe.encode())
-    }
-
-    fn take_text(&mut self, kind: ObjectKind, id: Hash, text: &[u8]) -> Result<()> {
-        if !self.intake.wants(self.view, kind, id)? {
+    /// As [`take`](ContentSink::take).
+    pub fn take_text(&mut self, kind: ObjectKind, id: Hash, text: &[u8]) -> Result<()> {
+        if !self.sink.wants(kind, id)? {
             return Ok(());
         }
         if !self.texts.has_room_for(text.len()) {
@@ -162,12 +113,12 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
         self.sealing.start(weight, move || frame.seal());
     }
 
-    /// Ends everything.
+    /// Gives the sink everything that was taken in, and gives it back.
     ///
     /// # Errors
     ///
-    /// As [`take`](Self::take).
-    pub(super) fn finish(mut self) -> Result<Landing> {
+    /// As [`take`](ContentSink::take).
+    pub fn finish(mut self) -> Result<S> {
         if !self.group.contents.is_empty() {
             self.seal_group();
         }
@@ -175,11 +126,40 @@ impl<'v, 's, 'scope> Packer<'v, 's, 'scope> {
             self.seal_texts();
         }
         while self.append_next()? {}
-        self.intake.finish()
+        Ok(self.sink)
     }
 }
 
-impl TreeSink for Packer<'_, '_, '_> {
+impl<S: FrameSink> ContentSink for Packer<'_, '_, S> {
+    fn expect(&mut self, contents: usize) {
+        self.sink.expect(contents);
+    }
+
+    /// It may wait for frames to be compressed.
+    fn take(&mut self, content: Content) -> Result<()> {
+        if !self.sink.wants(ObjectKind::Blob, content.id)? {
+            return Ok(());
+        }
+        if !self.group.has_room_for(&content) {
+            self.seal_group();
+        }
+        self.group.add(content);
+        self.append_what_is_too_much()
+    }
+
+    fn take_chunk(&mut self, chunk: Chunk) -> Result<()> {
+        if self.sink.wants(ObjectKind::Blob, chunk.id)? {
+            self.seal(chunk.frame);
+        }
+        self.append_what_is_too_much()
+    }
+
+    fn take_recipe(&mut self, recipe: &Recipe) -> Result<()> {
+        self.take_text(ObjectKind::Recipe, recipe.blob().hash(), &recipe.encode())
+    }
+}
+
+impl<S: FrameSink> TreeSink for Packer<'_, '_, S> {
     fn put(&mut self, tree: TreeRef, text: Vec<u8>, _: Node) -> Result<()> {
         self.take_text(ObjectKind::Tree, tree.id.hash(), &text)
     }

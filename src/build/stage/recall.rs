@@ -50,16 +50,21 @@ impl Recalled {
         source: &Source,
         excludes: &Excludes,
     ) -> Result<Self> {
-        let mut recalled = Self {
-            ids: vec![None; source.file_count()],
-            settled: BTreeMap::new(),
-            is_current: false,
-        };
+        let mut recalled = Self::nothing(source);
         if recalled.open_cache(store, source, excludes) {
             recalled.settled = settle(view, source.contents(), &recalled.ids)?;
             recalled.doubt(view, source)?;
         }
         Ok(recalled)
+    }
+
+    /// Recalls nothing.
+    pub(super) fn nothing(source: &Source) -> Self {
+        Self {
+            ids: vec![None; source.file_count()],
+            settled: BTreeMap::new(),
+            is_current: false,
+        }
     }
 
     /// Takes the ids that the cache knows; says whether there is one.

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - At most [`BUFFER_BYTES`] of the file, and as much of chunks that were cut from it, are in memory beside what the
-//!   packer holds.
+//!   sink holds.
 //! - The bytes that the chunks and the blob's id were made of are those of one unchanged file.
 //!
 //! # Not here
@@ -13,12 +13,11 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use rayon::Scope;
 use rayon::prelude::*;
 
-use super::in_order::InOrder;
+use super::content::{Chunk, ContentSink};
+use super::in_order::{InOrder, Threads};
 use super::listing::Listed;
-use super::packer::{Chunk, Packer};
 use super::recipes::Pieces;
 use crate::base::id::{BlobId, Hash, Hasher};
 use crate::base::progress::Progress;
@@ -48,7 +47,7 @@ type Round = (Cutting, Vec<Chunk>);
 ///
 /// Those of [`source::open_stream`].
 pub(super) fn start<'a, 'scope>(
-    scope: &'a Scope<'scope>,
+    scope: &'a Threads<'scope>,
     file: &Listed<'_>,
     progress: &'scope dyn Progress,
 ) -> Result<Streaming<'a, 'scope>> {
@@ -79,22 +78,22 @@ impl Streaming<'_, '_> {
     /// # Errors
     ///
     /// [`Error::Source`] if the file changes while it is read, [`Error::Io`] if it cannot be read, and those of
-    /// [`Packer::take`].
-    pub(super) fn take_in(mut self, packer: &mut Packer<'_, '_, '_>) -> Result<Hash> {
+    /// the sink.
+    pub(super) fn take_in(mut self, sink: &mut impl ContentSink) -> Result<Hash> {
         let lost = || Error::internal("a file that is being cut has a next round");
         loop {
             let (cutting, chunks) = self.rounds.next()?.ok_or_else(lost)?;
             if chunks.is_empty() {
                 let (id, pieces) = cutting.finish()?;
                 for recipe in pieces.recipes(BlobId::new(id))? {
-                    packer.take_recipe(&recipe)?;
+                    sink.take_recipe(&recipe)?;
                 }
                 return Ok(id);
             }
             self.cut_on(cutting);
             chunks
                 .into_iter()
-                .try_for_each(|chunk| packer.take_chunk(chunk))?;
+                .try_for_each(|chunk| sink.take_chunk(chunk))?;
         }
     }
 }

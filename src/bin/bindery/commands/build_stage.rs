@@ -6,17 +6,20 @@ use std::path::PathBuf;
 use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::path::TreePath;
-use bindery::build::stage::{StageAnswer, StageMode, StageOptions, remove, stage};
+use bindery::build::stage::{
+    Source, StageAnswer, StageMode, StageOptions, check_paths, remove, stage,
+};
 use bindery::disk::exclude::Excludes;
 use bindery::disk::findings::Dropped;
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::builds::HttpBuilds;
+use bindery::remote::push::stage_at;
+use bindery::remote::wire::builds as wire;
 use clap::Args;
 use serde::Serialize;
 
 use crate::colour::Colours;
 use crate::examples::examples;
-use crate::here::{Here, send_staged};
 use crate::output::Answer;
 use crate::quantity::{counted, size};
 use crate::session::Session;
@@ -140,7 +143,7 @@ pub fn stage_paths(session: &Session, arguments: &StageArguments) -> Result<()> 
     })
 }
 
-/// Stages into a build of a server: what lies here becomes trees in a store for the time of the command, and those are sent.
+/// Stages into a build of a server, which is sent what it lacks.
 fn stage_on(
     session: &Session,
     server: Agent,
@@ -149,18 +152,34 @@ fn stage_on(
 ) -> Result<StageAnswer> {
     let build = arguments.build.0;
     let repo = server.build(build)?.repo;
-    let here = Here::make(Time::now()?)?;
+    check_paths(&arguments.paths, options.mode)?;
+    let paths = arguments.paths.iter();
+    let sources = paths
+        .map(|path| Source::open(path, &options.at, &options.excludes))
+        .collect::<Result<Vec<Source>>>()?;
+    let mode = match options.mode {
+        StageMode::Merge => wire::StageMode::Merge,
+        StageMode::Replace => wire::StageMode::Replace,
+    };
+    let builds = HttpBuilds::new(server, repo);
     let progress = session.progress("staging");
-    let mut answer = here.stage(&arguments.paths, options, &progress)?;
-    drop(progress);
-    let progress = session.progress("pushing");
-    let sent = send_staged(&here, &HttpBuilds::new(server, repo), build, &progress)?;
-    (answer.new_objects, answer.stored_bytes) = (sent.objects, sent.bytes);
+    let sent = stage_at(&sources, &builds, build, (&options.at, mode), &progress)?;
+    let mut answer = StageAnswer {
+        files: sent.files,
+        bytes: sent.file_bytes,
+        new_objects: sent.objects,
+        new_bytes: sent.expanded_bytes,
+        stored_bytes: sent.bytes,
+        dropped: Dropped::default(),
+    };
+    for source in sources {
+        answer.dropped.absorb(source.into_dropped());
+    }
     Ok(answer)
 }
 
 /// Says what trees do not hold and was left out.
-fn note_dropped(session: &Session, dropped: &Dropped) {
+pub fn note_dropped(session: &Session, dropped: &Dropped) {
     let special = dropped.special.total();
     if special > 0 {
         let named: Vec<String> = dropped

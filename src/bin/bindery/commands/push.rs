@@ -9,21 +9,21 @@ use bindery::base::name::{RefName, RepoName};
 use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
 use bindery::build::spec::only_repo;
-use bindery::build::stage::StageOptions;
+use bindery::build::stage::Source;
+use bindery::disk::exclude::Excludes;
 use bindery::remote::builds::Builds;
 use bindery::remote::http::builds::HttpBuilds;
 use bindery::remote::http::url::ServerUrl;
 use bindery::remote::push::{Goal, PushAnswer, PushOptions, push};
 use bindery::remote::store_builds::StoreBuilds;
-use bindery::store::rows::Operation;
 use bindery::store::{Access, Store};
 use clap::Args;
 use serde::Serialize;
 
 use super::build_check;
+use super::build_stage::note_dropped;
 use crate::colour::Colours;
 use crate::examples::examples;
-use crate::here::Here;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
 use crate::server::repo_of;
@@ -100,41 +100,29 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
             arguments.directory.display()
         )));
     }
-    let time = Time::now()?;
     let remote = session.globals.remote.as_deref();
     let url = remote.filter(|remote| ServerUrl::is_meant_by(remote));
     let answer = if let Some(url) = url {
         let agent = session.agent(parse_url(url)?)?;
         let repo = repo_of(&agent, arguments.repo.as_ref())?;
-        push_to(session, arguments, &HttpBuilds::new(agent, repo), time)?
+        push_to(session, arguments, &HttpBuilds::new(agent, repo))?
     } else {
         let there = open_there(session, remote)?;
         let repo = only_repo(&there, arguments.repo.as_ref())?;
-        let builds = StoreBuilds::new(&there, repo.name, time);
-        push_to(session, arguments, &builds, time)?
+        let builds = StoreBuilds::new(&there, repo.name, Time::now()?);
+        push_to(session, arguments, &builds)?
     };
     tell(session, arguments, &answer)
 }
 
-fn push_to(
-    session: &Session,
-    arguments: &Arguments,
-    builds: &dyn Builds,
-    time: Time,
-) -> Result<PushAnswer> {
-    let (here, progress) = (Here::make(time)?, session.progress("staging"));
-    let paths = [arguments.directory.clone()];
-    here.stage(&paths, &StageOptions::default(), &progress)?;
-    drop(progress);
-    let Some(Operation::Merge { tree, .. }) = here.operations()?.pop() else {
-        return Err(Error::internal(
-            "a directory that was staged is to be merged",
-        ));
-    };
-    let view = here.view()?;
+fn push_to(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Result<PushAnswer> {
+    let excludes = Excludes::none();
+    let source = Source::open(&arguments.directory, &arguments.at, &excludes)?;
     let progress = session.progress("pushing");
-    let how = push_options(arguments);
-    push(&view, tree.into(), builds, &how, &progress)
+    let answer = push(&source, builds, &push_options(arguments), &progress)?;
+    drop(progress);
+    note_dropped(session, &source.into_dropped());
+    Ok(answer)
 }
 
 fn open_there(session: &Session, remote: Option<&str>) -> Result<Store> {
