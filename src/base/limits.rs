@@ -80,8 +80,10 @@ pub const ARCHIVE_CODER_BYTES_MAX: u64 = 100 * MIB;
 pub const SCRIPT_BYTES_MAX: u64 = 128 * MIB;
 /// Objects in one pack: bounds its index.
 pub const PACK_OBJECTS_MAX: u32 = 4_000_000;
-/// Bytes of one pack file that a reader maps; the writer starts a new one at 64 MiB.
-pub const PACK_BYTES_MAX: u64 = GIB;
+/// Bytes of one pack file that a reader maps. A store starts a new one at 64 MiB; a release travels as one pack if it fits.
+pub const PACK_BYTES_MAX: u64 = 16 * GIB;
+/// Bytes of a pack that is handed in to a build.
+pub const UPLOAD_BYTES_MAX: u64 = GIB;
 /// Blobs above this are cut into chunks; up to it they are stored whole.
 pub const WHOLE_BLOB_BYTES_MAX: u64 = 8 * MIB;
 /// Pieces in one recipe; larger blobs have recipes of recipes.

@@ -8,7 +8,9 @@ use std::io::Write;
 use std::path::Path;
 
 use super::parts::salt;
+use crate::base::error::check_limit;
 use crate::base::id::SnapshotId;
+use crate::base::limits::{PACK_BYTES_MAX, PACK_OBJECTS_MAX};
 use crate::base::{Error, Result};
 use crate::object::frame_builder::SealedFrame;
 use crate::object::pack::PackSummary;
@@ -26,8 +28,12 @@ impl<'o> Packing<'o> {
         Ok(Self { writer })
     }
 
-    /// Appends a frame.
+    /// Appends a frame; [`Error::Limit`] if that is too much for one pack.
     pub(super) fn append(&mut self, frame: &SealedFrame) -> Result<()> {
+        let bytes = self.writer.bytes_with(frame);
+        check_limit("a pack, in bytes,", bytes, PACK_BYTES_MAX)?;
+        let objects = u64::from(self.writer.objects()) + frame.objects().len() as u64;
+        check_limit("a pack, in objects,", objects, PACK_OBJECTS_MAX.into())?;
         self.writer.append(frame).map_err(failed)
     }
 

@@ -160,8 +160,9 @@ impl<W: Write> PackWriter<W> {
         }
     }
 
-    /// Length of the pack if it were finished after `frame`.
-    fn bytes_with(&self, frame: &SealedFrame) -> u64 {
+    /// Length of the pack if it were finished after `frame`, in bytes.
+    #[must_use]
+    pub fn bytes_with(&self, frame: &SealedFrame) -> u64 {
         let trailer = self.trailer();
         let with_frame = Trailer {
             index_offset: trailer.index_offset + frame.stored().len() as u64,
@@ -172,7 +173,8 @@ impl<W: Write> PackWriter<W> {
     }
 }
 
-/// A number of rows or bytes as the format stores it; [`PACK_BYTES_MAX`] keeps all of them below 32 bits.
+/// A number of rows, or of bytes of a frame, as the format stores it; [`PACK_OBJECTS_MAX`] and the limits of frames keep all of them
+/// below 32 bits.
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

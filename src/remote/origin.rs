@@ -78,6 +78,15 @@ pub trait Origin {
     }
 }
 
+/// What is said of a snapshot that cannot be made one pack because it is too large: there is none, and whoever wants it asks for
+/// its objects.
+pub fn no_pack(error: Error, to: SnapshotId) -> Error {
+    match error {
+        Error::Limit { .. } => Error::not_found("pack of snapshot", to),
+        other => other,
+    }
+}
+
 /// A directory of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {

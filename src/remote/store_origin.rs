@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use super::origin::{Origin, Part, Wanted};
+use super::origin::{Origin, Part, Wanted, no_pack};
 use crate::base::id::{Hash, StatementId};
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
@@ -75,14 +75,9 @@ impl Origin for StoreOrigin<'_> {
         let from = wanted
             .from
             .filter(|from| view.snapshot_of_size(*from).is_ok());
-        make(
-            &view,
-            from,
-            wanted.to,
-            &MakeOptions::default(),
-            out,
-            self.progress,
-        )?;
+        let (to, options) = (wanted.to, MakeOptions::default());
+        let made = make(&view, from, to, &options, out, self.progress);
+        made.map_err(|error| no_pack(error, to.id))?;
         Ok(from)
     }
 

@@ -25,6 +25,7 @@ use crate::delta::make::{MakeOptions, make};
 use crate::delta::parcel::pack_tree;
 use crate::disk::files::Mapping;
 use crate::object::directory::find_path;
+use crate::remote::origin::no_pack;
 use crate::remote::wire::PACK_TYPE;
 use crate::store::download::Download;
 
@@ -43,7 +44,8 @@ impl App {
             return file.finish();
         }
         let options = MakeOptions::default();
-        make(&view, from, to, &options, &mut file, &Silent)?;
+        let made = make(&view, from, to, &options, &mut file, &Silent);
+        made.map_err(|error| no_pack(error, to.id))?;
         file.finish()
     }
 

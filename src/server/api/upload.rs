@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::StatusCode;
 
-use crate::base::limits::PACK_BYTES_MAX;
+use crate::base::limits::UPLOAD_BYTES_MAX;
 use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
 use crate::remote::store_builds::StoreBuilds;
@@ -38,7 +38,7 @@ pub async fn upload(
         .work(move |app| app.store.reader()?.build(build))
         .await?;
     // What does not say how long it is may be as long as anything may.
-    let bytes = context.wish.length().unwrap_or(PACK_BYTES_MAX);
+    let bytes = context.wish.length().unwrap_or(UPLOAD_BYTES_MAX);
     let scope = Scope {
         bytes: Some(app.bring(&context.caller.name(), bytes)),
         ..Scope::of_build(&row)
@@ -48,7 +48,7 @@ pub async fn upload(
     let staged = row.staged.stored_bytes;
     let left = max.saturating_sub(staged);
     // Without a length, all that is left may come.
-    let bytes = context.wish.length().unwrap_or(left.min(PACK_BYTES_MAX));
+    let bytes = context.wish.length().unwrap_or(left.min(UPLOAD_BYTES_MAX));
     let arrival = app.arrivals.reserve(build, staged, bytes.max(1), max)?;
     app.work(App::check_room).await?;
     let place = app.uploads.try_acquire();
@@ -57,7 +57,7 @@ pub async fn upload(
         max: app.settings.limits.uploads_max,
     })?;
     let taking = Arc::clone(app);
-    let received = streamed(body, bytes.min(PACK_BYTES_MAX), |arriving| async move {
+    let received = streamed(body, bytes.min(UPLOAD_BYTES_MAX), |arriving| async move {
         let work = tokio::task::spawn_blocking(move || take(&taking, build, announced, arriving));
         let taken = work.await;
         taken.map_err(|error| Error::internal(format!("an upload ended early: {error}")))?
