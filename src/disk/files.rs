@@ -171,7 +171,7 @@ pub trait DiskFile: Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// A file that is written from its beginning on.
+/// A file that is written from one byte on to the next.
 #[derive(Debug)]
 pub struct Sequential {
     file: Box<dyn DiskFile>,
@@ -183,6 +183,12 @@ impl Sequential {
     #[must_use]
     pub fn new(file: Box<dyn DiskFile>) -> Self {
         Self { file, offset: 0 }
+    }
+
+    /// Goes on at a byte of `file`.
+    #[must_use]
+    pub fn at(file: Box<dyn DiskFile>, offset: u64) -> Self {
+        Self { file, offset }
     }
 
     /// Makes everything written so far durable.

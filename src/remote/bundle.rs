@@ -27,7 +27,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
 
-use super::origin::{Origin, Wanted};
+use super::origin::{Origin, Plain, Sink, Wanted};
 use super::store_origin::StoreOrigin;
 use crate::base::error::check_limit;
 use crate::base::id::{Hash, SnapshotId, StatementId};
@@ -98,7 +98,7 @@ pub fn create(
     for part in parts {
         out.write_all(&part).map_err(failed)?;
     }
-    origin.pack(Wanted { to, from }, out)?;
+    origin.pack(Wanted { to, from }, &mut Plain(out))?;
     Ok(to)
 }
 
@@ -213,10 +213,11 @@ impl Origin for Bundle {
             .ok_or_else(|| Error::not_found("statement", id))
     }
 
-    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+    fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
         if wanted.to != self.pack.to {
             return Err(Error::not_found("pack of snapshot", wanted.to.id));
         }
+        out.asked();
         let written = out.write_all(&self.bytes[self.pack_at..]);
         written.map_err(|source| Error::Io {
             action: "copy",

@@ -22,6 +22,7 @@ pub mod origin;
 pub mod pin;
 pub mod pull;
 pub mod push;
+mod receive;
 pub mod store_builds;
 pub mod store_origin;
 pub mod subtree;

@@ -7,12 +7,13 @@
 //! What is asked for, and in which order (`remote::follow`, `remote::pull`).
 
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::base::id::{Hash, SnapshotId, StatementId};
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
 use crate::object::tree::TreeRef;
+use crate::store::arrival::{Arrival, Promise};
 use crate::store::rows::SnapshotRef;
 use crate::trust::heads::RefsObject;
 
@@ -65,14 +66,14 @@ pub trait Origin {
     /// # Errors
     ///
     /// As [`refs_list`](Self::refs_list); `out` may have been given a part by then.
-    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>>;
+    fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>>;
 
     /// Writes a pack with a part of a snapshot; it may hold more. An origin may have whole packs alone.
     ///
     /// # Errors
     ///
     /// As [`pack`](Self::pack).
-    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+    fn part(&self, part: &Part, out: &mut dyn Sink) -> Result<()> {
         let _ = out;
         Err(Error::not_found("pack of", &part.path))
     }
@@ -86,6 +87,57 @@ pub fn no_pack(error: Error, to: SnapshotId) -> Error {
         other => other,
     }
 }
+
+/// Where an origin writes a pack.
+pub trait Sink: Write {
+    /// What an earlier process got of the file at a URL, in bytes, and what that file was: what is written from now on comes
+    /// behind it. It may be torn or foreign, and is verified with all else.
+    fn kept(&mut self, url: &str) -> Option<(u64, Promise)> {
+        let _ = url;
+        None
+    }
+
+    /// The file at a URL comes from its first byte on. It is called before anything is written, and again if what was
+    /// [`kept`](Self::kept) is of no use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if there is no room for it.
+    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
+        let _ = (url, promise);
+        Ok(())
+    }
+
+    /// The origin is asked for something: the pack, another one because there is no such pack, or the rest of it.
+    fn asked(&mut self) {}
+}
+
+impl Sink for Vec<u8> {}
+
+impl Sink for Arrival<'_> {
+    fn kept(&mut self, url: &str) -> Option<(u64, Promise)> {
+        Arrival::kept(self, url)
+    }
+
+    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
+        Arrival::begin(self, url, promise)
+    }
+}
+
+/// An output that keeps nothing for later.
+pub struct Plain<'w>(pub &'w mut dyn Write);
+
+impl Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Sink for Plain<'_> {}
 
 /// A directory of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +193,11 @@ impl<'o> Metered<'o> {
         self.received_bytes.set(self.received_bytes.get() + bytes);
     }
 
+    fn count_all(&self, counting: &Counting<'_>) {
+        self.requests.set(self.requests.get() + counting.requests);
+        self.receive(counting.bytes);
+    }
+
     fn count(&self, answer: Result<Vec<u8>>) -> Result<Vec<u8>> {
         self.requests.set(self.requests.get() + 1);
         answer.inspect(|bytes| self.receive(bytes.len() as u64))
@@ -174,27 +231,50 @@ impl Origin for Metered<'_> {
         self.count(self.origin.object(id))
     }
 
-    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
-        self.requests.set(self.requests.get() + 1);
-        let mut counting = Counting { out, bytes: 0 };
+    fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
+        let mut counting = Counting::new(out);
         let outcome = self.origin.pack(wanted, &mut counting);
-        self.receive(counting.bytes);
+        self.count_all(&counting);
         outcome
     }
 
-    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
-        self.requests.set(self.requests.get() + 1);
-        let mut counting = Counting { out, bytes: 0 };
+    fn part(&self, part: &Part, out: &mut dyn Sink) -> Result<()> {
+        let mut counting = Counting::new(out);
         let outcome = self.origin.part(part, &mut counting);
-        self.receive(counting.bytes);
+        self.count_all(&counting);
         outcome
     }
 }
 
 /// An output that counts what goes through it.
 struct Counting<'w> {
-    out: &'w mut dyn Write,
+    out: &'w mut dyn Sink,
     bytes: u64,
+    requests: u64,
+}
+
+impl<'w> Counting<'w> {
+    fn new(out: &'w mut dyn Sink) -> Self {
+        Self {
+            out,
+            bytes: 0,
+            requests: 0,
+        }
+    }
+}
+
+impl Sink for Counting<'_> {
+    fn kept(&mut self, url: &str) -> Option<(u64, Promise)> {
+        self.out.kept(url)
+    }
+
+    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
+        self.out.begin(url, promise)
+    }
+
+    fn asked(&mut self) {
+        self.requests += 1;
+    }
 }
 
 impl Write for Counting<'_> {

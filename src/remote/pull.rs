@@ -16,6 +16,7 @@ use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
 use super::known::{Known, Root};
 use super::objects::fetch_objects;
 use super::origin::{Metered, Origin, Wanted};
+use super::receive::{finish, receive};
 use crate::base::clock::Time;
 use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
@@ -27,7 +28,6 @@ use crate::delta::unpack::unpack;
 use crate::object::tree::TreeRef;
 use crate::store::Store;
 use crate::store::copies::{CopiedMove, CopiedStatement, Copy};
-use crate::store::download::Download;
 use crate::store::landing::Landing;
 use crate::store::notes::profile_of;
 use crate::store::rows::{ReleaseKind, RepoRow, SnapshotRef};
@@ -103,9 +103,11 @@ pub fn pull(
     };
     let known = contact.known.heads.map(|heads| heads.id);
     if known == Some(update.heads.id()) && update.moves.is_empty() {
+        store.forget_arrivals(&metered.place());
         return Ok(answer(Vec::new(), 0));
     }
-    let (copy, new_objects) = fetch(store, &metered, &contact, update, progress)?;
+    let fetched = fetch(store, &metered, &contact, update, progress);
+    let (copy, new_objects) = finish(store, &metered.place(), fetched)?;
     Ok(answer(
         copy.moves.iter().filter_map(pulled).collect(),
         new_objects,
@@ -261,23 +263,24 @@ fn arrive(
     view: &View<'_>,
     progress: &dyn Progress,
 ) -> Result<(Landing, Option<SnapshotRef>)> {
-    let mut download = Download::create(store)?;
-    let mut intake = store.intake();
-    let from = match origin.pack(wanted, &mut download) {
-        Err(Error::NotFound { .. }) => {
-            fetch_objects(origin, wanted.to, view, &mut intake, progress)?;
-            return Ok((intake.finish()?, None));
+    receive(store, &origin.place(), &mut |arrival| {
+        let mut intake = store.intake();
+        let from = match origin.pack(wanted, arrival) {
+            Err(Error::NotFound { .. }) => {
+                fetch_objects(origin, wanted.to, view, &mut intake, progress)?;
+                return Ok((intake.finish()?, None));
+            }
+            from => from?,
+        };
+        check_start(view, from, origin)?;
+        let pack = open_delta(arrival.map()?)?;
+        let unpacked = unpack(&pack, from, view, &mut intake, progress).map_err(incomplete)?;
+        if unpacked.snapshot != wanted.to {
+            let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
+            return Err(Error::malformed("delta", reason));
         }
-        from => from?,
-    };
-    check_start(view, from, origin)?;
-    let pack = open_delta(download.finish()?)?;
-    let unpacked = unpack(&pack, from, view, &mut intake, progress).map_err(incomplete)?;
-    if unpacked.snapshot != wanted.to {
-        let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
-        return Err(Error::malformed("delta", reason));
-    }
-    Ok((intake.finish()?, from))
+        Ok((intake.finish()?, from))
+    })
 }
 
 fn copy(

@@ -4,9 +4,7 @@
 //!
 //! How packs for others are made (`delta::make`).
 
-use std::io::Write;
-
-use super::origin::{Origin, Part, Wanted, no_pack};
+use super::origin::{Origin, Part, Sink, Wanted, no_pack};
 use crate::base::id::{Hash, StatementId};
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
@@ -69,7 +67,8 @@ impl Origin for StoreOrigin<'_> {
         view.read_any(id)
     }
 
-    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+    fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
+        out.asked();
         let view = self.store.view(&self.repo.name, &[])?;
         // What it does not have, it cannot leave out.
         let from = wanted
@@ -81,7 +80,8 @@ impl Origin for StoreOrigin<'_> {
         Ok(from)
     }
 
-    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+    fn part(&self, part: &Part, out: &mut dyn Sink) -> Result<()> {
+        out.asked();
         let view = self.store.view(&self.repo.name, &[])?;
         pack_tree(&view, part.tree, out, self.progress).map(drop)
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::objects::fetch_beneath;
 use super::origin::{Metered, Origin, Part, Wanted};
 use super::pull::{PullOptions, incomplete, update};
+use super::receive::{finish, receive};
 use crate::base::clock::Time;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
@@ -33,7 +34,6 @@ use crate::object::snapshot::Snapshot;
 use crate::object::tree::{Node, TreeRef};
 use crate::store::Store;
 use crate::store::builds::Staging;
-use crate::store::download::Download;
 use crate::store::landing::Landing;
 use crate::store::reach::tree_edge;
 use crate::store::rows::{BuildRow, Operation, SnapshotRef, Staged};
@@ -96,27 +96,13 @@ pub fn pull_subtree(
     });
     let shown = moved.or(known);
     let (snapshot, seq) = shown.ok_or_else(|| Error::not_found("ref", &wanted.target))?;
-    let view = store.view(&wanted.into, &[])?;
-    let (landing, tree) = match metered.object(snapshot.id.hash()) {
-        Err(Error::NotFound { .. }) => {
-            whole(store, &metered, snapshot, &wanted.path, view, progress)?
-        }
-        text => {
-            let text = text?;
-            check_object(ObjectKind::Snapshot, snapshot.id.hash(), &text)?;
-            let root = Snapshot::decode(&text)?.tree;
-            let part = Part {
-                of: snapshot.id,
-                path: wanted.path.clone(),
-                tree: find(&Directories(&metered), root, &wanted.path)?,
-            };
-            (arrive(store, &metered, &part, &view, progress)?, part.tree)
-        }
-    };
-    let view = store.view(&wanted.into, &[])?.with(&landing)?;
-    verify_staged(&view, tree, progress).map_err(incomplete)?;
     let release = format!("{}:{}@{seq}", contact.name, wanted.target);
-    let build = keep(store, wanted, &view, landing, tree, &release, time)?;
+    let fetched = fetch(store, &metered, snapshot, wanted, progress).and_then(|(landing, tree)| {
+        let view = store.view(&wanted.into, &[])?.with(&landing)?;
+        verify_staged(&view, tree, progress).map_err(incomplete)?;
+        keep(store, wanted, &view, landing, tree, &release, time)
+    });
+    let build = finish(store, &metered.place(), fetched)?;
     Ok(SubtreeAnswer {
         repo: contact.name,
         seq,
@@ -124,6 +110,31 @@ pub fn pull_subtree(
         requests: metered.requests(),
         received_bytes: metered.received_bytes(),
     })
+}
+
+/// Fetches the subtree, as the origin has it.
+fn fetch(
+    store: &Store,
+    origin: &dyn Origin,
+    snapshot: SnapshotRef,
+    wanted: &Subtree,
+    progress: &dyn Progress,
+) -> Result<(Landing, TreeRef)> {
+    let view = store.view(&wanted.into, &[])?;
+    let text = match origin.object(snapshot.id.hash()) {
+        Err(Error::NotFound { .. }) => {
+            return whole(store, origin, snapshot, &wanted.path, view, progress);
+        }
+        text => text?,
+    };
+    check_object(ObjectKind::Snapshot, snapshot.id.hash(), &text)?;
+    let root = Snapshot::decode(&text)?.tree;
+    let part = Part {
+        of: snapshot.id,
+        path: wanted.path.clone(),
+        tree: find(&Directories(origin), root, &wanted.path)?,
+    };
+    Ok((arrive(store, origin, &part, &view, progress)?, part.tree))
 }
 
 /// Fetches all of a snapshot, for origins that have nothing smaller. What is not needed goes when the build is committed.
@@ -135,13 +146,14 @@ fn whole(
     view: View<'_>,
     progress: &dyn Progress,
 ) -> Result<(Landing, TreeRef)> {
-    let mut download = Download::create(store)?;
     let (to, from) = (snapshot, None);
-    origin.pack(Wanted { to, from }, &mut download)?;
-    let mut intake = store.intake();
-    let pack = open_delta(download.finish()?)?;
-    unpack(&pack, None, &view, &mut intake, progress).map_err(incomplete)?;
-    let landing = intake.finish()?;
+    let landing = receive(store, &origin.place(), &mut |arrival| {
+        origin.pack(Wanted { to, from }, arrival)?;
+        let mut intake = store.intake();
+        let pack = open_delta(arrival.map()?)?;
+        unpack(&pack, None, &view, &mut intake, progress).map_err(incomplete)?;
+        intake.finish()
+    })?;
     let view = view.with(&landing)?;
     let root = view.snapshot_of_size(snapshot).map_err(incomplete)?.tree;
     Ok((landing, find(&view, root, path)?))
@@ -181,19 +193,20 @@ fn arrive(
     view: &View<'_>,
     progress: &dyn Progress,
 ) -> Result<Landing> {
-    let mut download = Download::create(store)?;
-    let mut intake = store.intake();
-    match origin.part(part, &mut download) {
-        Err(Error::NotFound { .. }) => {
-            fetch_beneath(origin, tree_edge(part.tree), view, &mut intake, progress)?;
+    receive(store, &origin.place(), &mut |arrival| {
+        let mut intake = store.intake();
+        match origin.part(part, arrival) {
+            Err(Error::NotFound { .. }) => {
+                fetch_beneath(origin, tree_edge(part.tree), view, &mut intake, progress)?;
+            }
+            found => {
+                found?;
+                let pack = PackReader::open(arrival.map()?)?;
+                take_in(&pack, view, &mut intake, progress).map_err(incomplete)?;
+            }
         }
-        found => {
-            found?;
-            let pack = PackReader::open(download.finish()?)?;
-            take_in(&pack, view, &mut intake, progress).map_err(incomplete)?;
-        }
-    }
-    intake.finish()
+        intake.finish()
+    })
 }
 
 /// Makes a build of what has arrived.

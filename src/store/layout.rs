@@ -101,6 +101,13 @@ pub fn download(number: u64) -> PathBuf {
     Path::new(TMP).join(format!("{number}.download"))
 }
 
+/// A pack that is on its way from an origin and kept should this process be killed; `name` begins with
+/// [`ARRIVAL_PREFIX`].
+#[must_use]
+pub fn arrival(name: &str) -> PathBuf {
+    Path::new(CACHE).join(name)
+}
+
 /// The folder of a repo's notes. Its own files lie in `trust/` beneath, so that names of repos may have slashes.
 #[must_use]
 pub fn trust(repo: &RepoName) -> PathBuf {
@@ -181,6 +188,8 @@ pub fn audit_part(start: u64) -> PathBuf {
 
 /// Begins the name of a patch in the folder of what can be made again.
 pub const PATCH_CACHE_PREFIX: &str = "patch-";
+/// Begins the name of a pack that is on its way there.
+pub const ARRIVAL_PREFIX: &str = "arrival-";
 /// Begins the name of a stat cache there.
 pub const STAT_CACHE_PREFIX: &str = "stat-";
 

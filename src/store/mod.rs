@@ -11,6 +11,7 @@
 //! What the verbs mean (`build`).
 
 mod additions;
+pub mod arrival;
 pub mod audit;
 mod backend;
 pub mod blob;

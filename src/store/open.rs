@@ -9,6 +9,7 @@
 //! What a store does: each verb is an `impl Store` in the file of its noun (`reader`, `view`, `intake`, `builds`,
 //! `releases`, `retire`, `recovery`).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,6 +40,8 @@ pub struct Store {
     pub(super) unlanded: Arc<Unlanded>,
     /// Held while notes are written: they are written one after the other, and the newest last.
     pub(super) is_owing_notes: Mutex<bool>,
+    /// Packs that are on their way and kept, by what tells them apart.
+    pub(super) arriving: Mutex<BTreeSet<String>>,
     /// Held while files of tokens are written.
     pub(super) writing_tokens: Mutex<()>,
     /// The last to be dropped: nobody else may open the store before everything is closed.
@@ -203,6 +206,7 @@ impl Store {
             next_pack: AtomicU64::new(1),
             unlanded,
             is_owing_notes: Mutex::new(false),
+            arriving: Mutex::default(),
             writing_tokens: Mutex::new(()),
             lock,
         };

@@ -154,6 +154,17 @@ impl Agent {
                 (range.start, range.whole_bytes)
             }
             StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                return Err(Error::Remote {
+                    place: self.server.join(path),
+                    reason: format!(
+                        "it has no such part, and answers with status {}",
+                        answer.status()
+                    ),
+                    kind: Kind::Unavailable,
+                    details: Vec::new(),
+                });
+            }
             _ => return Err(self.refusal(answer)),
         };
         let etag = header(&answer, ETAG).map(str::to_owned);

@@ -8,7 +8,7 @@
 //!
 //! What is asked for, and whether it holds (`remote::follow`, `remote::pull`).
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::thread;
 
@@ -18,7 +18,8 @@ use super::agent::{Agent, Opened};
 use crate::base::id::{Hash, StatementId};
 use crate::base::limits::{FRAME_BYTES_MAX, PACK_BYTES_MAX};
 use crate::base::{Error, Kind, Result};
-use crate::remote::origin::{Origin, Part, Wanted};
+use crate::remote::origin::{Origin, Part, Sink, Wanted};
+use crate::store::arrival::Promise;
 use crate::store::note_files::{
     HEADS_NOTE_BYTES_MAX, KEYSET_NOTE_BYTES_MAX, STATEMENT_NOTE_BYTES_MAX,
 };
@@ -58,13 +59,19 @@ impl HttpOrigin {
         }
     }
 
-    /// Writes a pack to `out`, and goes on where it breaks off; says whether there is one.
-    fn pack_at(&self, path: &str, out: &mut dyn Write) -> Result<bool> {
-        let mut arrived = Arrived::default();
+    /// Writes a pack to `out`, and goes on where it breaks off, also where it broke off in an earlier process; says whether
+    /// there is one.
+    fn pack_at(&self, path: &str, out: &mut dyn Sink) -> Result<bool> {
+        let url = self.agent.server().join(path);
+        let kept = out.kept(&url);
+        let mut arrived = kept.map_or_else(Arrived::default, Arrived::earlier);
+        if arrived.whole_bytes == Some(arrived.bytes) {
+            return Ok(true);
+        }
         let mut wait = self.agent.waits().resume;
         for attempt in 0.. {
             match self.go_on(path, &mut arrived, out) {
-                Err(Error::Unreachable { .. }) if arrived.bytes > 0 && attempt < RESUMES_MAX => {
+                Err(Error::Unreachable { .. }) if arrived.is_ours() && attempt < RESUMES_MAX => {
                     thread::sleep(wait);
                     wait *= 2;
                 }
@@ -74,23 +81,93 @@ impl HttpOrigin {
         Err(Error::internal("the loop has ended before"))
     }
 
-    fn go_on(&self, path: &str, arrived: &mut Arrived, out: &mut dyn Write) -> Result<bool> {
-        let resume = (arrived.bytes > 0).then_some((arrived.bytes, arrived.etag.as_deref()));
-        let Some(mut answer) = self.agent.open(path, resume)? else {
-            return match resume {
-                Some(_) => Err(self.changed(path, "the pack that broke off is no longer there")),
-                None => Ok(false),
-            };
+    fn go_on(&self, path: &str, arrived: &mut Arrived, out: &mut dyn Sink) -> Result<bool> {
+        out.asked();
+        let answer = match arrived.since {
+            Since::Nothing => self.whole(path, arrived, out)?,
+            Since::Earlier => self.rest_or_whole(path, arrived, out)?,
+            Since::Now => Some(self.rest(path, arrived)?),
         };
+        match answer {
+            Some(answer) => self.receive(answer, arrived, out).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Asks for a pack from its first byte on.
+    fn whole(
+        &self,
+        path: &str,
+        arrived: &mut Arrived,
+        out: &mut dyn Sink,
+    ) -> Result<Option<Opened>> {
+        let answer = self.agent.open(path, None)?;
+        if let Some(answer) = &answer {
+            self.begin(path, answer, arrived, out)?;
+        }
+        Ok(answer)
+    }
+
+    /// An answer has all of a pack.
+    fn begin(
+        &self,
+        path: &str,
+        answer: &Opened,
+        arrived: &mut Arrived,
+        out: &mut dyn Sink,
+    ) -> Result<()> {
+        *arrived = Arrived {
+            bytes: 0,
+            whole_bytes: answer.whole_bytes,
+            etag: answer.etag.clone(),
+            since: Since::Nothing,
+        };
+        let promise = Promise::new(arrived.whole_bytes, arrived.etag.as_deref());
+        out.begin(&self.agent.server().join(path), promise.as_ref())
+    }
+
+    /// Asks for the rest of a pack that broke off in an earlier process. Much may have changed since: where there is no rest
+    /// of the same, it comes from its first byte on.
+    fn rest_or_whole(
+        &self,
+        path: &str,
+        arrived: &mut Arrived,
+        out: &mut dyn Sink,
+    ) -> Result<Option<Opened>> {
+        let asked = self.agent.open(path, Some(arrived.resume()));
+        match asked {
+            Ok(Some(answer)) if answer.start == 0 => {
+                self.begin(path, &answer, arrived, out)?;
+                Ok(Some(answer))
+            }
+            Ok(Some(answer)) if arrived.is_part_of(&answer) => Ok(Some(answer)),
+            Ok(None) => Ok(None),
+            Err(error @ Error::Unreachable { .. }) => Err(error),
+            Ok(Some(_)) | Err(_) => {
+                out.asked();
+                self.whole(path, arrived, out)
+            }
+        }
+    }
+
+    /// Asks for the rest of a pack that broke off just now.
+    fn rest(&self, path: &str, arrived: &Arrived) -> Result<Opened> {
+        let answer = self.agent.open(path, Some(arrived.resume()))?;
+        let Some(answer) = answer else {
+            return Err(self.changed(path, "the pack that broke off is no longer there"));
+        };
+        if arrived.is_part_of(&answer) {
+            Ok(answer)
+        } else {
+            let reason = "the pack is another one than the one that broke off";
+            Err(self.changed(path, reason))
+        }
+    }
+
+    fn receive(&self, mut answer: Opened, arrived: &mut Arrived, out: &mut dyn Sink) -> Result<()> {
         if answer.whole_bytes > Some(PACK_BYTES_MAX) {
             return Err(self.agent.too_much(PACK_BYTES_MAX));
         }
-        if resume.is_some() && !arrived.is_part_of(&answer) {
-            let reason = "the pack is another one than the one that broke off";
-            return Err(self.changed(path, reason));
-        }
-        arrived.etag.clone_from(&answer.etag);
-        arrived.whole_bytes = answer.whole_bytes;
         // A server that knows no ranges sends the whole once more.
         let mut known = arrived.bytes - answer.start;
         let mut buffer = vec![0; CHUNK_BYTES];
@@ -98,8 +175,9 @@ impl HttpOrigin {
             let read = answer.body.read(&mut buffer);
             let count = read.map_err(|error| self.agent.broke_off(&error))?;
             if count == 0 {
-                return Ok(true);
+                return Ok(());
             }
+            arrived.since = Since::Now;
             let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(count);
             known -= skipped as u64;
             let fresh = &buffer[skipped..count];
@@ -113,15 +191,47 @@ impl HttpOrigin {
     }
 }
 
+/// Since when there is something of a pack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Since {
+    /// There is nothing.
+    #[default]
+    Nothing,
+    /// An earlier process got it.
+    Earlier,
+    /// Something came just now.
+    Now,
+}
+
 /// What has arrived of a pack.
 #[derive(Default)]
 struct Arrived {
     bytes: u64,
     whole_bytes: Option<u64>,
     etag: Option<String>,
+    since: Since,
 }
 
 impl Arrived {
+    fn earlier((bytes, promise): (u64, Promise)) -> Self {
+        Self {
+            bytes,
+            whole_bytes: Some(promise.bytes()),
+            etag: Some(promise.tag().to_owned()),
+            since: Since::Earlier,
+        }
+    }
+
+    /// Whether the server has sent something to this process, so that waiting for it is worth while.
+    const fn is_ours(&self) -> bool {
+        matches!(self.since, Since::Now)
+    }
+
+    /// Where the rest begins, and the tag of the whole.
+    fn resume(&self) -> (u64, Option<&str>) {
+        (self.bytes, self.etag.as_deref())
+    }
+
     /// Whether an answer goes on with what has arrived, as far as it says.
     fn is_part_of(&self, answer: &Opened) -> bool {
         let differs = |(one, other): (u64, u64)| one != other;
@@ -167,7 +277,7 @@ impl Origin for HttpOrigin {
         self.must("object at", &format!("objects/{id}"), FRAME_BYTES_MAX)
     }
 
-    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+    fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
         let to = wanted.to.id;
         if let Some(from) = wanted.from
             && self.pack_at(&format!("packs/{to}/{}.pack", from.id), out)?
@@ -180,7 +290,7 @@ impl Origin for HttpOrigin {
         Err(Error::not_found("pack of snapshot", to))
     }
 
-    fn part(&self, part: &Part, out: &mut dyn Write) -> Result<()> {
+    fn part(&self, part: &Part, out: &mut dyn Sink) -> Result<()> {
         let (of, path) = (part.of, part.path.to_string());
         let path = utf8_percent_encode(&path, NON_ALPHANUMERIC);
         if self.pack_at(&format!("packs/{of}/full.pack?path={path}"), out)? {

@@ -1,10 +1,8 @@
 //! An origin that lies: it passes on what another one answers, changed as a test says.
 
-use std::io::Write;
-
 use bindery::base::id::StatementId;
 use bindery::base::{Error, Result};
-use bindery::remote::origin::{Origin, Wanted};
+use bindery::remote::origin::{Origin, Sink, Wanted};
 use bindery::store::rows::SnapshotRef;
 use bindery::trust::heads::RefsObject;
 
@@ -61,7 +59,8 @@ impl Origin for Liar<'_> {
         (self.statement)(id, self.honest.statement(id))
     }
 
-    fn pack(&self, wanted: Wanted, out: &mut dyn Write) -> Result<Option<SnapshotRef>> {
+    fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
+        out.asked();
         let mut pack = Vec::new();
         self.honest.pack((self.wanted)(wanted), &mut pack)?;
         out.write_all(&(self.pack)(pack))

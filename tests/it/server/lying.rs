@@ -10,6 +10,7 @@
 //! The same verification of what an origin in this process says (`remote::lies`, `remote::packs`).
 
 mod keysets;
+mod killed;
 mod liar;
 mod mirrors;
 mod objects;
