@@ -29,6 +29,7 @@ use crate::delta::make::{MakeOptions, make};
 use crate::disk::files::{Disk, Sequential};
 use crate::disk::real::RealDisk;
 use crate::disk::whole::{exists, next_name, read_small, write_whole};
+use crate::object::kind::ObjectKind;
 use crate::store::Store;
 use crate::store::note_files::NoteFiles;
 use crate::store::notes::Notes;
@@ -291,6 +292,9 @@ impl Export<'_> {
     ) -> Result<()> {
         let to = current.snapshot;
         let view = self.store.view(&self.repo.name, &[])?;
+        // Whoever pulls a large pack looks first how large it may be.
+        let text = view.read(ObjectKind::Snapshot, to.id.hash())?;
+        self.put(&format!("objects/{}", to.id), text.as_slice()?)?;
         self.pack(to, "full", answer, &mut |out| {
             make(&view, None, to, &MakeOptions::default(), out, progress).map(drop)
         })?;

@@ -9,6 +9,7 @@
 //!
 //! What deltas are (`delta`), what changes together in the catalog (`store::copies`).
 
+mod bounded;
 pub mod builds;
 pub mod bundle;
 pub mod export;

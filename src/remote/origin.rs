@@ -81,6 +81,7 @@ pub trait Origin {
 
 /// What is said of a snapshot that cannot be made one pack because it is too large: there is none, and whoever wants it asks for
 /// its objects.
+#[must_use]
 pub fn no_pack(error: Error, to: SnapshotId) -> Error {
     match error {
         Error::Limit { .. } => Error::not_found("pack of snapshot", to),

@@ -12,6 +12,7 @@
 //!
 //! The verification of statements (`remote::follow`), taking packs apart (`delta::unpack`).
 
+use super::bounded::{Bounded, totals_of_snapshot};
 use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
 use super::known::{Known, Root};
 use super::objects::fetch_objects;
@@ -265,7 +266,10 @@ fn arrive(
 ) -> Result<(Landing, Option<SnapshotRef>)> {
     receive(store, &origin.place(), &mut |arrival| {
         let mut intake = store.intake();
-        let from = match origin.pack(wanted, arrival) {
+        let totals = || totals_of_snapshot(origin, wanted.to);
+        let mut bounded = Bounded::new(arrival, &totals);
+        let asked = origin.pack(wanted, &mut bounded);
+        let from = match bounded.outcome(asked) {
             Err(Error::NotFound { .. }) => {
                 fetch_objects(origin, wanted.to, view, &mut intake, progress)?;
                 return Ok((intake.finish()?, None));

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bounded::{Bounded, totals_of_part, totals_of_snapshot};
 use super::objects::fetch_beneath;
 use super::origin::{Metered, Origin, Part, Wanted};
 use super::pull::{PullOptions, incomplete, update};
@@ -148,7 +149,10 @@ fn whole(
 ) -> Result<(Landing, TreeRef)> {
     let (to, from) = (snapshot, None);
     let landing = receive(store, &origin.place(), &mut |arrival| {
-        origin.pack(Wanted { to, from }, arrival)?;
+        let totals = || totals_of_snapshot(origin, to);
+        let mut bounded = Bounded::new(arrival, &totals);
+        let asked = origin.pack(Wanted { to, from }, &mut bounded);
+        bounded.outcome(asked)?;
         let mut intake = store.intake();
         let pack = open_delta(arrival.map()?)?;
         unpack(&pack, None, &view, &mut intake, progress).map_err(incomplete)?;
@@ -195,7 +199,10 @@ fn arrive(
 ) -> Result<Landing> {
     receive(store, &origin.place(), &mut |arrival| {
         let mut intake = store.intake();
-        match origin.part(part, arrival) {
+        let totals = || totals_of_part(origin, part);
+        let mut bounded = Bounded::new(arrival, &totals);
+        let asked = origin.part(part, &mut bounded);
+        match bounded.outcome(asked) {
             Err(Error::NotFound { .. }) => {
                 fetch_beneath(origin, tree_edge(part.tree), view, &mut intake, progress)?;
             }
