@@ -10,7 +10,6 @@
 use std::io::{self, Write};
 
 use super::origin::{Origin, Part, Sink};
-use crate::base::error::check_limit;
 use crate::base::limits::{GIB, MIB, PACK_BYTES_MAX};
 use crate::base::{Error, Result};
 use crate::object::kind::ObjectKind;
@@ -71,7 +70,11 @@ impl<'a> Bounded<'a> {
             Some(known) => known,
             None => *self.bytes_max.insert(pack_bytes_max((self.totals)()?)),
         };
-        check_limit("a pack for what is in it, in bytes,", bytes, bytes_max)
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        let reason = format!("it has {bytes} bytes, and all that is in it has at most {bytes_max}");
+        Err(Error::malformed("pack", reason))
     }
 }
 
@@ -106,10 +109,10 @@ impl Sink for Bounded<'_> {
         Some(kept)
     }
 
-    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
+    fn begin(&mut self, url: &str, bytes: Option<u64>, promise: Option<&Promise>) -> Result<()> {
         self.bytes = 0;
-        self.check(promise.map_or(0, Promise::bytes))?;
-        self.out.begin(url, promise)
+        self.check(bytes.unwrap_or(0))?;
+        self.out.begin(url, bytes, promise)
     }
 
     fn asked(&mut self) {
@@ -160,8 +163,7 @@ mod tests {
         let mut out = Nowhere;
         let mut bounded = Bounded::new(&mut out, &totals);
         bounded.trusted_bytes = trusted_bytes;
-        let promise = Promise::new(announced, Some("\"tag\""));
-        let outcome = bounded.begin("url", promise.as_ref());
+        let outcome = bounded.begin("url", announced, None);
         let outcome = outcome.and_then(|()| {
             pieces.iter().try_for_each(|piece| {
                 let written = bounded.write_all(&vec![0; usize::try_from(*piece).unwrap_or(0)]);
@@ -205,19 +207,11 @@ mod tests {
         ] {
             let (outcome, asked) = take(10, announced, &pieces);
             assert_eq!(asked, 1, "{announced:?} {pieces:?}");
-            let is_too_much = matches!(
-                outcome,
-                Err(Error::Limit {
-                    found,
-                    max: MOST,
-                    ..
-                }) if found == MOST + 1
-            );
-            assert_eq!(
-                (outcome.is_ok(), is_too_much),
-                (is_taken, !is_taken),
-                "{announced:?} {pieces:?}"
-            );
+            let reason = outcome.map_err(|error| error.to_string()).err();
+            let expected = format!("it has {} bytes", MOST + 1);
+            let is_refused = reason.as_ref().map(|reason| reason.contains(&expected));
+            let expected = (!is_taken).then_some(true);
+            assert_eq!(is_refused, expected, "{announced:?} {pieces:?}: {reason:?}");
         }
     }
 

@@ -98,14 +98,14 @@ pub trait Sink: Write {
         None
     }
 
-    /// The file at a URL comes from its first byte on. It is called before anything is written, and again if what was
+    /// The file at a URL comes from its first byte on, and is said to have so many bytes. It is called before anything is written, and again if what was
     /// [`kept`](Self::kept) is of no use.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if there is no room for it.
-    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
-        let _ = (url, promise);
+    fn begin(&mut self, url: &str, bytes: Option<u64>, promise: Option<&Promise>) -> Result<()> {
+        let _ = (url, bytes, promise);
         Ok(())
     }
 
@@ -120,7 +120,8 @@ impl Sink for Arrival<'_> {
         Arrival::kept(self, url)
     }
 
-    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
+    fn begin(&mut self, url: &str, bytes: Option<u64>, promise: Option<&Promise>) -> Result<()> {
+        let _ = bytes;
         Arrival::begin(self, url, promise)
     }
 }
@@ -269,8 +270,8 @@ impl Sink for Counting<'_> {
         self.out.kept(url)
     }
 
-    fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
-        self.out.begin(url, promise)
+    fn begin(&mut self, url: &str, bytes: Option<u64>, promise: Option<&Promise>) -> Result<()> {
+        self.out.begin(url, bytes, promise)
     }
 
     fn asked(&mut self) {

@@ -9,6 +9,7 @@
 //! - What is known of the origin counts, and is not moved on: no more than a part of what it shows is here.
 //! - A pull that fails leaves nothing behind.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -122,20 +123,33 @@ fn fetch(
     progress: &dyn Progress,
 ) -> Result<(Landing, TreeRef)> {
     let view = store.view(&wanted.into, &[])?;
+    match part_of(origin, snapshot, &wanted.path)? {
+        Some(part) => Ok((arrive(store, origin, &part, &view, progress)?, part.tree)),
+        None => whole(store, origin, snapshot, &wanted.path, view, progress),
+    }
+}
+
+/// The directory that a path leads to; none if the origin does not show the objects on the way.
+fn part_of(origin: &dyn Origin, snapshot: SnapshotRef, path: &TreePath) -> Result<Option<Part>> {
     let text = match origin.object(snapshot.id.hash()) {
-        Err(Error::NotFound { .. }) => {
-            return whole(store, origin, snapshot, &wanted.path, view, progress);
-        }
+        Err(Error::NotFound { .. }) => return Ok(None),
         text => text?,
     };
     check_object(ObjectKind::Snapshot, snapshot.id.hash(), &text)?;
     let root = Snapshot::decode(&text)?.tree;
-    let part = Part {
-        of: snapshot.id,
-        path: wanted.path.clone(),
-        tree: find(&Directories(origin), root, &wanted.path)?,
+    let directories = Directories {
+        origin,
+        is_lacking: Cell::new(false),
     };
-    Ok((arrive(store, origin, &part, &view, progress)?, part.tree))
+    let found = find(&directories, root, path);
+    if directories.is_lacking.get() {
+        return Ok(None);
+    }
+    Ok(Some(Part {
+        of: snapshot.id,
+        path: path.clone(),
+        tree: found?,
+    }))
 }
 
 /// Fetches all of a snapshot, for origins that have nothing smaller. What is not needed goes when the build is committed.
@@ -175,11 +189,18 @@ fn find(source: &dyn TreeSource, root: TreeRef, path: &TreePath) -> Result<TreeR
 }
 
 /// The directories of an origin, one by one.
-struct Directories<'o>(&'o dyn Origin);
+struct Directories<'o> {
+    origin: &'o dyn Origin,
+    /// Whether it did not show one.
+    is_lacking: Cell<bool>,
+}
 
 impl TreeSource for Directories<'_> {
     fn node(&self, tree: TreeRef) -> Result<Arc<Node>> {
-        let bytes = self.0.object(tree.id.hash())?;
+        let asked = self.origin.object(tree.id.hash());
+        self.is_lacking
+            .set(matches!(asked, Err(Error::NotFound { .. })));
+        let bytes = asked?;
         check_object(ObjectKind::Tree, tree.id.hash(), &bytes)?;
         if bytes.len() as u64 != tree.size {
             let reason = format!("it has {} bytes, not {}", bytes.len(), tree.size);

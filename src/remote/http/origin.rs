@@ -123,7 +123,8 @@ impl HttpOrigin {
             since: Since::Nothing,
         };
         let promise = Promise::new(arrived.whole_bytes, arrived.etag.as_deref());
-        out.begin(&self.agent.server().join(path), promise.as_ref())
+        let url = self.agent.server().join(path);
+        out.begin(&url, arrived.whole_bytes, promise.as_ref())
     }
 
     /// Asks for the rest of a pack that broke off in an earlier process. Much may have changed since: where there is no rest
