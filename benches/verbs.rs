@@ -13,7 +13,7 @@ use std::path::Path;
 
 use bindery::base::path::TreePath;
 use bindery::base::progress::Silent;
-use bindery::build::checkout::checkout;
+use bindery::build::checkout::{Links, checkout};
 use bindery::build::verify::verify_repo;
 use bindery::store::rows::SnapshotRef;
 
@@ -146,7 +146,15 @@ impl Bench {
         let SnapshotRef { id, .. } = committed.snapshot;
         let view = store.view(self.shop.repo(), &[build])?;
         let root = view.snapshot(id)?.tree;
-        checkout(&view, root, id, &TreePath::root(), target, &Silent)?;
+        checkout(
+            &view,
+            root,
+            id,
+            &TreePath::root(),
+            target,
+            Links::All,
+            &Silent,
+        )?;
         Ok(())
     }
 

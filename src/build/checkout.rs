@@ -39,18 +39,28 @@ use self::marker::{MARKER_BYTES_MAX, Marker};
 use self::prepare::prepare;
 use self::survey::survey;
 use self::wanted::Wanted;
+use super::reached::{Reached, follow};
 use crate::base::clock::file_clock_ns;
 use crate::base::id::SnapshotId;
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::disk::checkout::Target;
-use crate::object::tree::TreeRef;
+use crate::object::tree::{EntryKind, TreeRef};
 use crate::store::view::View;
 
 /// How far the times of written files lie before the checkout, in nanoseconds: so far that any later change gives a file
 /// another time, even on a file system that counts pairs of seconds.
 const FILES_AGE_NS: i64 = 2_000_000_000;
+
+/// Which links are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// All, as they are.
+    All,
+    /// Those that lead to something in the tree: others read the directory through a web server, which follows links.
+    Inside,
+}
 
 /// What a checkout did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,9 +91,17 @@ pub fn checkout(
     snapshot: SnapshotId,
     path: &TreePath,
     dir: &Path,
+    links: Links,
     progress: &dyn Progress,
 ) -> Result<CheckoutAnswer> {
-    let wanted = Wanted::find(view, root, path)?;
+    let wanted = Wanted::find(view, root, path, &|at, entry| {
+        if links == Links::All || entry.kind() != EntryKind::Link {
+            return Ok(true);
+        }
+        let names = at.names().chain([entry.name()]);
+        let names: Vec<String> = names.map(|name| name.as_str().to_owned()).collect();
+        Ok(follow(view, root, &names)? != Reached::Nothing)
+    })?;
     let mtime_ns = file_clock_ns().saturating_sub(FILES_AGE_NS);
     let target = Target::create(dir)?;
     let before = target.read_marker(MARKER_BYTES_MAX)?;

@@ -25,6 +25,7 @@ mod overlay;
 mod overtaken;
 pub mod publish;
 pub mod publish_answer;
+pub mod reached;
 #[cfg(test)]
 mod reindex_tests;
 #[cfg(test)]

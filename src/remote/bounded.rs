@@ -120,23 +120,23 @@ impl Sink for Bounded<'_> {
     }
 }
 
-/// What a snapshot holds, as the origin shows it.
+/// A snapshot, as the origin shows it.
 ///
 /// # Errors
 ///
 /// [`Error::NotFound`] if the origin does not show it; [`Error::Malformed`] or [`Error::Damaged`] if it is another one.
-pub(super) fn totals_of_snapshot(origin: &dyn Origin, snapshot: SnapshotRef) -> Result<Totals> {
+pub(super) fn shown(origin: &dyn Origin, snapshot: SnapshotRef) -> Result<Snapshot> {
     let id = snapshot.id.hash();
     let text = origin.object(id)?;
     check_object(ObjectKind::Snapshot, id, &text)?;
-    Ok(Snapshot::decode(&text)?.totals)
+    Snapshot::decode(&text)
 }
 
 /// What a directory holds, as the origin shows it.
 ///
 /// # Errors
 ///
-/// As [`totals_of_snapshot`].
+/// As [`shown`].
 pub(super) fn totals_of_part(origin: &dyn Origin, part: &Part) -> Result<Totals> {
     let id = part.tree.id.hash();
     let text = origin.object(id)?;

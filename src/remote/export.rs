@@ -24,7 +24,7 @@ use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
-use crate::build::checkout::checkout;
+use crate::build::checkout::{Links, checkout};
 use crate::delta::make::{MakeOptions, make};
 use crate::disk::files::{Disk, Sequential};
 use crate::disk::real::RealDisk;
@@ -350,7 +350,15 @@ impl Export<'_> {
         let view = self.store.view(&self.repo.name, &[])?;
         let (root, snapshot) = (current.root.into(), current.snapshot.id);
         let place = folder.join(path);
-        checkout(&view, root, snapshot, &TreePath::root(), &place, progress)?;
+        checkout(
+            &view,
+            root,
+            snapshot,
+            &TreePath::root(),
+            &place,
+            Links::Inside,
+            progress,
+        )?;
         Ok(())
     }
 

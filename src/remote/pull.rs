@@ -12,7 +12,7 @@
 //!
 //! The verification of statements (`remote::follow`), taking packs apart (`delta::unpack`).
 
-use super::bounded::{Bounded, totals_of_snapshot};
+use super::bounded::{Bounded, shown};
 use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
 use super::known::{Known, Root};
 use super::objects::fetch_objects;
@@ -36,6 +36,11 @@ use crate::store::view::View;
 use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::ref_statement::{Action, RefStatement};
 use crate::trust::signed::{Signed, Verified};
+
+/// Snapshots that are looked at, to find one from which the pack for a new ref can start.
+const CANDIDATES_MAX: usize = 64;
+/// Such a one has as many bytes as the new one, but for one part in so many.
+const LIKENESS: u64 = 5;
 
 /// How to pull.
 #[derive(Clone, Debug)]
@@ -200,12 +205,6 @@ impl Contact {
         })
     }
 
-    /// A snapshot that the copy has and that is likely to have much in common with what a ref shows now.
-    fn nearest(&self, moved: &Move) -> Option<SnapshotRef> {
-        let other = || self.known.refs.values().next().copied();
-        moved.before.or_else(other).map(|current| current.snapshot)
-    }
-
     /// What the copy shows.
     fn view<'s>(&self, store: &'s Store) -> Result<View<'s>> {
         match &self.row {
@@ -225,14 +224,21 @@ fn fetch(
 ) -> Result<(Copy, u64)> {
     // Each pack finds what the ones before it brought.
     let (mut view, mut landing) = (contact.view(store)?, Landing::default());
+    let known = contact.known.refs.values();
+    let mut here: Vec<SnapshotRef> = known.map(|current| current.snapshot).collect();
     let mut starts = Vec::new();
     for moved in &update.moves {
+        let before = moved.before.map(|current| current.snapshot);
         let wanted = Wanted {
             to: moved.snapshot,
-            from: contact.nearest(moved),
+            from: match before {
+                Some(before) => Some(before),
+                None => nearest(origin, moved.snapshot, &view, &here)?,
+            },
         };
         let (arrived, from) = arrive(store, origin, wanted, &view, progress)?;
         view = view.with(&arrived)?;
+        here.push(moved.snapshot);
         landing.join(arrived);
         starts.push(from);
     }
@@ -256,6 +262,39 @@ fn fetch(
     Ok((copy, new_objects))
 }
 
+/// Which of the snapshots that are here is likely to have much in common with one that a new ref shows: channels of one thing
+/// have, things of one repo have not. None if the origin does not show what the snapshot holds.
+fn nearest(
+    origin: &dyn Origin,
+    to: SnapshotRef,
+    view: &View<'_>,
+    here: &[SnapshotRef],
+) -> Result<Option<SnapshotRef>> {
+    if here.is_empty() {
+        return Ok(None);
+    }
+    let wanted = match shown(origin, to) {
+        Err(Error::NotFound { .. }) => return Ok(None),
+        wanted => wanted?,
+    };
+    let mut best: Option<(u64, SnapshotRef)> = None;
+    // Those that came last are looked at first.
+    for candidate in here.iter().rev().take(CANDIDATES_MAX) {
+        let snapshot = view.snapshot_of_size(*candidate)?;
+        if snapshot.tree == wanted.tree {
+            return Ok(Some(*candidate));
+        }
+        let difference = snapshot.totals.bytes().abs_diff(wanted.totals.bytes());
+        if best.is_none_or(|(least, _)| difference < least) {
+            best = Some((difference, *candidate));
+        }
+    }
+    let is_like = |(difference, _): &(u64, SnapshotRef)| {
+        difference.saturating_mul(LIKENESS) <= wanted.totals.bytes()
+    };
+    Ok(best.filter(is_like).map(|(_, candidate)| candidate))
+}
+
 /// Fetches one snapshot: as a pack, or else object by object. Says also what the pack started from.
 fn arrive(
     store: &Store,
@@ -266,7 +305,7 @@ fn arrive(
 ) -> Result<(Landing, Option<SnapshotRef>)> {
     receive(store, &origin.place(), &mut |arrival| {
         let mut intake = store.intake();
-        let totals = || totals_of_snapshot(origin, wanted.to);
+        let totals = || Ok(shown(origin, wanted.to)?.totals);
         let mut bounded = Bounded::new(arrival, &totals);
         let asked = origin.pack(wanted, &mut bounded);
         let from = match bounded.outcome(asked) {

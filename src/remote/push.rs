@@ -25,7 +25,6 @@ mod sent;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::thread;
 
 use self::asking::Asking;
@@ -35,7 +34,6 @@ pub use self::sent::Sent;
 use super::builds::{Builds, Committed};
 use super::wire::builds::StageMode;
 use crate::base::Result;
-use crate::base::name::RefName;
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::build::publish::PublishAnswer;
@@ -45,12 +43,6 @@ use crate::object::edit::Written;
 /// Where a directory goes, and how far.
 #[derive(Clone, Debug)]
 pub struct PushOptions {
-    /// The ref that a new build is for.
-    pub target: RefName,
-    /// The build; a new one, if none is said.
-    pub build: Option<u64>,
-    /// What is to be known about a new build.
-    pub labels: BTreeMap<String, String>,
     /// Where the directory goes in the build.
     pub at: TreePath,
     /// How far it goes.
@@ -68,7 +60,7 @@ pub enum Goal {
     Publish(String),
 }
 
-/// What a push did.
+/// What a push did, or how far it came.
 #[derive(Clone, Debug)]
 pub struct PushAnswer {
     /// The build.
@@ -85,41 +77,40 @@ pub struct PushAnswer {
     pub published: Option<PublishAnswer>,
 }
 
-/// Pushes a directory to a build elsewhere.
+impl PushAnswer {
+    /// A push to a build, before anything is done; how often the other side was asked already.
+    #[must_use]
+    pub const fn begin(build: u64, requests: u64) -> Self {
+        Self {
+            build,
+            sent_objects: 0,
+            sent_bytes: 0,
+            requests,
+            committed: None,
+            published: None,
+        }
+    }
+}
+
+/// Pushes a directory to the open build that `answer` names, and tells there what it did.
 ///
 /// # Errors
 ///
-/// What the other side answers, and [`Error::Source`] for a file that cannot be read or changes while it is read. What has
-/// arrived stays in the build; a new build is purged by whoever no longer wants it.
+/// What the other side answers, and [`Error::Source`](crate::base::Error::Source) for a file that cannot be read or changes while
+/// it is read. What has arrived stays in the build: the same push to it goes on.
 pub fn push(
     source: &Source,
     to: &dyn Builds,
     options: &PushOptions,
     progress: &dyn Progress,
-) -> Result<PushAnswer> {
-    let mut requests = 0;
-    let build = if let Some(build) = options.build {
-        build
-    } else {
-        requests += 1;
-        to.create(&options.target, &options.labels)?
-    };
-    let sources = std::slice::from_ref(source);
-    let sent = stage_at(
-        sources,
-        to,
-        build,
-        (&options.at, StageMode::Merge),
-        progress,
-    )?;
-    let mut answer = PushAnswer {
-        build,
-        sent_objects: sent.objects,
-        sent_bytes: sent.bytes,
-        requests: requests + sent.requests,
-        committed: None,
-        published: None,
-    };
+    answer: &mut PushAnswer,
+) -> Result<()> {
+    let (build, sources) = (answer.build, std::slice::from_ref(source));
+    let place = (&options.at, StageMode::Merge);
+    let sent = stage_at(sources, to, build, place, progress)?;
+    answer.sent_objects = sent.objects;
+    answer.sent_bytes = sent.bytes;
+    answer.requests += sent.requests;
     if let Goal::Commit(message) | Goal::Publish(message) = &options.goal {
         answer.requests += 1;
         answer.committed = Some(to.commit(build, message)?);
@@ -128,7 +119,7 @@ pub fn push(
         answer.requests += 1;
         answer.published = Some(to.publish(build)?);
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// Sends a build elsewhere what it lacks of some sources, and stages them there: each its files in the directory that is said.

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bounded::{Bounded, totals_of_part, totals_of_snapshot};
+use super::bounded::{Bounded, shown, totals_of_part};
 use super::objects::fetch_beneath;
 use super::origin::{Metered, Origin, Part, Wanted};
 use super::pull::{PullOptions, incomplete, update};
@@ -163,7 +163,7 @@ fn whole(
 ) -> Result<(Landing, TreeRef)> {
     let (to, from) = (snapshot, None);
     let landing = receive(store, &origin.place(), &mut |arrival| {
-        let totals = || totals_of_snapshot(origin, to);
+        let totals = || Ok(shown(origin, to)?.totals);
         let mut bounded = Bounded::new(arrival, &totals);
         let asked = origin.pack(Wanted { to, from }, &mut bounded);
         bounded.outcome(asked)?;

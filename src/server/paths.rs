@@ -1,40 +1,21 @@
-//! Paths: what a path below a root leads to, links followed as far as they stay in the tree.
+//! Paths: where the paths led that were asked for lately.
 //!
 //! # Not here
 //!
-//! Which root a URL means (`server::files`).
-
-use std::collections::VecDeque;
+//! Where a path leads (`build::reached`), which root a URL means (`server::files`).
 
 use super::sight::Sight;
 use crate::base::Result;
 use crate::base::cache::Cache;
 use crate::base::id::TreeId;
-use crate::base::name::EntryName;
-use crate::object::directory::find;
-use crate::object::entry::{Entry, EntryKind, TreeRef};
-use crate::object::kind::ObjectKind;
+use crate::build::reached::{Reached, follow};
+use crate::object::entry::TreeRef;
 use crate::store::view::View;
 
-/// Links that are followed on one path; more are taken for a circle, as systems do.
-pub const LINKS_MAX: usize = 40;
-/// Names on one path, those of links counted.
-const NAMES_MAX: usize = 4096;
 /// Bytes of paths that are remembered.
 const PATHS_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes that a path counts beside its text.
 const PATH_BYTES: usize = 256;
-
-/// What a path leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// A directory.
-    Directory(TreeRef),
-    /// A file.
-    File(Entry),
-    /// Nothing.
-    Nothing,
-}
 
 /// Where paths led that were asked for lately. A tree never changes, so it is right for as long as the caller may see it.
 #[derive(Debug)]
@@ -73,57 +54,4 @@ impl PathCache {
         self.0.keep(key, reached.clone(), bytes);
         Ok(reached)
     }
-}
-
-/// Follows a path from a root.
-///
-/// # Errors
-///
-/// [`Error::Damaged`](crate::base::Error::Damaged) if a tree or link cannot be read.
-pub fn follow(view: &View<'_>, root: TreeRef, names: &[String]) -> Result<Reached> {
-    let mut names: VecDeque<String> = names.iter().cloned().collect();
-    let mut above = Vec::new();
-    let (mut here, mut links) = (root, 0);
-    while let Some(name) = names.pop_front() {
-        match name.as_str() {
-            "" | "." => continue,
-            ".." => match above.pop() {
-                Some(directory) => {
-                    here = directory;
-                    continue;
-                }
-                None => return Ok(Reached::Nothing),
-            },
-            _ => {}
-        }
-        let Ok(name) = EntryName::parse(name.as_bytes()) else {
-            return Ok(Reached::Nothing);
-        };
-        let Some(entry) = find(view, here, &name)? else {
-            return Ok(Reached::Nothing);
-        };
-        if let Some(tree) = entry.tree_ref() {
-            above.push(here);
-            here = tree;
-        } else if entry.kind() == EntryKind::Link {
-            links += 1;
-            let target = view.read(ObjectKind::Blob, entry.id())?;
-            let target = String::from_utf8_lossy(target.as_slice()?).into_owned();
-            // What leads out of the tree leads nowhere for those who read it from here.
-            if target.starts_with('/') || links > LINKS_MAX {
-                return Ok(Reached::Nothing);
-            }
-            for part in target.rsplit('/') {
-                names.push_front(part.to_owned());
-            }
-            if names.len() > NAMES_MAX {
-                return Ok(Reached::Nothing);
-            }
-        } else if names.iter().all(String::is_empty) {
-            return Ok(Reached::File(entry));
-        } else {
-            return Ok(Reached::Nothing);
-        }
-    }
-    Ok(Reached::Directory(here))
 }

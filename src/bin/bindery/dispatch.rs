@@ -63,9 +63,12 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
     done.map(|()| Outcome::Done)
 }
 
-/// Parses and runs a command line of the demo, as if it had been typed in `surroundings`.
+/// Parses and runs a command line of the demo, as if it had been typed in `surroundings`, on stores of this machine: what the
+/// variables of the process say of servers is not meant.
 fn play(typed: &[OsString], surroundings: Surroundings, output: Output) -> Result<()> {
-    let cli = Cli::try_parse_from(typed).map_err(|error| Error::internal(error.to_string()))?;
+    let parsed = Cli::try_parse_from(typed);
+    let mut cli = parsed.map_err(|error| Error::internal(error.to_string()))?;
+    (cli.globals.remote, cli.globals.ca_file) = (None, None);
     let session = Session::new(cli.globals, surroundings, output, typed);
     run(&session, &cli.command).map(drop)
 }

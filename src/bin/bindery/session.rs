@@ -151,7 +151,11 @@ impl Session {
     ///
     /// [`Error::Usage`] if what should be a token is none; those of reading it.
     pub fn agent(&self, server: ServerUrl) -> Result<Agent> {
-        let source = TokenSource::of_process(self.globals.token_file.as_deref())?;
+        let source = if self.surroundings.is_apart {
+            None
+        } else {
+            TokenSource::of_process(self.globals.token_file.as_deref())?
+        };
         let token = source.map(TokenSource::read).transpose()?;
         self.agent_with(server, token.as_ref())
     }

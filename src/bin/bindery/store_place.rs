@@ -23,6 +23,8 @@ pub struct Surroundings {
     pub store: Option<PathBuf>,
     /// The folder for the data of the user, if there is one.
     pub data: Option<PathBuf>,
+    /// Whether the variables that name servers and tokens are none of the command's, such as in the demo.
+    pub is_apart: bool,
 }
 
 /// Why a store was chosen.
@@ -71,6 +73,7 @@ impl Surroundings {
             directory,
             store: variable("BINDERY_STORE"),
             data,
+            is_apart: false,
         })
     }
 
@@ -127,6 +130,7 @@ mod tests {
         std::fs::create_dir(top.path().join(STORE_FOLDER))?;
         std::fs::write(checkout.join(STORE_FOLDER), b"marks a checkout")?;
         let at = |directory: &Path, store: Option<&str>| Surroundings {
+            is_apart: false,
             directory: directory.to_owned(),
             store: store.map(PathBuf::from),
             data: Some("/data".into()),

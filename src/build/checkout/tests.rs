@@ -72,7 +72,15 @@ impl Checkouts {
         })?;
         let snapshot = SnapshotId::of(b"snapshot");
         let target = self.at("");
-        checkout(&self.scene.view()?, root, snapshot, &path, &target, &Silent)
+        checkout(
+            &self.scene.view()?,
+            root,
+            snapshot,
+            &path,
+            &target,
+            Links::All,
+            &Silent,
+        )
     }
 
     fn check_out(&self, root: TreeRef) -> Result<CheckoutAnswer> {

@@ -13,6 +13,9 @@ use crate::object::census::Census;
 use crate::object::directory::{self, Found, TreeSource, entries, find_path};
 use crate::object::tree::{Entry, TreeRef};
 
+/// Says of a file or link, by the directory that it lies in, whether it is wanted.
+pub(super) type Filter<'f> = dyn Fn(&TreePath, &Entry) -> Result<bool> + 'f;
+
 /// What is wanted in the target.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
@@ -54,14 +57,19 @@ impl Wanted {
     ///
     /// [`Error::NotFound`] if there is nothing, [`Error::Limit`] for more entries than a snapshot may have; the errors of
     /// `source`.
-    pub(super) fn find(source: &dyn TreeSource, root: TreeRef, path: &TreePath) -> Result<Self> {
+    pub(super) fn find(
+        source: &dyn TreeSource,
+        root: TreeRef,
+        path: &TreePath,
+        is_wanted: &Filter<'_>,
+    ) -> Result<Self> {
         let found = find_path(source, root, path)?;
         let found = found.ok_or_else(|| Error::not_found("path", path))?;
         let mut wanted = Self::default();
         match (found.tree_ref(), found) {
             (Some(tree), _) => {
                 let mut census = Census::new(source, [Some(tree), None]);
-                wanted.top = wanted.read(source, tree, &TreePath::root(), &mut census)?;
+                wanted.top = wanted.read(source, tree, path, is_wanted, &mut census)?;
             }
             (None, Found::Entry(entry)) => {
                 wanted.count(&entry);
@@ -72,12 +80,13 @@ impl Wanted {
         Ok(wanted)
     }
 
-    /// Reads a directory; `at` is its path, whose length ends the recursion.
+    /// Reads a directory; `at` is its path in the tree, whose length ends the recursion.
     fn read(
         &mut self,
         source: &dyn TreeSource,
         tree: TreeRef,
         at: &TreePath,
+        is_wanted: &Filter<'_>,
         census: &mut Census<'_>,
     ) -> Result<WantedDir> {
         let mut dir = WantedDir::default();
@@ -86,9 +95,9 @@ impl Wanted {
             census.visit()?;
             if let Some(tree) = entry.tree_ref() {
                 let path = directory::join(at, entry.name())?;
-                let below = self.read(source, tree, &path, census)?;
+                let below = self.read(source, tree, &path, is_wanted, census)?;
                 dir.dirs.push((entry.name().clone(), below));
-            } else {
+            } else if is_wanted(at, &entry)? {
                 self.count(&entry);
                 dir.files.push(entry);
             }

@@ -11,13 +11,14 @@
 
 use std::fmt;
 use std::io::Read;
+use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_RANGE,
-    LOCATION, RANGE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPECT, HeaderName, IF_RANGE,
+    LOCATION, RANGE, RETRY_AFTER,
 };
 use ureq::http::{Request, Response, StatusCode};
 use ureq::tls::TlsConfig;
@@ -26,12 +27,15 @@ use zeroize::Zeroizing;
 
 use super::authorities::Authorities;
 use super::pace::Paced;
+use super::range::Range;
 use super::url::ServerUrl;
 use super::waits::Waits;
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
 use crate::remote::wire::problem::{PROBLEM_BYTES_MAX, Problem};
 
+/// Bytes that are sent without asking first whether they will be taken: a server that refuses more says so before it comes.
+const UNASKED_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a document.
 pub const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -119,7 +123,13 @@ impl Agent {
     ///
     /// As [`get`](Self::get).
     pub fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
-        let answer = self.ask(self.waits.file, "GET", path, &[], ())?;
+        let answer = self.ask(
+            (self.waits.file, self.waits.busy_file),
+            "GET",
+            path,
+            &[],
+            (),
+        )?;
         match answer.status() {
             StatusCode::OK => self.read(answer, bytes_max).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -137,7 +147,13 @@ impl Agent {
         let mut headers = Vec::new();
         headers.extend(range.as_deref().map(|range| (RANGE, range)));
         headers.extend(from.and_then(|(_, tag)| tag).map(|tag| (IF_RANGE, tag)));
-        let answer = self.ask(self.waits.file, "GET", path, &headers, ())?;
+        let answer = self.ask(
+            (self.waits.file, self.waits.busy_file),
+            "GET",
+            path,
+            &headers,
+            (),
+        )?;
         let (start, whole_bytes) = match answer.status() {
             StatusCode::OK => {
                 let length = header(&answer, CONTENT_LENGTH);
@@ -242,7 +258,11 @@ impl Agent {
         content_type: &str,
         bytes: &[u8],
     ) -> Result<T> {
-        self.document(self.send("PUT", path, Some(content_type), bytes)?)
+        let mut headers = vec![(CONTENT_TYPE, content_type)];
+        if bytes.len() > UNASKED_BYTES_MAX {
+            headers.push((EXPECT, "100-continue"));
+        }
+        self.document(self.send_with("PUT", path, &headers, bytes)?)
     }
 
     /// Asks for something to be ended, and reads the answer.
@@ -259,10 +279,21 @@ impl Agent {
         method: &str,
         path: &str,
         content_type: Option<&str>,
-        body: impl AsSendBody,
+        body: impl AsSendBody + Copy,
     ) -> Result<Response<Body>> {
         let headers = content_type.map(|content_type| (CONTENT_TYPE, content_type));
-        let answer = self.ask(self.waits.answer, method, path, headers.as_slice(), body)?;
+        self.send_with(method, path, headers.as_slice(), body)
+    }
+
+    fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: impl AsSendBody + Copy,
+    ) -> Result<Response<Body>> {
+        let waits = (self.waits.answer, self.waits.busy);
+        let answer = self.ask(waits, method, path, headers, body)?;
         if answer.status().is_success() {
             Ok(answer)
         } else {
@@ -270,7 +301,31 @@ impl Agent {
         }
     }
 
+    /// Asks, and asks again for some time if the server says that it is too busy and when to come again: it did nothing then.
     fn ask(
+        &self,
+        (wait, busy): (Duration, Duration),
+        method: &str,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: impl AsSendBody + Copy,
+    ) -> Result<Response<Body>> {
+        let (mut waited, mut times) = (Duration::ZERO, 0);
+        loop {
+            let answer = self.ask_once(wait, method, path, headers, body)?;
+            times += 1;
+            // Each time longer, so that many who wait get through.
+            let pause = busy_for(&answer).and_then(|pause| pause.checked_mul(times));
+            let pause = pause.filter(|pause| waited.saturating_add(*pause) <= busy);
+            let Some(pause) = pause else {
+                return Ok(answer);
+            };
+            thread::sleep(pause);
+            waited += pause;
+        }
+    }
+
+    fn ask_once(
         &self,
         wait: Duration,
         method: &str,
@@ -375,28 +430,24 @@ impl Agent {
     }
 }
 
+/// After how long a server that is too busy wants to be asked again, if it says so; at least a second.
+fn busy_for(answer: &Response<Body>) -> Option<Duration> {
+    let is_busy = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    if !is_busy.contains(&answer.status()) {
+        return None;
+    }
+    let seconds = header(answer, RETRY_AFTER)?.parse::<u64>().ok()?;
+    Some(Duration::from_secs(seconds.max(1)))
+}
+
 fn header(answer: &Response<Body>, name: HeaderName) -> Option<&str> {
     answer
         .headers()
         .get(name)
         .and_then(|value| value.to_str().ok())
-}
-
-/// Which bytes an answer says that it has, as in `bytes 5-9/10`.
-struct Range {
-    start: u64,
-    whole_bytes: Option<u64>,
-}
-
-impl Range {
-    fn parse(range: &str) -> Option<Self> {
-        let (start, rest) = range.strip_prefix("bytes ")?.split_once('-')?;
-        let (_, whole) = rest.split_once('/')?;
-        Some(Self {
-            start: start.parse().ok()?,
-            whole_bytes: whole.parse().ok(),
-        })
-    }
 }
 
 fn kind_of(status: StatusCode) -> Kind {

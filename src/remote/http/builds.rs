@@ -20,17 +20,19 @@ use crate::store::rows::SnapshotRef;
 /// The content type of ids.
 const OCTETS: &str = "application/octet-stream";
 
-/// The builds of one repo of a server.
+/// The builds of a server.
 #[derive(Debug)]
 pub struct HttpBuilds {
     agent: Agent,
-    repo: RepoName,
+    /// The repo in which a new build is made.
+    repo: Option<RepoName>,
 }
 
 impl HttpBuilds {
-    /// The builds of `repo`.
+    /// The builds of a server, new ones in `repo`. Who fills a build that there is need not know of which repo it is, and perhaps
+    /// may not.
     #[must_use]
-    pub const fn new(agent: Agent, repo: RepoName) -> Self {
+    pub const fn new(agent: Agent, repo: Option<RepoName>) -> Self {
         Self { agent, repo }
     }
 
@@ -60,8 +62,10 @@ impl Builds for HttpBuilds {
     }
 
     fn create(&self, target: &RefName, labels: &BTreeMap<String, String>) -> Result<u64> {
+        let repo = self.repo.as_ref();
+        let repo = repo.ok_or_else(|| Error::internal("a new build is made in a repo"))?;
         let created = self.agent.create_build(
-            &self.repo,
+            repo,
             &CreateBuild {
                 target: Some(target.clone()),
                 labels: labels.clone(),

@@ -6,6 +6,7 @@ pub mod authorities;
 pub mod builds;
 pub mod origin;
 pub mod pace;
+mod range;
 pub mod token_file;
 pub mod url;
 pub mod waits;

@@ -11,6 +11,10 @@ pub struct Waits {
     pub answer: Duration,
     /// While it looks for a file, or makes a pack, and answers nothing: another mirror may have it.
     pub file: Duration,
+    /// In all, when it says that it is busy and when to ask again.
+    pub busy: Duration,
+    /// The same for a file: another mirror may have it.
+    pub busy_file: Duration,
     /// While nothing comes of a file.
     pub read: Duration,
     /// While nothing goes of a request.
@@ -29,6 +33,8 @@ impl Waits {
         connect: Duration::from_secs(20),
         answer: Duration::from_secs(600),
         file: Duration::from_secs(60),
+        busy: Duration::from_secs(120),
+        busy_file: Duration::from_secs(10),
         read: Duration::from_secs(60),
         write: Duration::from_secs(60),
         slow_start: Duration::from_secs(30),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::*;
 use crate::base::Error;
 use crate::base::id::Hash;
+use crate::base::name::RefName;
 use crate::base::progress::Silent;
 use crate::build::stage::{StageOptions, stage};
 use crate::build::testing::{Outcome, Scene, noise};

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bindery::base::path::TreePath;
 use bindery::base::progress::Silent;
-use bindery::build::checkout::checkout;
+use bindery::build::checkout::{Links, checkout};
 use bindery::disk::real::RealDisk;
 
 use super::watch::Arena;
@@ -88,7 +88,15 @@ fn whoever_swaps_directories_for_links_meanwhile_nothing_outside_is_touched() ->
     let check_out = |number: u64, target: &Path| {
         let current = shown[usize::try_from(number % 2).unwrap_or_default()];
         let (root, path) = (current.root.into(), TreePath::root());
-        checkout(&view, root, current.snapshot.id, &path, target, &Silent)
+        checkout(
+            &view,
+            root,
+            current.snapshot.id,
+            &path,
+            target,
+            Links::All,
+            &Silent,
+        )
     };
     let (is_done, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| -> Outcome {

@@ -13,7 +13,7 @@ use bindery::base::id::{Hash, SnapshotId};
 use bindery::base::path::TreePath;
 use bindery::base::progress::Silent;
 use bindery::base::{Error, Kind, Result};
-use bindery::build::checkout::checkout;
+use bindery::build::checkout::{Links, checkout};
 use bindery::disk::real::RealDisk;
 use bindery::object::kind::ObjectKind;
 use bindery::object::tree::{Node as TreeNode, TreeRef};
@@ -369,7 +369,7 @@ fn whatever_a_tree_holds_nothing_outside_its_target_is_touched() -> Outcome {
                 fs::remove_dir_all(&target)?;
             }
             let (root, path) = (TreePath::root(), SnapshotId::of(b"snapshot"));
-            let answer = checkout(&view, grown.tree, path, &root, &target, &Silent);
+            let answer = checkout(&view, grown.tree, path, &root, &target, Links::All, &Silent);
             let told = format!("tree {number} of batch {seed}: {answer:?}");
             arena.expect_untouched(&told)?;
             let kind = answer.map(drop).map_err(|error| error.kind());

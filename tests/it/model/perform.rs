@@ -13,7 +13,7 @@ use bindery::base::name::RepoName;
 use bindery::base::path::TreePath;
 use bindery::base::progress::Silent;
 use bindery::base::{Error, Result};
-use bindery::build::checkout::checkout;
+use bindery::build::checkout::{Links, checkout};
 use bindery::build::commit::commit;
 use bindery::build::create::{CreateOptions, create};
 use bindery::build::publish::{PublishAnswer, PublishOptions, import, publish, update};
@@ -237,7 +237,15 @@ impl Stage<'_> {
         let current = current.ok_or_else(|| Error::not_found("ref", line))?;
         let view = self.store.view(&row.name, &[])?;
         let (root, snapshot) = (current.root.into(), current.snapshot.id);
-        checkout(&view, root, snapshot, &TreePath::root(), &target, &Silent)?;
+        checkout(
+            &view,
+            root,
+            snapshot,
+            &TreePath::root(),
+            &target,
+            Links::All,
+            &Silent,
+        )?;
         let mut files = Files::new();
         read_target(&target, "", &mut files).map_err(Error::io("read", &target))?;
         files.remove(".bindery");

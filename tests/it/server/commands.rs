@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
+use crate::server::limits::limited;
 use crate::server::served;
 use crate::support::Node::File;
 use crate::support::served::Served;
-use crate::support::{Outcome, Scratch, number, text};
+use crate::support::{Outcome, Scratch, noise, number, text};
 
 /// Runs a command line on the server.
 fn on(scratch: &Scratch, served: &Served, line: &str) -> Result<String, Box<dyn Error>> {
@@ -93,4 +94,48 @@ fn what_works_here_alone_is_not_taken_for_the_same_on_a_server() -> Outcome {
     }
     scratch.fails("build list --remote nonsense", 2, &["nonsense", "http://"])?;
     served.end_sound(&scratch)
+}
+
+#[test]
+fn who_may_only_stage_fills_a_build_that_others_made() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", crate::server::TREE)?;
+    let token = scratch.ok("token create --repo main --ref stable --can stage")?;
+    let served = Served::start(&scratch, "--anonymous nothing")?;
+    on(&scratch, &served, "build create --ref stable")?;
+    let stage = |line: &str| -> Result<(), Box<dyn Error>> {
+        let line = format!("{line} --remote {}", served.url());
+        let mut command = scratch.command(line.split(' '));
+        command.env("BINDERY_TOKEN", token.text());
+        crate::support::Answer::of(&mut command)?.expect_code(0)?;
+        Ok(())
+    };
+    stage("build stage 1 tree --at x86_64")?;
+    stage("push tree --ref stable --build 1 --at aarch64")?;
+    on(&scratch, &served, "build commit 1")?;
+    let shown = json(&scratch, &served, "build show 1")?;
+    assert_eq!(shown["state"], "ready");
+    Ok(())
+}
+
+#[test]
+fn a_push_that_fails_says_in_which_build_to_go_on() -> Outcome {
+    let (scratch, small) = limited("staged_bytes_per_build = 100_000")?;
+    std::fs::create_dir(scratch.path("large"))?;
+    std::fs::write(scratch.path("large/f"), noise(200_000))?;
+    let push = |served: &Served, more: &str| {
+        let url = served.url();
+        let line = format!("push large --ref stable --commit --remote {url}{more}");
+        served.run(&scratch, &line)
+    };
+    let refused = push(&small, "")?;
+    assert!(refused.stderr.contains("--build 1"), "{}", refused.stderr);
+    assert!(refused.code != 0);
+    small.end_sound(&scratch)?;
+    let settings = scratch.store().join("bindery.toml");
+    let unlimited = std::fs::read_to_string(&settings)?.replace("100_000", "100_000_000");
+    std::fs::write(&settings, unlimited)?;
+    let large = Served::start(&scratch, "")?;
+    push(&large, " --build 1")?.expect_code(0)?;
+    large.end_sound(&scratch)
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use crate::server::released;
 use crate::support::Node::File;
 use crate::support::served::Served;
-use crate::support::{Outcome, Scratch, files_beneath, number};
+use crate::support::{Node, Outcome, Scratch, files_beneath, noise, number};
 
 /// Python's own web server, which knows neither ranges nor tags, on a folder of a test.
 pub struct PlainServer {
@@ -249,5 +249,74 @@ fn a_mirror_follows_all_refs_and_another_follows_the_mirror() -> Outcome {
         2,
         &[],
     )?;
+    Ok(())
+}
+
+#[test]
+fn an_export_leads_nobody_out_of_the_tree() -> Outcome {
+    let scratch = Scratch::new()?;
+    let links = [
+        ("inside", "dir/../dir/f"),
+        ("deep/up", "../dir"),
+        ("out", "../../../../../../../../../../etc/hostname"),
+        ("root", "/etc/hostname"),
+        // By its letters it stays inside, and it does not.
+        ("here", "dir/.."),
+        ("deep/round", "up/../../out"),
+        ("other", "../testing/f"),
+        ("nowhere", "gone"),
+        ("circle", "circle"),
+    ];
+    let mut tree = vec![("dir/f", File("f"))];
+    tree.extend(links.map(|(name, target)| (name, Node::Link(target))));
+    scratch.write("tree", &tree)?;
+    scratch.publish("stable", "tree")?;
+    scratch.publish("testing", "tree")?;
+    scratch.ok("export --static www")?;
+    let plain = PlainServer::start(&scratch, "www")?;
+    let served = Served::start(&scratch, "")?;
+    for (name, ..) in links {
+        let there = scratch.path(format!("www/r/main/files/stable/{name}"));
+        let is_there = fs::symlink_metadata(&there).is_ok();
+        let expected = ["inside", "deep/up", "here"].contains(&name);
+        assert_eq!(is_there, expected, "{name}");
+        let status = served.get(&format!("/r/main/files/stable/{name}"))?.status;
+        assert_eq!(status != 404, expected, "{name} is served with {status}");
+    }
+    // Whoever pulls has all of them.
+    scratch.ok("--store copy init --no-repo")?;
+    let url = format!("{}/r/main", plain.url);
+    scratch.ok(&format!(
+        "--store copy pull {url} --pin www/r/main/pin stable"
+    ))?;
+    scratch.ok("--store copy checkout main:stable out")?;
+    crate::support::expect_same_tree(&scratch.path("tree"), &scratch.path("out"))
+}
+
+#[test]
+fn refs_that_show_nearly_the_same_bring_it_once() -> Outcome {
+    let (scratch, served) = released("")?;
+    let large = noise(300_000);
+    fs::write(scratch.path("tree/large"), &large)?;
+    for target in ["beta", "nightly", "stable"] {
+        fs::write(scratch.path("tree/version"), target)?;
+        let line = format!(
+            "push tree --ref {target} --publish --remote {}",
+            served.url()
+        );
+        served.run(&scratch, &line)?.expect_code(0)?;
+    }
+    scratch.write("unlike", &[("f", File("f"))])?;
+    let line = format!("push unlike --ref app --publish --remote {}", served.url());
+    served.run(&scratch, &line)?.expect_code(0)?;
+    scratch.ok("--store copy init --no-repo")?;
+    let line = format!("--store copy mirror {} --trust-first", served.url());
+    let pulled = scratch.json(&line)?;
+    let received = number(&pulled, "received_bytes")?;
+    assert!(
+        (300_000..330_000).contains(&received),
+        "{received} bytes for 300,000"
+    );
+    scratch.ok("--store copy verify")?;
     Ok(())
 }

@@ -151,7 +151,6 @@ fn stage_on(
     options: &StageOptions,
 ) -> Result<StageAnswer> {
     let build = arguments.build.0;
-    let repo = server.build(build)?.repo;
     check_paths(&arguments.paths, options.mode)?;
     let paths = arguments.paths.iter();
     let sources = paths
@@ -161,7 +160,7 @@ fn stage_on(
         StageMode::Merge => wire::StageMode::Merge,
         StageMode::Replace => wire::StageMode::Replace,
     };
-    let builds = HttpBuilds::new(server, repo);
+    let builds = HttpBuilds::new(server, None);
     let progress = session.progress("staging");
     let sent = stage_at(&sources, &builds, build, (&options.at, mode), &progress)?;
     let mut answer = StageAnswer {

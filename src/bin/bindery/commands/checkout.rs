@@ -7,7 +7,7 @@ use bindery::base::Result;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::RepoName;
 use bindery::base::path::TreePath;
-use bindery::build::checkout::checkout;
+use bindery::build::checkout::{Links, checkout};
 use bindery::build::spec::Spec;
 use clap::Args;
 use serde::Serialize;
@@ -61,7 +61,15 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let root = view.snapshot_of_size(found.snapshot)?.tree;
     let (snapshot, path, directory) = (found.snapshot.id, &arguments.path, &arguments.directory);
     let progress = session.progress("writing");
-    let answer = checkout(&view, root, snapshot, path, directory, &progress)?;
+    let answer = checkout(
+        &view,
+        root,
+        snapshot,
+        path,
+        directory,
+        Links::All,
+        &progress,
+    )?;
     drop(progress);
     session.output.note(format_args!(
         "{} shows {}: {}, {}; {} written, {} removed, {} left as they were",

@@ -176,6 +176,7 @@ impl Stage<'_> {
         })?;
         let surroundings = Surroundings {
             directory: self.scratch.root().to_owned(),
+            is_apart: true,
             ..Surroundings::default()
         };
         (self.play)(&typed, surroundings, output)

@@ -1,5 +1,6 @@
 //! `bindery push`: put a directory into a build, and commit and publish it, in one line.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,10 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let url = remote.filter(|remote| ServerUrl::is_meant_by(remote));
     let answer = if let Some(url) = url {
         let agent = session.agent(parse_url(url)?)?;
-        let repo = repo_of(&agent, arguments.repo.as_ref())?;
+        let repo = match arguments.build {
+            Some(_) => None,
+            None => Some(repo_of(&agent, arguments.repo.as_ref())?),
+        };
         push_to(session, arguments, &HttpBuilds::new(agent, repo))?
     } else {
         let there = open_there(session, remote)?;
@@ -118,11 +122,46 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
 fn push_to(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Result<PushAnswer> {
     let excludes = Excludes::none();
     let source = Source::open(&arguments.directory, &arguments.at, &excludes)?;
+    let mut answer = match &arguments.build {
+        Some(build) => PushAnswer::begin(build.0, 0),
+        None => PushAnswer::begin(builds.create(&arguments.target, &labels(arguments))?, 1),
+    };
     let progress = session.progress("pushing");
-    let answer = push(&source, builds, &push_options(arguments), &progress)?;
+    let pushed = push(
+        &source,
+        builds,
+        &push_options(arguments),
+        &progress,
+        &mut answer,
+    );
     drop(progress);
+    if pushed.is_err() {
+        note_how_far(session, &answer);
+    }
+    pushed?;
     note_dropped(session, &source.into_dropped());
     Ok(answer)
+}
+
+/// Says what there is of a push that failed: it need not begin anew.
+fn note_how_far(session: &Session, answer: &PushAnswer) {
+    let build = answer.build;
+    if answer.committed.is_some() {
+        session.output.note(format_args!(
+            "build {build} is committed; when nothing is in the way any more: bindery publish {build}"
+        ));
+    } else {
+        session.output.note(format_args!(
+            "what was sent is kept in build {build}; go on with the same command and --build {build}"
+        ));
+    }
+}
+
+fn labels(arguments: &Arguments) -> BTreeMap<String, String> {
+    let labels = arguments.labels.iter();
+    labels
+        .map(|label| (label.key.clone(), label.value.clone()))
+        .collect()
 }
 
 fn open_there(session: &Session, remote: Option<&str>) -> Result<Store> {
@@ -136,14 +175,8 @@ fn open_there(session: &Session, remote: Option<&str>) -> Result<Store> {
 }
 
 fn push_options(arguments: &Arguments) -> PushOptions {
-    let labels = arguments.labels.iter();
     let message = arguments.message.clone();
     PushOptions {
-        target: arguments.target.clone(),
-        build: arguments.build.map(|build| build.0),
-        labels: labels
-            .map(|label| (label.key.clone(), label.value.clone()))
-            .collect(),
         at: arguments.at.clone(),
         goal: if arguments.publish {
             Goal::Publish(message)

@@ -1,6 +1,8 @@
 //! Several mirrors: one that lies is passed over for one that does not, and signers who contradict themselves end the pull.
 
-use super::liar::{Liar, Said, at, honest, instead, reply};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::liar::{Liar, Said, at, honest, instead, ok, reply};
 use super::world::{Left, World};
 use crate::support::Outcome;
 use crate::support::forge::flipped;
@@ -54,7 +56,7 @@ const LIES: [(&str, &str, Tell); 12] = [
     ("its packs are damaged", "malformed", |liar| {
         liar.tell(instead("packs/", |good| flipped(good.to_vec(), 100)));
     }),
-    ("its packs never end", "more than", |liar| {
+    ("its packs never end", "it has 99999999999 bytes", |liar| {
         liar.tell(at("packs/", |_| {
             Said::All(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec())
         }));
@@ -243,4 +245,25 @@ fn a_server_that_does_not_say_which_repo_it_has_is_passed_over() -> Outcome {
         }
     }
     served.end_sound(&scratch)
+}
+
+#[test]
+fn who_is_busy_for_a_moment_is_asked_again() -> Outcome {
+    for (busy_for, code) in [("1", 0), ("11", 8)] {
+        let world = World::new()?;
+        let asked = AtomicU32::new(0);
+        world.liar.tell(at("heads", move |good| {
+            match asked.fetch_add(1, Ordering::Relaxed) {
+                0 => Said::All(reply(
+                    "503 Busy",
+                    &format!("Retry-After: {busy_for}\r\n"),
+                    b"",
+                )),
+                _ => ok(good),
+            }
+        }));
+        let line = format!("--store copy pull {}", world.liar.url());
+        world.scratch.run(line.split(' '))?.expect_code(code)?;
+    }
+    Ok(())
 }

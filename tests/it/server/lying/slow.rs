@@ -22,6 +22,8 @@ use crate::support::{Outcome, TIME_S};
 
 /// Waits that a test can wait for.
 const SHORT: Waits = Waits {
+    busy: Duration::from_secs(2),
+    busy_file: Duration::from_secs(2),
     connect: Duration::from_secs(5),
     answer: LONGEST,
     file: Duration::from_millis(400),

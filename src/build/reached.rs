@@ -1,0 +1,81 @@
+//! Reached: what a path below a root leads to, links followed as far as they stay in the tree.
+//!
+//! Whoever reads a tree from elsewhere, over HTTP, must not be led out of it: neither to files of the machine nor to those of
+//! another ref.
+
+use std::collections::VecDeque;
+
+use crate::base::Result;
+use crate::base::name::EntryName;
+use crate::object::directory::find;
+use crate::object::entry::{Entry, EntryKind, TreeRef};
+use crate::object::kind::ObjectKind;
+use crate::store::view::View;
+
+/// Links that are followed on one path; more are taken for a circle, as systems do.
+pub const LINKS_MAX: usize = 40;
+/// Names on one path, those of links counted.
+const NAMES_MAX: usize = 4096;
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// A directory.
+    Directory(TreeRef),
+    /// A file.
+    File(Entry),
+    /// Nothing.
+    Nothing,
+}
+
+/// Follows a path from a root.
+///
+/// # Errors
+///
+/// [`Error::Damaged`](crate::base::Error::Damaged) if a tree or link cannot be read.
+pub fn follow(view: &View<'_>, root: TreeRef, names: &[String]) -> Result<Reached> {
+    let mut names: VecDeque<String> = names.iter().cloned().collect();
+    let mut above = Vec::new();
+    let (mut here, mut links) = (root, 0);
+    while let Some(name) = names.pop_front() {
+        match name.as_str() {
+            "" | "." => continue,
+            ".." => match above.pop() {
+                Some(directory) => {
+                    here = directory;
+                    continue;
+                }
+                None => return Ok(Reached::Nothing),
+            },
+            _ => {}
+        }
+        let Ok(name) = EntryName::parse(name.as_bytes()) else {
+            return Ok(Reached::Nothing);
+        };
+        let Some(entry) = find(view, here, &name)? else {
+            return Ok(Reached::Nothing);
+        };
+        if let Some(tree) = entry.tree_ref() {
+            above.push(here);
+            here = tree;
+        } else if entry.kind() == EntryKind::Link {
+            links += 1;
+            let target = view.read(ObjectKind::Blob, entry.id())?;
+            let target = String::from_utf8_lossy(target.as_slice()?).into_owned();
+            // What leads out of the tree leads nowhere for those who read it from here.
+            if target.starts_with('/') || links > LINKS_MAX {
+                return Ok(Reached::Nothing);
+            }
+            for part in target.rsplit('/') {
+                names.push_front(part.to_owned());
+            }
+            if names.len() > NAMES_MAX {
+                return Ok(Reached::Nothing);
+            }
+        } else if names.iter().all(String::is_empty) {
+            return Ok(Reached::File(entry));
+        } else {
+            return Ok(Reached::Nothing);
+        }
+    }
+    Ok(Reached::Directory(here))
+}
