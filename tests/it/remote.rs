@@ -12,3 +12,4 @@ mod liar;
 mod lies;
 mod packs;
 pub mod pair;
+mod subtrees;
