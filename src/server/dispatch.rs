@@ -178,7 +178,7 @@ async fn route(
         Route::Pack(base, name) => pack(app, wish, base, name).await?,
         Route::Files(base, asked) => files(app, wish, base, asked).await?,
         Route::Repos => refs::repos(app, caller).await?,
-        Route::Refs(repo) => refs::refs(app, repo).await?,
+        Route::Refs(repo, cursor) => refs::refs(app, repo, cursor).await?,
         Route::Log(repo, target) => refs::log(app, repo, target).await?,
         Route::Rollback(repo, target) => refs::roll_back(app, repo, target, body).await?,
         Route::Hold(repo, target) => {

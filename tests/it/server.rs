@@ -6,6 +6,7 @@ mod builds;
 mod checks;
 mod commands;
 mod crowd;
+mod events;
 mod exports;
 mod files;
 mod jobs;
