@@ -82,7 +82,7 @@ pub fn pull_subtree(
     progress: &dyn Progress,
 ) -> Result<SubtreeAnswer> {
     store.reader()?.repo(&wanted.into)?.check_own()?;
-    let metered = Metered::new(origin);
+    let metered = Metered::new(origin, progress);
     let (contact, update) = update(store, &metered, options, time)?;
     let newest = update
         .moves

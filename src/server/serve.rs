@@ -173,10 +173,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut end = std::pin::pin!(end);
         tokio::spawn(job_work::work(Arc::clone(&self.app)));
-        for mirror in &self.mirrors {
-            let (app, mirror) = (Arc::clone(&self.app), Arc::clone(mirror));
-            tokio::spawn(job_work::follow(app, mirror));
-        }
+        job_work::follow_each(&self.app, &self.mirrors);
         loop {
             let next = async {
                 let place = Arc::clone(&connections).acquire_owned().await;

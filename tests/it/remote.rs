@@ -7,6 +7,7 @@
 //! The command line of it (`life::exchange`).
 
 mod bundles;
+mod computing;
 mod copies;
 mod liar;
 mod lies;
