@@ -54,18 +54,21 @@ impl Transaction<'_> {
     /// Adds to the log of a build, and forgets the oldest if it is full.
     pub(super) fn log_event(&self, build: u64, event: &EventRow) -> Result<()> {
         let mut events = self.write.open_table(EVENTS).map_err(failed("write"))?;
-        let rows = events
-            .range((build, 0)..=(build, u32::MAX))
-            .map_err(failed("read"))?;
-        let last = rows.rev().next().transpose().map_err(failed("read"))?;
-        let last = last.map(|(key, _)| key.value().1);
+        // Nothing of the table may be held while it is changed.
+        let last = {
+            let mut rows = events
+                .range((build, 0)..=(build, u32::MAX))
+                .map_err(failed("read"))?;
+            let last = rows.next_back().transpose().map_err(failed("read"))?;
+            last.map(|(key, _)| key.value().1)
+        };
         let next = match last {
             Some(last) => last.checked_add(1).ok_or_else(|| {
                 Error::internal("a build has fewer events than there are numbers")
             })?,
             None => 0,
         };
-        if let Some(end) = (next + 1).checked_sub(BUILD_EVENTS_MAX) {
+        if let Some(end) = next.saturating_add(1).checked_sub(BUILD_EVENTS_MAX) {
             events
                 .retain_in((build, 0)..(build, end), |_, _| false)
                 .map_err(failed("write"))?;
