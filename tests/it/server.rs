@@ -15,6 +15,7 @@ mod lying;
 mod mirroring;
 mod paces;
 mod pulling;
+mod refused;
 mod running;
 mod smuggling;
 mod subtrees;
