@@ -52,6 +52,11 @@ pub struct PullOptions {
 pub struct PullAnswer {
     /// The repo.
     pub repo: RepoName,
+    /// When what the origin shows was signed: one that is behind others, or from which newer releases are held back, shows an
+    /// old one.
+    pub signed: Time,
+    /// Until when that is fresh, if it is not for ever.
+    pub expires: Option<Time>,
     /// The refs that moved.
     pub moves: Vec<PulledRef>,
     /// How often the origin was asked.
@@ -94,8 +99,12 @@ pub fn pull(
 ) -> Result<PullAnswer> {
     let metered = Metered::new(origin, progress);
     let (contact, update) = update(store, &metered, options, time)?;
+    let heads = update.heads.value();
+    let (signed, expires) = (heads.time, heads.expires);
     let answer = |moves, new_objects| PullAnswer {
         repo: contact.name.clone(),
+        signed,
+        expires,
         moves,
         requests: metered.requests(),
         received_bytes: metered.received_bytes(),

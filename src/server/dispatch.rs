@@ -88,7 +88,7 @@ async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Ca
         let max = limits.requests_per_minute_per_token;
         let name = caller.as_ref().map(Caller::name).unwrap_or_default();
         app.rates
-            .count(name, "requests_per_minute_per_token", max)?;
+            .count(&name, "requests_per_minute_per_token", max)?;
         return caller;
     }
     let peer = if app.settings.behind_proxy {
@@ -98,7 +98,7 @@ async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Ca
     };
     let max = limits.requests_per_minute_per_address;
     let what = "requests_per_minute_per_address";
-    app.rates.count(origin(peer), what, max)?;
+    app.rates.count(&origin(peer), what, max)?;
     caller
 }
 

@@ -192,7 +192,10 @@ fn bring_up_to_date(app: &App, mirror: &Mirror, progress: &dyn Progress) -> Resu
         app.tell(&pulled.repo, Happened::to_ref(What::Published, target, seq));
     }
     let (moves, bytes) = (pulled.moves.len(), pulled.received_bytes);
-    words.push(format!("done: {moves} refs moved, {bytes} bytes received"));
+    let signed = pulled.signed;
+    words.push(format!(
+        "done: {moves} refs moved, {bytes} bytes received; what is shown was signed at {signed}"
+    ));
     Ok(words.join("\n"))
 }
 

@@ -152,7 +152,7 @@ impl Session {
     /// [`Error::Usage`] if what should be a token is none; those of reading it.
     pub fn agent(&self, server: ServerUrl) -> Result<Agent> {
         let source = TokenSource::of_process(self.globals.token_file.as_deref())?;
-        let token = source.map(TokenSource::read).transpose()?;
+        let token = source.map(TokenSource::read_to_ask).transpose()?;
         self.agent_with(server, token.as_ref())
     }
 
