@@ -134,8 +134,10 @@ pub enum Error {
         unmet: Unmet,
     },
     /// Objects that a build refers to are not there.
-    #[error("cannot commit build {build}: {} are missing, first {}", counted(objects.len(), "object"), objects.first().map_or("", String::as_str))]
+    #[error("cannot {verb} build {build}: {} are missing, first {}", counted(objects.len(), "object"), objects.first().map_or("", String::as_str))]
     Missing {
+        /// What was to be done.
+        verb: &'static str,
         /// The build.
         build: u64,
         /// What is missing: kind, id and the path that needs it.

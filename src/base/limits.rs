@@ -114,6 +114,8 @@ pub const CHECK_NAME_BYTES_MAX: usize = 64;
 pub const POLICY_CHECKS_MAX: usize = 16;
 /// Checks that report on one build, asked for or not: bounds the build's row, which every list of builds reads.
 pub const BUILD_CHECKS_MAX: usize = 64;
+/// Events of a build that are kept; the oldest go.
+pub const BUILD_EVENTS_MAX: u32 = 4096;
 /// Bytes of what a check says about its finding: a sentence and an address of more.
 pub const REMARK_BYTES_MAX: usize = 1024;
 /// Refs of one repo: bounds the refs object that `heads` names.

@@ -4,7 +4,7 @@
 //!
 //! Bars on a terminal: the command line draws them.
 
-use super::Result;
+use super::{Error, Result};
 
 /// Hears how far some work is. Called from many threads.
 pub trait Progress: Sync {
@@ -22,6 +22,26 @@ pub trait Progress: Sync {
     fn check(&self) -> Result<()> {
         Ok(())
     }
+
+    /// Does a part of the work that computes, and waits for nobody else: on the calling thread, or on threads that are kept
+    /// for such work. It is done when this returns.
+    fn compute(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
+}
+
+/// Does a part of some work where `progress` says, and returns what it gives.
+///
+/// # Errors
+///
+/// What `work` answers; [`Error::Internal`] if it was not done.
+pub fn compute<T: Send>(
+    progress: &dyn Progress,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let (mut work, mut done) = (Some(work), None);
+    progress.compute(&mut || done = work.take().map(|work| work()));
+    done.unwrap_or_else(|| Err(Error::internal("what is to be computed is computed")))
 }
 
 /// Hears nothing.

@@ -124,7 +124,7 @@ fn all_that_is_missing(
     });
     let roots: Vec<Edge> = staged.collect();
     let reach = view.reach(&roots);
-    match reach.and_then(|reach| reach.check_whole(build)) {
+    match reach.and_then(|reach| reach.check_whole("commit", build)) {
         Err(missing) => missing,
         Ok(()) => error,
     }
@@ -212,7 +212,7 @@ fn freeze(
     let mut landing = intake.finish()?;
     let (store, view) = (view.store(), view.with(&landing)?);
     let reach = view.reach(&[snapshot_edge(committed.snapshot), tree_edge(plan.wanted)])?;
-    reach.check_whole(row.id)?;
+    reach.check_whole("commit", row.id)?;
     let mut tidied = store.intake();
     let dropped = store.tidy_packs(row.id, &reach, &mut tidied)?;
     landing.join(tidied.finish()?);
@@ -265,7 +265,7 @@ mod tests {
         };
         let view = store.view(&row.repo, &[row.id])?;
         let reach = view.reach(&[tree_edge(tree.into())])?;
-        reach.check_whole(row.id)?;
+        reach.check_whole("commit", row.id)?;
         drop(view);
         let repo = sandbox.repo("main")?;
         let first = [("stable".parse()?, 1, 1)];

@@ -11,7 +11,7 @@ use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::object::label::Labels;
 use crate::store::Store;
-use crate::store::builds::NewBuild;
+use crate::store::builds::{NewBuild, Staging};
 use crate::store::rows::{Base, BuildRow, BuildState};
 
 /// What is said about a build when it is made.
@@ -52,6 +52,21 @@ pub fn create(store: &Store, options: CreateOptions, time: Time) -> Result<Build
         None => None,
     };
     store.create_build(new, staging, time)
+}
+
+/// Makes an open build that has something from the start: what it holds and that it is there become durable at once.
+///
+/// # Errors
+///
+/// As [`create`], and [`Error::Limit`] if it has too many operations. No build is made then.
+pub fn create_filled(
+    store: &Store,
+    new: NewBuild,
+    staging: Staging,
+    time: Time,
+) -> Result<BuildRow> {
+    check_labels(&new.labels)?;
+    store.create_build(new, Some(staging), time)
 }
 
 fn check_source(from: &BuildRow, repo: &RepoName) -> Result<()> {

@@ -217,7 +217,7 @@ pub fn import(
     builds.push(row.id);
     let view = store.view_with(&repo.name, &builds, &landing)?;
     let reach = view.reach(&[snapshot_edge(import.snapshot)])?;
-    reach.check_whole(row.id)?;
+    reach.check_whole("publish", row.id)?;
     store.record_import(target, import, landing, &reach, time)?;
     Ok(import)
 }

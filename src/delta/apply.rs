@@ -53,7 +53,7 @@ pub fn apply<B: AsRef<[u8]> + Sync>(
     let unpacked = unpack(pack, from, &view, &mut intake, progress)?;
     let landing = intake.finish()?;
     let view = view.with(&landing)?;
-    let snapshot = as_delta(check(&view, from, unpacked.snapshot))?;
+    let snapshot = as_delta(check(&view, from, unpacked.snapshot, progress))?;
     check_names(&view, repo, from, &snapshot)?;
     let landing = with_copies(&view, unpacked.snapshot, landing)?;
     record(store, repo, target, &unpacked, &snapshot, landing, time)

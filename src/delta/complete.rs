@@ -20,6 +20,7 @@ use super::parts::malformed;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::RECIPE_LEVELS_MAX;
 use crate::base::path::TreePath;
+use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::object::canonical::check_canonical;
 use crate::object::directory::TreeSource;
@@ -38,8 +39,13 @@ use crate::store::view::{Found, View};
 /// # Errors
 ///
 /// [`Error::NotFound`] for the first object that is not there, [`Error::Damaged`] for the first that is not what it is said
-/// to be, [`Error::Malformed`] for a tree or snapshot that breaks the rules.
-pub fn check(view: &View<'_>, from: Option<SnapshotRef>, to: SnapshotRef) -> Result<Snapshot> {
+/// to be, [`Error::Malformed`] for a tree or snapshot that breaks the rules, [`Error::Interrupted`] if `progress` says so.
+pub fn check(
+    view: &View<'_>,
+    from: Option<SnapshotRef>,
+    to: SnapshotRef,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
     let before = from.map(|from| view.snapshot_of_size(from)).transpose()?;
     let snapshot = view.snapshot_of_size(to)?;
     let mut blobs = Blobs {
@@ -51,6 +57,7 @@ pub fn check(view: &View<'_>, from: Option<SnapshotRef>, to: SnapshotRef) -> Res
     changes(view, a, Some(snapshot.tree), &mut |seen| {
         match seen {
             Seen::Directory { at, b: Some(b), .. } => {
+                progress.check()?;
                 check_canonical(view, b).map_err(|error| needed(error, at))?;
             }
             Seen::Entry {

@@ -95,6 +95,7 @@ pub(super) fn follow(
         },
     };
     schedule.run(tasks, &mut |product| {
+        progress.check()?;
         told.extend(product.told.iter().copied());
         product.take_in(view, intake)
     })?;

@@ -137,6 +137,7 @@ fn take_whole<B: AsRef<[u8]> + Sync>(
     let mut left = FrameBuilder::new();
     let mut text = None;
     schedule.run(frames, &mut |opened| {
+        progress.check()?;
         let number = opened.number;
         for entry in opened.entries {
             if entry.kind == ObjectKind::Snapshot {

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 use crate::base::id::{Hash, SnapshotId, StatementId};
 use crate::base::path::TreePath;
+use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::object::tree::TreeRef;
 use crate::store::arrival::{Arrival, Promise};
@@ -109,6 +110,15 @@ pub trait Sink: Write {
         Ok(())
     }
 
+    /// Checks that the pack is still wanted; asked every now and then while it comes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] if it is not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The origin is asked for something: the pack, another one because there is no such pack, or the rest of it.
     fn asked(&mut self) {}
 }
@@ -164,16 +174,18 @@ pub struct Wanted {
 /// An origin that counts what is asked of it.
 pub struct Metered<'o> {
     origin: &'o dyn Origin,
+    progress: &'o dyn Progress,
     requests: Cell<u64>,
     received_bytes: Cell<u64>,
 }
 
 impl<'o> Metered<'o> {
-    /// Starts to count.
+    /// Starts to count, for as long as `progress` says that it is wanted.
     #[must_use]
-    pub const fn new(origin: &'o dyn Origin) -> Self {
+    pub const fn new(origin: &'o dyn Origin, progress: &'o dyn Progress) -> Self {
         Self {
             origin,
+            progress,
             requests: Cell::new(0),
             received_bytes: Cell::new(0),
         }
@@ -212,36 +224,41 @@ impl Origin for Metered<'_> {
     }
 
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
+        self.progress.check()?;
         let keyset = self.origin.keyset(version)?;
         self.count(Ok(keyset.clone().unwrap_or_default()))?;
         Ok(keyset)
     }
 
     fn heads(&self) -> Result<Vec<u8>> {
+        self.progress.check()?;
         self.count(self.origin.heads())
     }
 
     fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>> {
+        self.progress.check()?;
         self.count(self.origin.refs_list(object))
     }
 
     fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
+        self.progress.check()?;
         self.count(self.origin.statement(id))
     }
 
     fn object(&self, id: Hash) -> Result<Vec<u8>> {
+        self.progress.check()?;
         self.count(self.origin.object(id))
     }
 
     fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
-        let mut counting = Counting::new(out);
+        let mut counting = Counting::new(out, self.progress);
         let outcome = self.origin.pack(wanted, &mut counting);
         self.count_all(&counting);
         outcome
     }
 
     fn part(&self, part: &Part, out: &mut dyn Sink) -> Result<()> {
-        let mut counting = Counting::new(out);
+        let mut counting = Counting::new(out, self.progress);
         let outcome = self.origin.part(part, &mut counting);
         self.count_all(&counting);
         outcome
@@ -251,14 +268,16 @@ impl Origin for Metered<'_> {
 /// An output that counts what goes through it.
 struct Counting<'w> {
     out: &'w mut dyn Sink,
+    progress: &'w dyn Progress,
     bytes: u64,
     requests: u64,
 }
 
 impl<'w> Counting<'w> {
-    fn new(out: &'w mut dyn Sink) -> Self {
+    fn new(out: &'w mut dyn Sink, progress: &'w dyn Progress) -> Self {
         Self {
             out,
+            progress,
             bytes: 0,
             requests: 0,
         }
@@ -272,6 +291,10 @@ impl Sink for Counting<'_> {
 
     fn begin(&mut self, url: &str, bytes: Option<u64>, promise: Option<&Promise>) -> Result<()> {
         self.out.begin(url, bytes, promise)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.progress.check()
     }
 
     fn asked(&mut self) {

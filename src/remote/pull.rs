@@ -21,7 +21,7 @@ use super::receive::{finish, receive};
 use crate::base::clock::Time;
 use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
-use crate::base::progress::Progress;
+use crate::base::progress::{Progress, compute};
 use crate::base::{Error, Result};
 use crate::delta::complete;
 use crate::delta::parts::open_delta;
@@ -58,6 +58,11 @@ pub struct PullOptions {
 pub struct PullAnswer {
     /// The repo.
     pub repo: RepoName,
+    /// When what the origin shows was signed: one that is behind others, or from which newer releases are held back, shows an
+    /// old one.
+    pub signed: Time,
+    /// Until when that is fresh, if it is not for ever.
+    pub expires: Option<Time>,
     /// The refs that moved.
     pub moves: Vec<PulledRef>,
     /// How often the origin was asked.
@@ -98,10 +103,14 @@ pub fn pull(
     time: Time,
     progress: &dyn Progress,
 ) -> Result<PullAnswer> {
-    let metered = Metered::new(origin);
+    let metered = Metered::new(origin, progress);
     let (contact, update) = update(store, &metered, options, time)?;
+    let heads = update.heads.value();
+    let (signed, expires) = (heads.time, heads.expires);
     let answer = |moves, new_objects| PullAnswer {
         repo: contact.name.clone(),
+        signed,
+        expires,
         moves,
         requests: metered.requests(),
         received_bytes: metered.received_bytes(),
@@ -244,8 +253,10 @@ fn fetch(
     }
     let mut moves = Vec::new();
     for (moved, from) in update.moves.into_iter().zip(starts) {
-        let snapshot = complete::check(&view, from, moved.snapshot).map_err(incomplete)?;
-        let root = snapshot.tree;
+        let checked = compute(progress, || {
+            complete::check(&view, from, moved.snapshot, progress).map_err(incomplete)
+        });
+        let root = checked?.tree;
         moves.push(copied(moved, root));
     }
     let copy = copy(
@@ -316,8 +327,11 @@ fn arrive(
             from => from?,
         };
         check_start(view, from, origin)?;
-        let pack = open_delta(arrival.map()?)?;
-        let unpacked = unpack(&pack, from, view, &mut intake, progress).map_err(incomplete)?;
+        let bytes = arrival.map()?;
+        let unpacked = compute(progress, || {
+            let pack = open_delta(bytes)?;
+            unpack(&pack, from, view, &mut intake, progress).map_err(incomplete)
+        })?;
         if unpacked.snapshot != wanted.to {
             let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
             return Err(Error::malformed("delta", reason));

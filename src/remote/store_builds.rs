@@ -169,7 +169,7 @@ fn all_that_was_not_sent(view: &View<'_>, build: u64, tree: TreeRef, error: Erro
         return error;
     }
     let reach = view.reach(&[tree_edge(tree)]);
-    match reach.and_then(|reach| reach.check_whole(build)) {
+    match reach.and_then(|reach| reach.check_whole("stage into", build)) {
         Err(missing @ Error::Missing { .. }) => missing,
         _ => error,
     }

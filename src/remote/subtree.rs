@@ -24,7 +24,7 @@ use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::build::commit::commit;
-use crate::build::create::{CreateOptions, create};
+use crate::build::create::create_filled;
 use crate::build::verify::verify_staged;
 use crate::delta::parts::open_delta;
 use crate::delta::unpack::{take_in, unpack};
@@ -35,7 +35,7 @@ use crate::object::pack_reader::PackReader;
 use crate::object::snapshot::Snapshot;
 use crate::object::tree::{Node, TreeRef};
 use crate::store::Store;
-use crate::store::builds::Staging;
+use crate::store::builds::{NewBuild, Staging};
 use crate::store::landing::Landing;
 use crate::store::reach::tree_edge;
 use crate::store::rows::{BuildRow, Operation, SnapshotRef, Staged};
@@ -84,7 +84,7 @@ pub fn pull_subtree(
     progress: &dyn Progress,
 ) -> Result<SubtreeAnswer> {
     store.reader()?.repo(&wanted.into)?.check_own()?;
-    let metered = Metered::new(origin);
+    let metered = Metered::new(origin, progress);
     let (contact, update) = update(store, &metered, options, time)?;
     let newest = update
         .moves
@@ -256,11 +256,10 @@ fn keep(
         stored_bytes: landing.stored_bytes,
         ..Staged::default()
     };
-    let options = CreateOptions {
+    let new = NewBuild {
         repo: wanted.into.clone(),
         target: None,
         labels: BTreeMap::from([(PART_OF_LABEL.to_owned(), release.to_owned())]),
-        from: None,
     };
     let staging = Staging {
         landing,
@@ -270,10 +269,9 @@ fn keep(
         }],
         sums,
     };
-    let build = create(store, options, time)?.id;
+    let build = create_filled(store, new, staging, time)?.id;
     let message = format!("{} of {release}", wanted.path);
-    let kept = store.record_staging(build, staging, time);
-    let kept = kept.and_then(|_| commit(store, build, &message, time));
-    // A build that could not be filled is of no use; should it stay, it is empty.
+    let kept = commit(store, build, &message, time);
+    // A build that could not be committed is of no use; should it stay, it can still be.
     kept.inspect_err(|_| drop(store.purge_build(build, time)))
 }

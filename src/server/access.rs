@@ -340,7 +340,7 @@ const fn open_to(route: &Route) -> Anonymous {
             Base::Repo(_) => Anonymous::Published,
             Base::Build(_) => Anonymous::Builds,
         },
-        Route::Repos | Route::Refs(_) | Route::Log(..) => Anonymous::Published,
+        Route::Repos | Route::Refs(..) | Route::Log(..) => Anonymous::Published,
         _ => Anonymous::Builds,
     }
 }
@@ -371,7 +371,7 @@ fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         Route::CreateBuild(repo)
         | Route::Retire(repo, _)
         | Route::RepoEvents(repo)
-        | Route::Refs(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
+        | Route::Refs(repo, _) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
         Route::Log(repo, target)
         | Route::Rollback(repo, target)
         | Route::Hold(repo, target)

@@ -1,6 +1,5 @@
 //! The application: what every request has at hand.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use super::object_cache::ObjectCache;
 use super::pack_cache::PackCache;
 use super::paths::PathCache;
 use super::pool::Pool;
-use super::quota::{Arrivals, OpenBuilds, Rates, check_room};
+use super::quota::{Arrivals, Brought, OpenBuilds, Rates, check_room};
 use super::turns::Turns;
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
@@ -68,7 +67,7 @@ pub struct App {
     /// The key of tokens, once one was shown.
     key: Mutex<Option<Arc<TokenKey>>>,
     /// Bytes that were brought with each token since the server started.
-    brought: Mutex<HashMap<String, u64>>,
+    brought: Brought,
 }
 
 impl App {
@@ -81,7 +80,7 @@ impl App {
         let run = Time::now()?.seconds();
         Ok(Arc::new(Self {
             key: Mutex::default(),
-            brought: Mutex::default(),
+            brought: Brought::default(),
             store,
             anonymous: settings.anonymous,
             metrics: Metrics::new(),
@@ -138,10 +137,7 @@ impl App {
 
     /// Counts bytes that a caller brings; returns how many that makes.
     pub fn bring(&self, caller: &str, bytes: u64) -> u64 {
-        let mut brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = brought.entry(caller.to_owned()).or_default();
-        *sum = sum.saturating_add(bytes);
-        *sum
+        self.brought.bring(caller, bytes)
     }
 
     /// The time it is.

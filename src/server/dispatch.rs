@@ -88,7 +88,7 @@ async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Ca
         let max = limits.requests_per_minute_per_token;
         let name = caller.as_ref().map(Caller::name).unwrap_or_default();
         app.rates
-            .count(name, "requests_per_minute_per_token", max)?;
+            .count(&name, "requests_per_minute_per_token", max)?;
         return caller;
     }
     let peer = if app.settings.behind_proxy {
@@ -98,7 +98,7 @@ async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Ca
     };
     let max = limits.requests_per_minute_per_address;
     let what = "requests_per_minute_per_address";
-    app.rates.count(origin(peer), what, max)?;
+    app.rates.count(&origin(peer), what, max)?;
     caller
 }
 
@@ -178,7 +178,7 @@ async fn route(
         Route::Pack(base, name) => pack(app, wish, base, name).await?,
         Route::Files(base, asked) => files(app, wish, base, asked).await?,
         Route::Repos => refs::repos(app, caller).await?,
-        Route::Refs(repo) => refs::refs(app, repo).await?,
+        Route::Refs(repo, cursor) => refs::refs(app, repo, cursor).await?,
         Route::Log(repo, target) => refs::log(app, repo, target).await?,
         Route::Rollback(repo, target) => refs::roll_back(app, repo, target, body).await?,
         Route::Hold(repo, target) => {

@@ -1,7 +1,8 @@
 //! Streams of events: what happens, told to those who listen as server-sent events that can be resumed.
 //!
-//! What happened to a build is in the store, so a stream of it can be resumed at any time. What happens in a repo is kept for
-//! a while; whoever resumes later, or after the server was started anew, is told that there is a gap.
+//! What happened to a build is in the store, up to a number of events, so a stream of it can be resumed at any time. What
+//! happens in a repo is kept for a while. Whoever resumes before what is kept, or, in a repo, after the server was started
+//! anew, is told that there is a gap.
 //!
 //! # Invariants
 //!
@@ -56,6 +57,12 @@ impl Listener {
         })
     }
 
+    /// Tells that some events were lost.
+    fn tell_gap(&mut self) {
+        let gap = Event::default().event(GAP_EVENT).data("{}");
+        self.told.push_back(gap);
+    }
+
     /// Waits for a change; says whether the server goes on.
     async fn changed(&mut self) -> bool {
         let app = Arc::clone(&self.app);
@@ -78,24 +85,30 @@ impl Listener {
 pub async fn of_build(app: &Arc<App>, build: u64, head: &HeaderMap) -> Result<Answer, Failure> {
     app.work(move |app| app.store.reader()?.build(build))
         .await?;
-    let last = last_event(head).and_then(|last| last.parse::<u64>().ok());
+    let last = last_event(head).and_then(|last| last.parse::<u32>().ok());
+    let last = last.map(u64::from);
     let listener = Listener::new(app, last.map_or(0, |last| last + 1))?;
     let events = stream::unfold(listener, move |mut listener| async move {
         loop {
             if let Some(event) = listener.told.pop_front() {
                 return Some((event, listener));
             }
-            let from = listener.next;
+            // There are no numbers after the last that there can be.
+            let from = u32::try_from(listener.next).ok()?;
             let read = listener.app.work(move |app| {
-                let events = app.store.reader()?.events(build)?;
-                let skipped = usize::try_from(from).unwrap_or(usize::MAX);
-                let events = events.into_iter().skip(skipped).take(TOLD_EVENTS_MAX);
-                Ok(events.map(EventSaid::from).collect::<Vec<_>>())
+                let reader = app.store.reader()?;
+                reader.events(build, from, TOLD_EVENTS_MAX)
             });
             // A stream that cannot be read ends, and is resumed.
-            for event in read.await.ok()? {
+            let found = read.await.ok()?;
+            if found.first > from {
+                listener.tell_gap();
+            }
+            listener.next = u64::from(found.first);
+            for event in found.events {
                 let number = listener.next;
                 listener.next += 1;
+                let event = EventSaid::from(event);
                 listener
                     .told
                     .push_back(told("event", number.to_string(), &event));
@@ -119,9 +132,7 @@ pub async fn of_repo(app: &Arc<App>, repo: RepoName, head: &HeaderMap) -> Result
     let (next, is_gap) = app.events.resume(last_event(head));
     let mut listener = Listener::new(app, next)?;
     if is_gap {
-        listener
-            .told
-            .push_back(Event::default().event(GAP_EVENT).data("{}"));
+        listener.tell_gap();
     }
     let events = stream::unfold((listener, repo), |(mut listener, repo)| async move {
         loop {

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - What deltas and checks compute gives way to what answers requests. Mirrors wait for others most of the time, and do not.
+//! - What jobs compute gives way to what answers requests. Mirrors wait for others most of the time, on threads of their own;
+//!   what they compute is done on threads that other jobs do not wait for.
 //! - All of it ends when the server does.
 //!
 //! # Not here
@@ -18,6 +19,7 @@ use super::job_book::{Begun, Tally, Task};
 use super::mirroring::Mirror;
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
+use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::build::verify::verify_repo;
 use crate::delta::make::MakeOptions;
@@ -59,17 +61,59 @@ async fn do_all(app: &Arc<App>) {
     }
 }
 
+/// Keeps copies up to date until the server ends.
+pub(super) fn follow_each(app: &Arc<App>, mirrors: &[Arc<Mirror>]) {
+    if mirrors.is_empty() {
+        return;
+    }
+    // Without threads of their own, they compute where they wait.
+    let pool = Background::start().ok().map(Arc::new);
+    for mirror in mirrors {
+        tokio::spawn(follow(Arc::clone(app), Arc::clone(mirror), pool.clone()));
+    }
+}
+
 /// Keeps a copy up to date until the server ends. A round that fails changes nothing, and the next one comes later.
-pub(super) async fn follow(app: Arc<App>, mirror: Arc<Mirror>) {
+async fn follow(app: Arc<App>, mirror: Arc<Mirror>, pool: Option<Arc<Background>>) {
     let rounds = async {
         let mut failures = 0;
         loop {
-            let done = perform_at_once(&app, Task::Mirror(Arc::clone(&mirror))).await;
+            let task = Task::Mirror(Arc::clone(&mirror));
+            let done = perform_at_once(&app, task, pool.clone()).await;
             failures = if done { 0 } else { failures + 1 };
             tokio::time::sleep(mirror.pause(failures)).await;
         }
     };
     until_the_end(&app, rounds).await;
+    // A round that was begun at the last moment ends soon, too.
+    app.jobs.stop();
+}
+
+/// How far a mirror is, whose computing is done behind everything else.
+struct Behind<'t> {
+    tally: &'t Tally,
+    pool: Option<&'t Background>,
+}
+
+impl Progress for Behind<'_> {
+    fn expect(&self, bytes: u64) {
+        self.tally.expect(bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.tally.advance(bytes);
+    }
+
+    fn check(&self) -> Result<()> {
+        self.tally.check()
+    }
+
+    fn compute(&self, work: &mut (dyn FnMut() + Send)) {
+        match self.pool {
+            Some(pool) => pool.run(work),
+            None => work(),
+        }
+    }
 }
 
 /// Does the next job; says whether there was one.
@@ -79,12 +123,13 @@ async fn next(app: &Arc<App>, pool: &Arc<Background>) -> Result<bool> {
         return Ok(false);
     };
     let (doing, pool) = (Arc::clone(app), Arc::clone(pool));
-    do_one(app, begun, move |begun| pool.run(|| perform(&doing, begun))).await;
+    let how = move |begun: &Begun| pool.run(|| perform(&doing, begun, &*begun.tally));
+    do_one(app, begun, how).await;
     Ok(true)
 }
 
 /// Does a job beside the others; says whether it was done.
-async fn perform_at_once(app: &Arc<App>, task: Task) -> bool {
+async fn perform_at_once(app: &Arc<App>, task: Task, pool: Option<Arc<Background>>) -> bool {
     let Some(begun) = app
         .now()
         .ok()
@@ -93,7 +138,11 @@ async fn perform_at_once(app: &Arc<App>, task: Task) -> bool {
         return false;
     };
     let doing = Arc::clone(app);
-    let done = do_one(app, begun, move |begun| perform(&doing, begun)).await;
+    let how = move |begun: &Begun| {
+        let (tally, pool) = (&*begun.tally, pool.as_deref());
+        perform(&doing, begun, &Behind { tally, pool })
+    };
+    let done = do_one(app, begun, how).await;
     done == JobState::Done
 }
 
@@ -115,41 +164,43 @@ async fn do_one(
 }
 
 /// Does what is to be done; returns what is to be said of it.
-fn perform(app: &App, begun: &Begun) -> Result<String> {
+fn perform(app: &App, begun: &Begun, progress: &dyn Progress) -> Result<String> {
     let store = &app.store;
-    let tally: &Tally = &begun.tally;
     match &begun.task {
         Task::Delta(owed) => {
             let options = MakeOptions {
                 effort: Effort::Thorough,
                 ..MakeOptions::default()
             };
-            let bytes = prepare(store, owed, &options, tally)?.pack.bytes;
+            let bytes = prepare(store, owed, &options, progress)?.pack.bytes;
             Ok(format!("done: a delta of {bytes} bytes"))
         }
-        Task::Mirror(mirror) => bring_up_to_date(app, mirror, tally),
-        Task::Verify(repo) => verify(store, repo, tally),
-        Task::Scrub => scrub(store, tally),
+        Task::Mirror(mirror) => bring_up_to_date(app, mirror, progress),
+        Task::Verify(repo) => verify(store, repo, progress),
+        Task::Scrub => scrub(store, progress),
     }
 }
 
 /// Brings a copy up to date; returns what is to be said of it.
-fn bring_up_to_date(app: &App, mirror: &Mirror, tally: &Tally) -> Result<String> {
+fn bring_up_to_date(app: &App, mirror: &Mirror, progress: &dyn Progress) -> Result<String> {
     let mut words = Vec::new();
     let mut passed_over = |error: &Error| words.push(format!("passed over: {error}"));
-    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, tally, &mut passed_over)?;
+    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, progress, &mut passed_over)?;
     for moved in &pulled.moves {
         let (target, seq) = (moved.target.clone(), Some(moved.seq));
         words.push(format!("{target}@{}", moved.seq));
         app.tell(&pulled.repo, Happened::to_ref(What::Published, target, seq));
     }
     let (moves, bytes) = (pulled.moves.len(), pulled.received_bytes);
-    words.push(format!("done: {moves} refs moved, {bytes} bytes received"));
+    let signed = pulled.signed;
+    words.push(format!(
+        "done: {moves} refs moved, {bytes} bytes received; what is shown was signed at {signed}"
+    ));
     Ok(words.join("\n"))
 }
 
-fn verify(store: &Store, repo: &RepoName, tally: &Tally) -> Result<String> {
-    let found = verify_repo(store, &store.reader()?.repo(repo)?, tally)?;
+fn verify(store: &Store, repo: &RepoName, progress: &dyn Progress) -> Result<String> {
+    let found = verify_repo(store, &store.reader()?.repo(repo)?, progress)?;
     let notes = found.notes.iter().map(|note| format!("note: {note}\n"));
     let notes: String = notes.collect();
     Ok(format!(
@@ -158,8 +209,8 @@ fn verify(store: &Store, repo: &RepoName, tally: &Tally) -> Result<String> {
     ))
 }
 
-fn scrub(store: &Store, tally: &Tally) -> Result<String> {
-    let report = store.scrub(tally)?;
+fn scrub(store: &Store, progress: &dyn Progress) -> Result<String> {
+    let report = store.scrub(progress)?;
     let problems = report.problems.iter().map(ToString::to_string);
     let problems: Vec<String> = problems.collect();
     let sums = format!(
@@ -176,4 +227,31 @@ fn scrub(store: &Store, tally: &Tally) -> Result<String> {
         what: "the store".into(),
         reason: format!("{}\n{sums}", problems.join("\n")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::progress::compute;
+
+    #[test]
+    fn what_mirrors_compute_gives_way_and_what_waits_does_not() -> Result<()> {
+        let priority = || Ok(rustix::process::getpriority_process(None).ok());
+        let (tally, pool) = (Tally::default(), Background::start()?);
+        let before = priority()?;
+        let behind = Behind {
+            tally: &tally,
+            pool: Some(&pool),
+        };
+        assert_eq!(compute(&behind, priority)?, Some(19));
+        let alone = Behind {
+            tally: &tally,
+            pool: None,
+        };
+        assert_eq!(compute(&alone, priority)?, before);
+        assert_eq!(priority()?, before);
+        tally.stop();
+        assert!(matches!(behind.check(), Err(Error::Interrupted)));
+        Ok(())
+    }
 }

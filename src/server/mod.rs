@@ -46,6 +46,7 @@ pub mod pool;
 pub mod quota;
 pub mod ranges;
 pub mod reading;
+pub mod rest;
 pub mod route;
 pub mod route_table;
 pub mod router;

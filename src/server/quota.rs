@@ -18,7 +18,7 @@ use crate::base::error::check_limit;
 use crate::base::{Error, Result};
 use crate::disk::room::free_bytes;
 
-/// Callers that are counted each by itself in a minute.
+/// Callers that are counted each by itself, be it in a minute or since the server started.
 pub const CALLERS_MAX: usize = 64 * 1024;
 /// The limit on builds that one caller has open.
 pub const OPEN_BUILDS: &str = "open_builds_per_token";
@@ -50,7 +50,7 @@ impl Rates {
     /// # Errors
     ///
     /// 429 with the limit, and in how many seconds the next minute begins.
-    pub fn count(&self, caller: String, what: &'static str, max: u64) -> Result<(), Failure> {
+    pub fn count(&self, caller: &str, what: &'static str, max: u64) -> Result<(), Failure> {
         if max == 0 {
             return Ok(());
         }
@@ -63,14 +63,13 @@ impl Rates {
         Err(failure.with_header(RETRY_AFTER, wait.to_string()))
     }
 
-    fn count_at(&self, minute: u64, caller: String) -> u64 {
+    fn count_at(&self, minute: u64, caller: &str) -> u64 {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.0 != minute {
             *counted = (minute, HashMap::new());
         }
         let table = &mut counted.1;
-        let is_full = table.len() >= CALLERS_MAX && !table.contains_key(&caller);
-        let place = if is_full { String::new() } else { caller };
+        let place = place_of(caller, table);
         let count = table.entry(place).or_default();
         *count += 1;
         *count
@@ -80,6 +79,30 @@ impl Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Bytes that each caller has brought since the server started.
+#[derive(Debug, Default)]
+pub struct Brought(Mutex<HashMap<String, u64>>);
+
+impl Brought {
+    /// Counts bytes that a caller brings; returns how many that makes.
+    pub fn bring(&self, caller: &str, bytes: u64) -> u64 {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = place_of(caller, &table);
+        let sum = table.entry(place).or_default();
+        *sum = sum.saturating_add(bytes);
+        *sum
+    }
+}
+
+/// Where a caller is counted: those for whom there is no place share one.
+fn place_of(caller: &str, table: &HashMap<String, u64>) -> String {
+    if table.len() >= CALLERS_MAX && !table.contains_key(caller) {
+        String::new()
+    } else {
+        caller.to_owned()
     }
 }
 
@@ -212,21 +235,33 @@ mod tests {
     #[test]
     fn a_caller_has_its_requests_in_each_minute_and_others_have_theirs() {
         let rates = Rates::new();
-        assert_eq!(rates.count_at(0, "a".into()), 1);
-        assert_eq!(rates.count_at(0, "a".into()), 2);
-        assert_eq!(rates.count_at(0, "b".into()), 1);
-        assert_eq!(rates.count_at(1, "a".into()), 1, "the next minute");
+        assert_eq!(rates.count_at(0, "a"), 1);
+        assert_eq!(rates.count_at(0, "a"), 2);
+        assert_eq!(rates.count_at(0, "b"), 1);
+        assert_eq!(rates.count_at(1, "a"), 1, "the next minute");
     }
 
     #[test]
     fn the_table_is_bounded_and_those_without_a_place_share_one() {
         let rates = Rates::new();
         for caller in 0..CALLERS_MAX {
-            rates.count_at(0, caller.to_string());
+            rates.count_at(0, &caller.to_string());
         }
-        assert_eq!(rates.count_at(0, "late".into()), 1);
-        assert_eq!(rates.count_at(0, "later".into()), 2, "shared");
-        assert_eq!(rates.count_at(0, "0".into()), 2, "has a place");
+        assert_eq!(rates.count_at(0, "late"), 1);
+        assert_eq!(rates.count_at(0, "later"), 2, "shared");
+        assert_eq!(rates.count_at(0, "0"), 2, "has a place");
+    }
+
+    #[test]
+    fn bytes_are_counted_for_so_many_callers_and_the_others_share_a_place() {
+        let brought = Brought::default();
+        for caller in 0..CALLERS_MAX {
+            assert_eq!(brought.bring(&caller.to_string(), 7), 7);
+        }
+        assert_eq!(brought.bring("late", 1), 1);
+        assert_eq!(brought.bring("later", 1), 2, "shared");
+        assert_eq!(brought.bring("0", 1), 8, "has a place");
+        assert_eq!(brought.bring("0", u64::MAX), u64::MAX);
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub enum Route {
     CreateBuild(RepoName),
     Retire(RepoName, Mode),
     RepoEvents(RepoName),
-    Refs(RepoName),
+    Refs(RepoName, Option<RefName>),
     Log(RepoName, RefName),
     Rollback(RepoName, RefName),
     Hold(RepoName, RefName),

@@ -196,7 +196,7 @@ pub const ROUTES: &[Row] = &[
     with(&["dry_run"], row("POST", "/api/v1/repos/{repo+}/retire", ADMIN, "Let go of old releases; ?dry_run says which would go.", both::<Retire, Retired>(), |g| Ok(Route::Retire(g.part("repo")?, mode(g)?)))),
     row("POST", "/api/v1/repos/{repo+}/builds", STAGE, "Make a build.", both::<CreateBuild, CreatedBuild>(), |g| Ok(Route::CreateBuild(g.part("repo")?))),
     row("GET", "/api/v1/repos/{repo+}/events", READ, "What happens in a repo, as it happens.", EVENTS, |g| Ok(Route::RepoEvents(g.part("repo")?))),
-    row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo.", gives::<Refs>(), |g| Ok(Route::Refs(g.part("repo")?))),
+    with(&["cursor"], row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo in pages, by name.", gives::<Refs>(), |g| Ok(Route::Refs(g.part("repo")?, g.asked("cursor")?)))),
     row("GET", "/api/v1/repos/{repo+}/refs/{ref+}/log", READ, "The releases of a ref, newest first.", gives::<Releases>(), |g| Ok(Route::Log(g.part("repo")?, g.part("ref")?))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/rollback", PUBLISH, "Show an older release again.", both::<Rollback, Publishing>(), |g| Ok(Route::Rollback(g.part("repo")?, g.part("ref")?))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/hold", PUBLISH, "Hold publishing to a ref back.", both::<Hold, RefSaid>(), |g| Ok(Route::Hold(g.part("repo")?, g.part("ref")?))),

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use hyper::body::Incoming;
+use axum::http::header::EXPECT;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,6 +31,7 @@ use super::metrics::Counted;
 use super::mirroring::Mirror;
 use super::outward::Outward;
 use super::pace::paced;
+use super::rest::{Sending, to_the_end};
 use super::tls::Identity;
 use super::{dispatch, job_work};
 use crate::base::{Error, Result};
@@ -173,10 +175,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut end = std::pin::pin!(end);
         tokio::spawn(job_work::work(Arc::clone(&self.app)));
-        for mirror in &self.mirrors {
-            let (app, mirror) = (Arc::clone(&self.app), Arc::clone(mirror));
-            tokio::spawn(job_work::follow(app, mirror));
-        }
+        job_work::follow_each(&self.app, &self.mirrors);
         loop {
             let next = async {
                 let place = Arc::clone(&connections).acquire_owned().await;
@@ -230,7 +229,17 @@ where
         let app = Arc::clone(&app);
         async move {
             let limits = &app.settings.limits;
-            let request = request.map(|body| paced(Body::new(body), limits));
+            let sending = if request.headers().contains_key(EXPECT) {
+                Sending::WhenAsked
+            } else {
+                Sending::AtOnce
+            };
+            let request = request.map(|body| {
+                if body.is_end_stream() {
+                    return Body::empty();
+                }
+                to_the_end(paced(Body::new(body), limits), sending)
+            });
             let answer = dispatch::answer(Arc::clone(&app), peer.ip(), request).await;
             Ok::<_, Infallible>(answer)
         }

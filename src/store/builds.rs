@@ -145,8 +145,8 @@ impl Store {
         transaction.check_shown(repo, row.target.as_ref(), committed.onto)?;
         let bases = [row.base, committed.onto];
         let bases: BTreeSet<PinBytes> = bases.iter().flatten().map(base_pin).collect();
-        transaction.check_published(repo, build, &bases)?;
-        transaction.pin(repo, build, reach, bases)?;
+        transaction.check_published("commit", repo, build, &bases)?;
+        transaction.pin("commit", repo, build, reach, bases)?;
         transaction.land(landing, Owner::Build(build))?;
         for number in dropped {
             transaction.doom(*number)?;
@@ -183,8 +183,8 @@ impl Store {
         };
         self.freeze(&mut build, committed);
         let bases: BTreeSet<PinBytes> = base.iter().map(base_pin).collect();
-        transaction.check_published(repo.number, build.id, &bases)?;
-        transaction.pin(repo.number, build.id, reach, bases)?;
+        transaction.check_published("commit", repo.number, build.id, &bases)?;
+        transaction.pin("commit", repo.number, build.id, reach, bases)?;
         transaction.land(landing, Owner::Build(build.id))?;
         let what = format!("made of a delta, as {}", committed.snapshot.id);
         transaction.put_build(&build, committed.time, what)?;

@@ -282,26 +282,28 @@ impl Transaction<'_> {
     /// [`Error::Missing`] if what it reaches is not published any more; nothing changes then.
     pub(super) fn pin(
         &self,
+        verb: &'static str,
         repo: u32,
         build: u64,
         reach: &Reach,
         others: BTreeSet<PinBytes>,
     ) -> Result<()> {
         if self.deaths()? != reach.deaths {
-            self.check_published(repo, build, &reach.pins)?;
+            self.check_published(verb, repo, build, &reach.pins)?;
         }
         let mut pins = others;
         pins.extend(&reach.pins);
         self.put_pins(repo, build, &pins)
     }
 
-    /// Checks that all of `pins` are published.
+    /// Checks that all of `pins` are published, which are needed to do `verb` with a build.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] with the first that are not.
     pub(super) fn check_published(
         &self,
+        verb: &'static str,
         repo: u32,
         build: u64,
         pins: &BTreeSet<PinBytes>,
@@ -319,6 +321,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         Err(Error::Missing {
+            verb,
             build,
             objects: missing,
         })

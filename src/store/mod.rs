@@ -15,6 +15,7 @@ pub mod arrival;
 pub mod audit;
 mod backend;
 pub mod blob;
+pub mod build_log;
 mod build_walk;
 pub mod builds;
 mod catalog;

@@ -70,12 +70,12 @@ impl Reach {
         self.own.len() as u64
     }
 
-    /// Checks that nothing is missing.
+    /// Checks that nothing is missing of what is needed to do something with a build: to `commit` it, say.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] with the first objects if something is.
-    pub fn check_whole(&self, build: u64) -> Result<()> {
+    pub fn check_whole(&self, verb: &'static str, build: u64) -> Result<()> {
         let objects: Vec<String> = self
             .missing
             .iter()
@@ -85,7 +85,11 @@ impl Reach {
         if objects.is_empty() {
             Ok(())
         } else {
-            Err(Error::Missing { build, objects })
+            Err(Error::Missing {
+                verb,
+                build,
+                objects,
+            })
         }
     }
 }

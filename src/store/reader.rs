@@ -4,15 +4,17 @@
 //!
 //! The objects themselves (`store::view`).
 
+use std::ops::Bound;
+
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::de::DeserializeOwned;
 
 use super::catalog::{failed, find_row, open_table, parse_row};
 use super::open::Store;
-use super::rows::{BuildRow, EventRow, Owner, PackRow, RefRow, ReleaseRow, RepoRow};
+use super::rows::{BuildRow, Owner, PackRow, RefRow, ReleaseRow, RepoRow};
 use super::tables::{
-    BUILD_PACKS, BUILDS, COUNTERS, DEATHS, EVENTS, NEXT_PACK, OBJECTS, ObjectKey, PACKS, REFS,
-    RELEASES, REPOS, parse_object_key,
+    BUILD_PACKS, BUILDS, COUNTERS, DEATHS, NEXT_PACK, OBJECTS, ObjectKey, PACKS, REFS, RELEASES,
+    REPOS, parse_object_key,
 };
 use crate::base::id::{HASH_BYTES, Hash, SnapshotId};
 use crate::base::name::{RefName, RepoName};
@@ -150,20 +152,6 @@ impl Reader<'_> {
         rows.filter(is_wanted).take(most).collect()
     }
 
-    /// What happened to a build, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Catalog`].
-    pub fn events(&self, build: u64) -> Result<Vec<EventRow>> {
-        let table = self.table(EVENTS)?;
-        let rows = table
-            .range((build, 0)..=(build, u32::MAX))
-            .map_err(failed("read"))?;
-        rows.map(|row| parse_row(row.map_err(failed("read"))?.1.value()))
-            .collect()
-    }
-
     /// The numbers of the packs that a build owns.
     pub(super) fn packs_of(&self, build: u64) -> Result<Vec<u64>> {
         let table = open_table(&self.read, BUILD_PACKS)?;
@@ -198,11 +186,30 @@ impl Reader<'_> {
     ///
     /// [`Error::Catalog`].
     pub fn refs(&self, repo: &RepoRow) -> Result<Vec<RefRow>> {
+        self.refs_after(repo, None, usize::MAX)
+    }
+
+    /// The first refs of a repo whose names come after one, by name: at most `most` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`].
+    pub fn refs_after(
+        &self,
+        repo: &RepoRow,
+        after: Option<&RefName>,
+        most: usize,
+    ) -> Result<Vec<RefRow>> {
         let table = self.table(REFS)?;
+        let first = match after {
+            Some(name) => Bound::Excluded((repo.number, name.as_str())),
+            None => Bound::Included((repo.number, "")),
+        };
         let rows = table
-            .range((repo.number, "")..(repo.number + 1, ""))
+            .range((first, Bound::Excluded((repo.number + 1, ""))))
             .map_err(failed("read"))?;
-        rows.map(|row| parse_row(row.map_err(failed("read"))?.1.value()))
+        rows.take(most)
+            .map(|row| parse_row(row.map_err(failed("read"))?.1.value()))
             .collect()
     }
 

@@ -110,7 +110,7 @@ impl Store {
             return Err(moved(target));
         }
         let pinned = transaction.pins_of(repo, import.build)?;
-        transaction.pin(repo, import.build, reach, pinned)?;
+        transaction.pin("publish", repo, import.build, reach, pinned)?;
         transaction.land(landing, Owner::Build(import.build))?;
         row.pending.push(import);
         transaction.put_ref(repo, &row)?;

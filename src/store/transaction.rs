@@ -21,7 +21,7 @@ use super::layout;
 use super::open::Store;
 use super::rows::{Base, BuildRow, BuildState, EventRow, Owner, PackRow, Receipt, RefRow};
 use super::tables::{
-    ANNOUNCING, BUILD_PACKS, BUILDS, COUNTERS, DYING, EVENTS, NEXT_PACK, OPERATIONS, PACKS, REFS,
+    ANNOUNCING, BUILD_PACKS, BUILDS, COUNTERS, DYING, NEXT_PACK, OPERATIONS, PACKS, REFS,
 };
 use crate::base::clock::Time;
 use crate::base::name::RefName;
@@ -120,24 +120,8 @@ impl<'s> Transaction<'s> {
         what: impl Into<String>,
     ) -> Result<()> {
         self.put(BUILDS, build.id, build)?;
-        let events = self.write.open_table(EVENTS).map_err(failed("write"))?;
-        let last = events
-            .range((build.id, 0)..=(build.id, u32::MAX))
-            .map_err(failed("read"))?
-            .next_back();
-        let next = last
-            .transpose()
-            .map_err(failed("read"))?
-            .map_or(0, |(key, _)| key.value().1 + 1);
-        drop(events);
-        self.put(
-            EVENTS,
-            (build.id, next),
-            &EventRow {
-                time,
-                what: what.into(),
-            },
-        )
+        let what = what.into();
+        self.log_event(build.id, &EventRow { time, what })
     }
 
     /// A ref, also one that shows nothing yet.

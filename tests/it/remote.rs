@@ -7,8 +7,10 @@
 //! The command line of it (`life::exchange`).
 
 mod bundles;
+mod computing;
 mod copies;
 mod liar;
 mod lies;
 mod packs;
 pub mod pair;
+mod subtrees;

@@ -156,7 +156,7 @@ impl Session {
         } else {
             TokenSource::of_process(self.globals.token_file.as_deref())?
         };
-        let token = source.map(TokenSource::read).transpose()?;
+        let token = source.map(TokenSource::read_to_ask).transpose()?;
         self.agent_with(server, token.as_ref())
     }
 

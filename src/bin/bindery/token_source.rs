@@ -83,6 +83,29 @@ impl TokenSource {
             Self::Text(text) => token_in(text.as_bytes()),
         }
     }
+
+    /// Reads the token with which a server is to be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if there is none where somebody said that there is one; otherwise as [`read`](Self::read).
+    pub fn read_to_ask(self) -> Result<Token> {
+        let place = match &self {
+            Self::File(path) => path.display().to_string(),
+            Self::Input => "standard input".to_owned(),
+            Self::Text(_) => TOKEN_VARIABLE.to_owned(),
+        };
+        self.read().map_err(|error| no_token(error, &place))
+    }
+}
+
+/// The error that says what is wrong in a place that somebody named: what is there is no token. Nothing that was kept is
+/// damaged then.
+fn no_token(error: Error, place: &str) -> Error {
+    match error {
+        Error::Malformed { .. } => Error::usage(format!("there is no token in {place}: {error}")),
+        other => other,
+    }
 }
 
 /// The token that a command is about: as [`TokenSource::of_process`] says, or on standard input.

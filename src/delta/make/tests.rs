@@ -79,7 +79,7 @@ fn check(a: Files<'_>, b: Files<'_>) -> Result<DeltaSummary, AnyError> {
 
 /// Reads every file of a snapshot; gives their number.
 pub(super) fn complete_from_nothing(view: &View<'_>, to: SnapshotRef) -> Result<u64, AnyError> {
-    let snapshot = crate::delta::complete::check(view, None, to)?;
+    let snapshot = crate::delta::complete::check(view, None, to, &crate::base::progress::Silent)?;
     let mut files = 0;
     crate::object::walk::walk(view, snapshot.tree, &mut |_, entry| {
         if entry.tree_ref().is_none() {

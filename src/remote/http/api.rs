@@ -29,7 +29,7 @@ use crate::store::retire::Mode;
 
 /// Where the API begins.
 pub const API: &str = "api/v1";
-/// Pages of builds that are asked for in one go.
+/// Pages of a list that are asked for in one go.
 const PAGES_MAX: usize = 10_000;
 /// Bytes of a job's log.
 const JOB_LOG_BYTES_MAX: u64 = 1024 * 1024;
@@ -196,9 +196,18 @@ impl Agent {
         self.delete(&format!("{API}/builds/{build}{query}"))
     }
 
-    /// Lists the refs of a repo.
-    pub fn refs(&self, repo: &RepoName) -> Result<Refs> {
-        self.get(&format!("{API}/repos/{repo}/refs"))
+    /// Lists the refs of a repo, by name.
+    pub fn refs(&self, repo: &RepoName) -> Result<Vec<RefSaid>> {
+        let (mut refs, mut query) = (Vec::new(), String::new());
+        for _ in 0..PAGES_MAX {
+            let page: Refs = self.get(&format!("{API}/repos/{repo}/refs{query}"))?;
+            refs.extend(page.refs);
+            match page.next {
+                Some(next) => query = format!("?cursor={}", encoded(next.as_str())),
+                None => break,
+            }
+        }
+        Ok(refs)
     }
 
     /// Lists the newest releases of a ref.

@@ -173,6 +173,7 @@ impl HttpOrigin {
         let mut known = arrived.bytes - answer.start;
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
+            out.check()?;
             let read = answer.body.read(&mut buffer);
             let count = read.map_err(|error| self.agent.broke_off(&error))?;
             if count == 0 {

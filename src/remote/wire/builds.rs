@@ -12,6 +12,7 @@ use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::unmet::Unmet;
 use crate::object::tree::TreeRef;
+use crate::store::build_log::BuildEvents;
 use crate::store::rows::{
     Base, BuildRow, BuildState, Committed, EventRow, Published, Receipt, Staged,
 };
@@ -258,6 +259,9 @@ pub struct StagedSaid {
 pub struct EventsSaid {
     /// Oldest first.
     pub events: Vec<EventSaid>,
+    /// How many older ones are not kept any more.
+    #[serde(default)]
+    pub forgotten: u32,
 }
 
 /// Something that happened to a build.
@@ -357,6 +361,16 @@ impl From<Receipt> for ReceiptSaid {
             objects: receipt.objects,
             packs: receipt.packs,
             bytes: receipt.bytes,
+        }
+    }
+}
+
+impl From<BuildEvents> for EventsSaid {
+    /// All that is kept.
+    fn from(found: BuildEvents) -> Self {
+        Self {
+            events: found.events.into_iter().map(EventSaid::from).collect(),
+            forgotten: found.first,
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct RepoSaid {
     pub refs: u64,
 }
 
-/// The refs of a repo.
+/// A page of the refs of a repo.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Refs {
     /// The repo.
@@ -53,6 +53,10 @@ pub struct Refs {
     pub repo: RepoName,
     /// By name.
     pub refs: Vec<RefSaid>,
+    /// The cursor of the next page, if there is one.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub next: Option<RefName>,
 }
 
 /// A ref.

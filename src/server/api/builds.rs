@@ -20,8 +20,8 @@ use crate::object::kind::ObjectKind;
 use crate::remote::builds::{Builds, MISSING_OBJECTS_MAX};
 use crate::remote::store_builds::StoreBuilds;
 use crate::remote::wire::builds::{
-    BaseSaid, BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventSaid, EventsSaid,
-    ReceiptSaid, Stage, StageMode,
+    BaseSaid, BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, ReceiptSaid,
+    Stage, StageMode,
 };
 use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::events::What;
@@ -169,10 +169,9 @@ pub async fn log(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
     let events = app.work(move |app| {
         let reader = app.store.reader()?;
         reader.build(build)?;
-        reader.events(build)
+        reader.events(build, 0, usize::MAX)
     });
-    let events = events.await?.into_iter().map(EventSaid::from).collect();
-    json(StatusCode::OK, &EventsSaid { events })
+    json(StatusCode::OK, &EventsSaid::from(events.await?))
 }
 
 /// Says which of some objects must be sent: for each id a bit, set if it must; the first is the lowest of the first byte.

@@ -22,6 +22,8 @@ use crate::server::body;
 use crate::server::events::Happened;
 use crate::store::Store;
 
+/// Refs on one page.
+pub const PAGE_REFS_MAX: usize = 1000;
 /// Releases that a log shows.
 pub const LOG_RELEASES_MAX: usize = 1000;
 
@@ -45,19 +47,26 @@ pub async fn repos(app: &Arc<App>, caller: &Caller) -> Result<Answer, Failure> {
     json(StatusCode::OK, &Repos { repos })
 }
 
-/// Lists the refs of a repo.
+/// Lists the refs of a repo whose names come after the cursor.
 ///
 /// # Errors
 ///
 /// As [`repos`].
-pub async fn refs(app: &Arc<App>, repo: RepoName) -> Result<Answer, Failure> {
+pub async fn refs(
+    app: &Arc<App>,
+    repo: RepoName,
+    cursor: Option<RefName>,
+) -> Result<Answer, Failure> {
     let name = repo.clone();
     let rows = app.work(move |app| {
         let reader = app.store.reader()?;
-        reader.refs(&reader.repo(&name)?)
+        reader.refs_after(&reader.repo(&name)?, cursor.as_ref(), PAGE_REFS_MAX)
     });
-    let refs = rows.await?.into_iter().map(RefSaid::from).collect();
-    json(StatusCode::OK, &Refs { repo, refs })
+    let rows = rows.await?;
+    let last = rows.last().map(|row| row.name.clone());
+    let next = last.filter(|_| rows.len() == PAGE_REFS_MAX);
+    let refs = rows.into_iter().map(RefSaid::from).collect();
+    json(StatusCode::OK, &Refs { repo, refs, next })
 }
 
 /// Lists the newest releases of a ref.

@@ -35,6 +35,9 @@ fn a_store_is_pulled_from_and_goes_on_being_followed() -> Outcome {
     let pulled = scratch.json(&line)?;
     assert_eq!(text(&pulled, "repo")?, "main");
     assert_eq!(pulled["refs"][0]["ref"], "stable");
+    // Who follows an origin sees that it stands still.
+    let signed = text(&pulled, "signed")?;
+    assert!(pulled["expires"].is_null(), "{pulled}");
     assert!(number(&pulled, "received_bytes")? > 0);
     scratch.ok("--store other verify --all")?;
     scratch.ok("--store other checkout main:stable out")?;
@@ -46,7 +49,10 @@ fn a_store_is_pulled_from_and_goes_on_being_followed() -> Outcome {
     scratch.ok("verify stable --against out")?;
     let nothing = scratch.ok("--store other pull .")?;
     assert!(
-        nothing.stdout.is_empty() && nothing.stderr.contains("nothing is new"),
+        nothing.stdout.is_empty()
+            && nothing
+                .stderr
+                .contains(&format!("nothing is new since {signed}")),
         "{nothing:?}"
     );
     scratch.ok("--store other fsck --counts")?;

@@ -245,6 +245,30 @@ fn what_makes_no_token_is_refused_and_never_repeated() -> Outcome {
 }
 
 #[test]
+fn what_is_no_token_is_a_mistake_of_whoever_asks_with_it() -> Outcome {
+    let scratch = Scratch::new()?;
+    fs::write(scratch.path("file"), "not-a-token-8c1")?;
+    let asks = "refs --remote http://127.0.0.1:1";
+    for (option, variable, place) in [
+        (
+            "",
+            Some(("BINDERY_TOKEN", "not-a-token-8c1")),
+            "BINDERY_TOKEN",
+        ),
+        ("", Some(("BINDERY_TOKEN_FILE", "file")), "file:"),
+        (" --token-file file", None, "file:"),
+        (" --token-file -", None, "standard input"),
+    ] {
+        let line = format!("{asks}{option}");
+        let mut command = scratch.command(line.split(' '));
+        command.envs(variable);
+        let answer = Answer::of(&mut command)?.expect_failure(2, &["no token in", place])?;
+        assert!(!answer.stderr.contains("8c1"), "{}", answer.stderr);
+    }
+    Ok(())
+}
+
+#[test]
 fn the_audit_log_says_what_was_done_with_tokens() -> Outcome {
     let scratch = Scratch::new()?;
     assert!(scratch.ok("audit")?.stdout.is_empty());

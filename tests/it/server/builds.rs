@@ -1,20 +1,21 @@
 //! The life of a build over HTTP, and of the refs that builds are published to.
 
 use std::error::Error;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::sync::Arc;
 
+use bindery::disk::real::RealDisk;
+use bindery::server::api::refs::PAGE_REFS_MAX;
 use serde_json::Value;
 
 use crate::server::{released, served};
+use crate::shelf::{Shelf, ref_name};
 use crate::support::Node::File;
 use crate::support::http::Ask;
 use crate::support::served::Served;
 use crate::support::{Outcome, Scratch, number, text};
 
 /// Pushes the folder `tree` to `stable`, with these options more.
-fn push(scratch: &Scratch, served: &Served, options: &str) -> Result<Value, Box<dyn Error>> {
+pub fn push(scratch: &Scratch, served: &Served, options: &str) -> Result<Value, Box<dyn Error>> {
     let line = format!(
         "push tree --ref stable --json --remote {} {options}",
         served.url()
@@ -324,76 +325,59 @@ fn pages_of_builds_show_each_once() -> Outcome {
     Ok(())
 }
 
-/// Listens to a stream of events until `enough` holds of what came.
-fn listen(
-    served: &Served,
-    target: &str,
-    last: Option<&str>,
-    enough: impl Fn(&str) -> bool,
-) -> Result<String, Box<dyn Error>> {
-    let mut stream = TcpStream::connect(served.address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let last = last.map_or_else(String::new, |last| format!("Last-Event-ID: {last}\r\n"));
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n{last}\r\n",
-        served.token
-    );
-    stream.write_all(request.as_bytes())?;
-    let (mut text, mut buffer) = (String::new(), [0; 4096]);
-    while !enough(&text) {
-        let count = stream.read(&mut buffer)?;
-        if count == 0 {
-            return Err(format!("the stream has ended: {text}").into());
-        }
-        text += &String::from_utf8_lossy(&buffer[..count]);
-    }
-    Ok(text)
-}
-
 #[test]
-fn events_are_told_as_they_happen_and_go_on_where_a_stream_ended() -> Outcome {
-    let (scratch, served) = served("")?;
-    let build = number(&push(&scratch, &served, "--commit")?, "build")?;
-    let target = format!("/api/v1/builds/{build}/events");
-    let all = listen(&served, &target, None, |text| text.contains("committed as"))?;
-    assert!(
-        all.contains("text/event-stream") && all.contains("created"),
-        "{all}"
+fn refs_are_listed_in_pages_by_name() -> Outcome {
+    let scratch = Scratch::empty()?;
+    let shelf = Shelf::create(Arc::new(RealDisk::new(scratch.store())))?;
+    let repo = shelf.row()?;
+    // A ref with a slash is where the first page ends.
+    let name = |number: usize| format!("app/{number:04}");
+    for number in 0..PAGE_REFS_MAX {
+        let hold = |name: String| {
+            let reason = Some("no release yet".to_owned());
+            shelf.store.record_hold(&repo, &ref_name(&name)?, reason)
+        };
+        hold(name(number))?;
+    }
+    drop(shelf);
+    let served = Served::start(&scratch, "")?;
+    let ask = |query: &str| {
+        let target = format!("/api/v1/repos/{}/refs{query}", repo.name);
+        served.ask("GET", &target, "")?.expect(200)?.json()
+    };
+    let page = ask("")?;
+    assert_eq!(page["refs"].as_array().map(Vec::len), Some(PAGE_REFS_MAX));
+    assert_eq!(text(&page, "next")?, name(PAGE_REFS_MAX - 1));
+    // One page is full, and the next is empty.
+    let page = ask(&format!("?cursor={}", name(PAGE_REFS_MAX - 1)))?;
+    assert_eq!(page["refs"].as_array().map(Vec::len), Some(0));
+    assert!(page["next"].is_null());
+    let page = ask("?cursor=app%2F0997")?;
+    let refs = page["refs"].as_array().ok_or("refs")?;
+    assert_eq!(
+        refs.iter()
+            .map(|one| one["ref"].as_str())
+            .collect::<Vec<_>>(),
+        [Some("app/0998"), Some("app/0999")]
     );
-    let rest = listen(&served, &target, Some("0"), |text| {
-        text.contains("committed as")
-    })?;
-    assert!(!rest.contains("\"created\""), "{rest}");
-    let of_repo = "/api/v1/repos/main/events";
-    let told = std::thread::scope(|scope| {
-        let listener = scope.spawn(|| {
-            let told = listen(&served, of_repo, None, |text| {
-                text.contains("event: published")
-            });
-            told.map_err(|error| error.to_string())
-        });
-        // Whoever listens first is told of all that comes after: so it happens until it was heard.
-        let mut seq = 0;
-        while !listener.is_finished() {
-            scratch.write("tree", &[("n", File(&seq.to_string()))])?;
-            push(&scratch, &served, "--publish")?;
-            seq += 1;
-        }
-        let told = listener.join().map_err(|_| "the listener panicked")?;
-        Ok::<_, Box<dyn Error>>(told?)
-    })?;
-    let id = told
-        .lines()
-        .find_map(|line| line.strip_prefix("id: "))
-        .ok_or("an id")?;
-    let again = listen(&served, of_repo, Some(id), |text| {
-        text.contains("event: published")
-    })?;
-    assert!(!again.contains("event: gap"), "{again}");
-    let lost = listen(&served, of_repo, Some("1-1"), |text| {
-        text.contains("event: gap")
-    })?;
-    assert!(lost.contains("event: gap"));
+    assert!(page["next"].is_null());
+    served
+        .ask(
+            "GET",
+            &format!("/api/v1/repos/{}/refs?cursor=..", repo.name),
+            "",
+        )?
+        .expect(400)?;
+    served.end_sound(&scratch)?;
+    // A client of ours asks on until it has all.
+    scratch.write("tree", &[("file", File("text"))])?;
+    scratch.publish("zoo", "tree")?;
+    let served = Served::start(&scratch, "")?;
+    let line = format!("refs --json --remote {}", served.url());
+    let listed = served.run(&scratch, &line)?.expect_code(0)?.json()?;
+    let listed = listed["refs"].as_array().ok_or("refs")?;
+    assert_eq!(listed.len(), PAGE_REFS_MAX + 1);
+    assert_eq!(listed[PAGE_REFS_MAX]["ref"], "zoo");
     served.end_sound(&scratch)
 }
 

@@ -49,8 +49,32 @@ fn mirrored(more: &str) -> Result<(Scratch, Served, Served), Box<dyn Error>> {
         "mirror",
         &format!("url = \"{url}\"\npin = \"main.bindery\"\n{more}"),
     )?;
-    let mirror = Served::start_with(&scratch, "--store mirror")?;
+    let mirror = served_mirror(&scratch)?;
     Ok((scratch, origin, mirror))
+}
+
+/// The mirror, and a token for everything there.
+fn served_mirror(scratch: &Scratch) -> Result<Served, Box<dyn Error>> {
+    let token = scratch.ok("--store mirror token create --repo * --ref * --can *")?;
+    let mut mirror = Served::start_with(scratch, "--store mirror")?;
+    token.text().clone_into(&mut mirror.token);
+    Ok(mirror)
+}
+
+/// Waits until the newest round of a mirror has failed, for want of its origin.
+fn wait_for_failure(mirror: &Served) -> Outcome {
+    let begun = Instant::now();
+    loop {
+        let page = mirror.ask("GET", "/api/v1/jobs", "")?.expect(200)?.json()?;
+        let newest = &page["jobs"][0];
+        if newest["state"] == "failed" {
+            assert!(text(newest, "reason")?.contains("reach"), "{page}");
+            assert!(text(newest, "url")?.ends_with("/r/main"), "{page}");
+            return Ok(());
+        }
+        assert!(begun.elapsed() < PATIENCE, "{page}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -72,7 +96,7 @@ fn a_mirror_follows_while_it_is_served() -> Outcome {
         "--store copy pull {url}/r/main --pin mirror/main.bindery"
     ))?;
     scratch.ok("--store copy verify --all")?;
-    thread::sleep(Duration::from_millis(1500));
+    wait_for_failure(&mirror)?;
     wait_for(&mirror, file, "third")?;
     mirror.end()?;
     scratch.ok("--store mirror verify --all")?;
@@ -94,26 +118,8 @@ fn a_mirror_follows_only_what_it_is_told_and_says_what_fails() -> Outcome {
     mirror.end()?;
     origin.end_sound(&scratch)?;
     // Without its origin a round fails, and is a job that says so.
-    let token = scratch.ok("--store mirror token create --repo * --ref * --can *")?;
-    let mut mirror = Served::start_with(&scratch, "--store mirror")?;
-    token.text().clone_into(&mut mirror.token);
-    let begun = Instant::now();
-    loop {
-        let page = mirror.ask("GET", "/api/v1/jobs", "")?.expect(200)?.json()?;
-        if page["jobs"][0]["state"] == "failed" {
-            assert!(
-                text(&page["jobs"][0], "reason")?.contains("reach"),
-                "{page}"
-            );
-            assert!(
-                text(&page["jobs"][0], "url")?.ends_with("/r/main"),
-                "{page}"
-            );
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{page}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    let mirror = served_mirror(&scratch)?;
+    wait_for_failure(&mirror)?;
     mirror
         .get("/r/main/files/app/editor/index.txt")?
         .expect(200)?;

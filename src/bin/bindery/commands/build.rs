@@ -15,7 +15,7 @@ use bindery::build::commit::commit;
 use bindery::build::create::{CreateOptions, create};
 use bindery::build::spec::only_repo;
 use bindery::remote::http::api::Wanted;
-use bindery::remote::wire::builds::{BuildSaid, CreateBuild, EventSaid};
+use bindery::remote::wire::builds::{BuildSaid, CreateBuild, EventsSaid};
 use bindery::store::rows::BuildState;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -322,16 +322,22 @@ fn list(session: &Session, arguments: &ListArguments) -> Result<()> {
 }
 
 fn log(session: &Session, build: BuildId) -> Result<()> {
-    let events = if let Some(server) = session.server()? {
-        server.build_log(build.0)?.events
+    let said = if let Some(server) = session.server()? {
+        server.build_log(build.0)?
     } else {
         let store = session.read()?;
         let reader = store.reader()?;
         reader.build(build.0)?;
-        let events = reader.events(build.0)?.into_iter();
-        events.map(EventSaid::from).collect()
+        EventsSaid::from(reader.events(build.0, 0, usize::MAX)?)
     };
-    let events = events
+    if said.forgotten > 0 {
+        let forgotten = said.forgotten;
+        session.output.note(format_args!(
+            "older events that are not kept any more: {forgotten}"
+        ));
+    }
+    let events = said
+        .events
         .into_iter()
         .map(|event| Event {
             time: event.time,

@@ -73,7 +73,7 @@ pub fn release(session: &Session, arguments: &ReleaseArguments) -> Result<()> {
 fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<String>) -> Result<()> {
     let (target, before) = if let Some(server) = session.server()? {
         let (repo, target) = ref_of(&server, text, repo)?;
-        let refs = server.refs(&repo)?.refs.into_iter();
+        let refs = server.refs(&repo)?.into_iter();
         let before = refs
             .filter(|said| said.name == target)
             .find_map(|said| said.held);

@@ -73,6 +73,8 @@ pub struct Arguments {
 pub struct Pulled {
     repo: RepoName,
     snapshot: Option<SnapshotId>,
+    signed: Time,
+    expires: Option<Time>,
     refs: Vec<Moved>,
     requests: u64,
     received_bytes: u64,
@@ -286,7 +288,7 @@ pub fn take(
 pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
     let (objects, bytes) = (answer.new_objects, answer.received_bytes);
     let words = if answer.moves.is_empty() {
-        "nothing is new".to_owned()
+        format!("nothing is new since {}", answer.signed)
     } else {
         format!(
             "{} new, {} received",
@@ -298,6 +300,8 @@ pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
     session.output.answer(&Pulled {
         repo: repo.clone(),
         snapshot: answer.moves.first().map(|moved| moved.snapshot.id),
+        signed: answer.signed,
+        expires: answer.expires,
         refs: answer.moves.into_iter().map(moved).collect(),
         requests: answer.requests,
         received_bytes: bytes,

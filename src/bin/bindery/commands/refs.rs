@@ -54,7 +54,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let named = arguments.repo.as_ref();
     let (repo, refs) = if let Some(server) = session.server()? {
         let repo = repo_of(&server, named)?;
-        let refs = server.refs(&repo)?.refs;
+        let refs = server.refs(&repo)?;
         (repo, refs)
     } else {
         let store = session.read()?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::liar::{Asked, Said, honest, reply};
 use super::world::World;
 use crate::support::served::Served;
-use crate::support::{Outcome, files_beneath, number};
+use crate::support::{Node, Outcome, files_beneath, number};
 
 /// Bytes of a pack that come before the pull is killed.
 const PART: usize = 100;
@@ -301,6 +301,53 @@ fn a_mirror_that_was_killed_goes_on_too() -> Outcome {
     assert_eq!(starts(&world), [Some(PART)]);
     assert_eq!(kept(&world)?, Vec::<PathBuf>::new());
     Ok(())
+}
+
+#[test]
+fn a_server_that_mirrors_ends_soon_while_a_pack_comes_and_goes_on_with_it_later() -> Outcome {
+    let world = World::new()?;
+    world.scratch.write(
+        "copy",
+        &[(
+            "bindery.toml",
+            Node::File(&format!(
+                "format = 1\n[[serve.mirror]]\nurl = \"{}\"\nevery_seconds = 3600\n",
+                world.liar.url()
+            )),
+        )],
+    )?;
+    // A byte comes every now and then, which is not so slow that it would be given up before the test ends.
+    world.liar.tell(|asked, good| match good {
+        Some(good) if asked.path.contains("packs/") => {
+            let length = good.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nETag: {ONE}\r\nContent-Length: {length}\r\n\r\n");
+            let (first, rest) = good.split_at(PART);
+            let first = [head.as_bytes(), first].concat();
+            Said::Slowly(first, rest.to_vec(), Duration::from_millis(200))
+        }
+        good => honest(good),
+    });
+    let served = Served::start_with(&world.scratch, "--store copy")?;
+    let begun = Instant::now();
+    while kept(&world)?.is_empty() && begun.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let begun = Instant::now();
+    let (status, said) = served.end()?;
+    assert!(status.success(), "{said}");
+    // It would wait half a minute for what does not end by itself.
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+    let [file] = &kept(&world)?[..] else {
+        return Err("one file is kept".into());
+    };
+    let arrived = usize::try_from(fs::metadata(file)?.len())?;
+    tell(&world, |_, asked, good| with_ranges(asked, good, ONE));
+    expect_pulled(&world, "it goes on", &[Some(arrived)])
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bindery::base::limits::PACK_BYTES_MAX;
+
 use super::liar::{Liar, Said, at, honest, ok, reply};
 use super::table::rows;
 use super::world::World;
@@ -192,6 +194,25 @@ fn what_never_ends_costs_little_time_and_memory() -> Outcome {
                 "{part}: {lie}: it is read for long"
             );
         }
+    }
+    world.finish()
+}
+
+#[test]
+fn a_pack_without_end_is_read_up_to_its_limit_and_leaves_nothing() -> Outcome {
+    let world = World::new()?;
+    let before = world.state("copy")?;
+    let chunk = [&b"10000\r\n"[..], &vec![b'x'; 0x1_0000], b"\r\n"].concat();
+    for headers in ["", "ETag: \"one\"\r\n"] {
+        let again = chunk.clone();
+        world.liar.tell(at("full.pack", move |_| {
+            let head = format!("HTTP/1.1 200 OK\r\n{headers}Transfer-Encoding: chunked\r\n\r\n");
+            Said::Endlessly(head.into_bytes(), again.clone())
+        }));
+        let pull = format!("--store copy pull {}", world.liar.url());
+        let words = format!("more than {PACK_BYTES_MAX} bytes");
+        measured(&world.scratch, &pull)?.expect_failure(7, &[&words])?;
+        assert_eq!(world.state("copy")?, before);
     }
     world.finish()
 }
