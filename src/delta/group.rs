@@ -20,7 +20,9 @@ use super::sketch::Sketch;
 use crate::base::Result;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::{KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
-use crate::object::patch::{Effort, GroupBytes, Method, Pair, encode, encode_memory_bytes};
+use crate::object::patch::{
+    Effort, GroupBytes, Method, Pair, encode, encode_memory_bytes, estimate,
+};
 use crate::store::view::View;
 
 /// A patch that takes more than this share of what the content takes without a base is not worth its base.
@@ -284,9 +286,7 @@ impl Chosen {
 
     /// Keeps the base if a trial shows that it is worth it.
     fn tried(mut self) -> Result<Self> {
-        let with_base = encode(Method::Difference, &[self.pair()], Effort::Quick)?;
-        let without = encode(Method::Difference, &[self.alone()], Effort::Quick)?;
-        if !is_worth(with_base.len() as u64, without.len() as u64) {
+        if !is_worth(estimate(self.pair())?, estimate(self.alone())?) {
             self.base = None;
         }
         Ok(self)

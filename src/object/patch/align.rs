@@ -16,7 +16,7 @@
 
 use super::index::{Cells, Index, LISTED_STEP_MIN, SHORT_BASE_BYTES_MAX, index_bytes};
 use super::segment::{SEGMENT_BYTES_MIN, Segment};
-use super::word::{WORD_BYTES, common_prefix, equal_bytes, word};
+use super::word::{WORD_BYTES, common_prefix, equal_bytes, equal_bytes_of_words, word};
 
 /// How thoroughly a target is searched.
 #[derive(Clone, Copy, Debug)]
@@ -39,19 +39,27 @@ impl Search {
         listed_step: 1,
         listed_step_long: LISTED_STEP_MIN,
     };
-    /// For code without its distances, which is much alike; and where it moves is all that is wanted. The step and those
-    /// of the index have no common factor, so no alignment is overlooked.
-    pub(super) const MASKED: Self = Self {
+    /// For files of which it is asked only whether they are alike at all.
+    pub(super) const ROUGH: Self = Self {
         match_bytes_min: 16,
         step: 3,
         listed_step: 4,
+        listed_step_long: 8,
+    };
+    /// For code without its distances, which is much alike; and where it moves is all that is wanted. The step and those
+    /// of the index have no common factor, so no alignment is overlooked that holds for some 60 bytes. A long base is most often a
+    /// program, of which moves say more than of a small object file, so it is looked at more closely.
+    pub(super) const MASKED: Self = Self {
+        match_bytes_min: 16,
+        step: 3,
+        listed_step: 16,
         listed_step_long: 8,
     };
     /// For code with predicted addresses. Every match holds a listed word: of 16 bytes, nine words start in it.
     pub(super) const PREDICTED: Self = Self {
         match_bytes_min: 16,
         step: 1,
-        listed_step: 2,
+        listed_step: 4,
         listed_step_long: 8,
     };
 
@@ -67,11 +75,16 @@ impl Search {
 
 /// Bytes that an index takes, whatever is searched for in a base of `base_bytes` in all.
 pub(super) fn index_bytes_max(base_bytes: usize) -> usize {
-    [Search::PLAIN, Search::MASKED, Search::PREDICTED]
-        .map(|search| index_bytes(base_bytes / search.listed_step(base_bytes)))
-        .into_iter()
-        .max()
-        .unwrap_or(0)
+    [
+        Search::PLAIN,
+        Search::ROUGH,
+        Search::MASKED,
+        Search::PREDICTED,
+    ]
+    .map(|search| index_bytes(base_bytes / search.listed_step(base_bytes)))
+    .into_iter()
+    .max()
+    .unwrap_or(0)
 }
 
 /// Cells of the largest index whose room is kept for the next one.
@@ -85,6 +98,9 @@ const AHEAD_POSITIONS: usize = 8;
 
 /// Bytes up to which a match is compared before it is decided on: enough to beat any alignment.
 const MATCH_BYTES_ENOUGH: usize = 1 << 16;
+
+/// [`WORD_BYTES`], to be added to scores.
+const WORD_BYTES_SIGNED: i64 = 8;
 
 /// By how much bytes that differ may outnumber equal ones before an alignment is not followed further back.
 const UNLIKE_BYTES_MAX: i64 = 256;
@@ -114,6 +130,15 @@ pub(super) fn align(
     search: Search,
     room: &mut Vec<u32>,
 ) -> Vec<Segment> {
+    if base.is_empty() {
+        // Nothing can be found.
+        let literal = narrow(target.len());
+        let all = (literal > 0).then_some(Segment {
+            literal,
+            ..Segment::default()
+        });
+        return all.into_iter().collect();
+    }
     let index = Index::new(base, search.listed_step(base.len()), std::mem::take(room));
     let mut walk = Walk {
         base,
@@ -281,18 +306,14 @@ fn narrow(number: usize) -> u32 {
 fn extend_forwards(base: &[u8], target: &[u8]) -> usize {
     let mut reach = Reach::default();
     let length = base.len().min(target.len());
-    let (base_words, base_rest) = base[..length].as_chunks::<WORD_BYTES>();
-    let (target_words, target_rest) = target[..length].as_chunks::<WORD_BYTES>();
-    for (a, b) in base_words.iter().zip(target_words) {
-        if a == b {
-            reach.add_equal(WORD_BYTES);
-        } else {
-            for (a, b) in a.iter().zip(b) {
-                reach.add(a == b);
-            }
-        }
+    let (mut base, mut target) = (&base[..length], &target[..length]);
+    while let (Some((a, later_base)), Some((b, later_target))) =
+        (base.split_first_chunk(), target.split_first_chunk())
+    {
+        reach.add_word(u64::from_le_bytes(*a), u64::from_le_bytes(*b));
+        (base, target) = (later_base, later_target);
     }
-    for (a, b) in base_rest.iter().zip(target_rest) {
+    for (a, b) in base.iter().zip(target) {
         reach.add(a == b);
     }
     reach.best_length
@@ -301,11 +322,21 @@ fn extend_forwards(base: &[u8], target: &[u8]) -> usize {
 /// How far the ends of both resemble each other, up to where what follows is unlike for long.
 fn extend_backwards(base: &[u8], target: &[u8]) -> usize {
     let mut reach = Reach::default();
+    let length = base.len().min(target.len());
+    let mut base = &base[base.len() - length..];
+    let mut target = &target[target.len() - length..];
+    while let (Some((sooner_base, a)), Some((sooner_target, b))) =
+        (base.split_last_chunk(), target.split_last_chunk())
+    {
+        // Backwards, the last byte comes first.
+        reach.add_word(u64::from_be_bytes(*a), u64::from_be_bytes(*b));
+        if reach.best - reach.score > UNLIKE_BYTES_MAX {
+            return reach.best_length;
+        }
+        (base, target) = (sooner_base, sooner_target);
+    }
     for (a, b) in base.iter().rev().zip(target.iter().rev()) {
         reach.add(a == b);
-        if reach.best - reach.score > UNLIKE_BYTES_MAX {
-            break;
-        }
     }
     reach.best_length
 }
@@ -327,11 +358,25 @@ impl Reach {
         self.keep_best();
     }
 
-    /// Adds bytes that are all equal.
+    /// Adds the bytes of two words, the lowest first. Only where the score may become the best does it matter in which order they
+    /// are equal.
     #[inline]
-    fn add_equal(&mut self, bytes: usize) {
-        self.length += bytes;
-        self.score += i64::try_from(bytes).unwrap_or(0);
+    fn add_word(&mut self, left: u64, right: u64) {
+        let equal = if left == right {
+            WORD_BYTES_SIGNED
+        } else {
+            i64::from(equal_bytes_of_words(left, right))
+        };
+        if equal < WORD_BYTES_SIGNED && self.score + equal > self.best {
+            let mut differing = left ^ right;
+            for _ in 0..WORD_BYTES {
+                self.add(differing.trailing_zeros() >= u8::BITS);
+                differing >>= 8;
+            }
+            return;
+        }
+        self.length += WORD_BYTES;
+        self.score += 2 * equal - WORD_BYTES_SIGNED;
         self.keep_best();
     }
 
@@ -353,4 +398,53 @@ fn split(old: &[u8], new: &[u8], target: &[u8]) -> usize {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::made::noise;
+    use super::*;
+
+    /// How far both reach, byte by byte, and how many bytes are equal there.
+    fn slowly<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
+        let mut reach = Reach::default();
+        for (a, b) in pairs {
+            reach.add(a == b);
+        }
+        reach.best_length
+    }
+
+    #[test]
+    fn words_reach_as_far_as_bytes() {
+        for (seed, share) in (0..400).zip([0, 40, 110, 128, 150, 200, 250].iter().cycle()) {
+            let length = 100 + usize::try_from(seed).unwrap_or(0) % 17;
+            let base = noise(seed, length);
+            let (other, dice) = (noise(seed + 1000, length), noise(seed + 2000, length));
+            let mixed = base.iter().zip(&other).zip(&dice);
+            let target: Vec<u8> = mixed
+                .map(|((same, other), dice)| if dice < share { *same } else { *other })
+                .collect();
+            let forwards = slowly(base.iter().zip(&target));
+            assert_eq!(extend_forwards(&base, &target), forwards, "{seed}");
+            let backwards = slowly(base.iter().rev().zip(target.iter().rev()));
+            assert_eq!(extend_backwards(&base, &target), backwards, "{seed}");
+        }
+    }
+
+    #[test]
+    fn equal_bytes_of_words_are_counted() {
+        for (left, right, equal) in [
+            (0, 0, 8),
+            (0, u64::MAX, 0),
+            (0, 0x0100_0000_0000_0080, 6),
+            (0x8080_8080_8080_8080, 0, 0),
+            (0x1122_3344_5566_7788, 0x1122_0044_5566_0088, 6),
+        ] {
+            assert_eq!(
+                equal_bytes_of_words(left, right),
+                equal,
+                "{left:x} {right:x}"
+            );
+        }
+    }
 }

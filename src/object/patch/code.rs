@@ -230,21 +230,18 @@ impl<'a> Code<'a> {
             })
     }
 
-    /// The file without the distances of its code: what is left is alike wherever the code lies.
+    /// The file without its words: what is left is alike wherever its parts lie.
     pub(super) fn masked(&self) -> Vec<u8> {
         let mut masked = self.file.to_vec();
-        let parts = self.image.parts.iter();
-        for part in parts.filter(|part| part.content == Content::Code) {
-            let mut from = part.range.start;
-            while let Some(place) = self.next(from, part.range.end) {
-                from = place + CODE_WORD_BYTES;
-                masked[place..from].fill(0);
-            }
+        let mut from = 0;
+        while let Some(place) = self.next(from, masked.len()) {
+            from = place + CODE_WORD_BYTES;
+            masked[place..from].fill(0);
         }
         masked
     }
 
-    /// The file with addresses instead of distances, each as `moved` gives it.
+    /// The file with addresses instead of distances, each as `moved` gives it, and without numbers.
     pub(super) fn absolute(&self, moved: &dyn Fn(u32) -> u32) -> Vec<u8> {
         let mut absolute = self.file.to_vec();
         let (mut from, mut cursor) = (0, Cursor::default());
@@ -254,8 +251,8 @@ impl<'a> Code<'a> {
             let word = match self.meaning(place, &mut cursor) {
                 Meaning::Ahead { from, .. } => moved(from.wrapping_add(word)),
                 Meaning::Back { from } => moved(from.wrapping_sub(word)),
-                Meaning::Row => 0,
-                Meaning::Number(_) | Meaning::Plain => continue,
+                Meaning::Row | Meaning::Number(_) => 0,
+                Meaning::Plain => continue,
             };
             absolute[place..from].copy_from_slice(&word.to_le_bytes());
         }

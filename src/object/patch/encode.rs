@@ -24,6 +24,12 @@ use super::{loads, prefix, stream};
 use crate::base::error::Result;
 use crate::object::codec;
 
+/// The level of zstd at which [`estimate`] compresses.
+const ESTIMATE_LEVEL: i32 = 1;
+
+/// Bytes of the largest target whose words are kept while it is aligned.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// The version of what compresses streams: another one may make other bytes of the same, which appliers take as well.
 #[must_use]
 pub fn compressor_version() -> u32 {
@@ -45,12 +51,26 @@ pub fn encode(method: Method, pairs: &[Pair<'_>], effort: Effort) -> Result<Vec<
     let mut patch = vec![PATCH_VERSION, method as u8];
     match method {
         Method::Difference => {
-            let streams = Streams::of(pairs);
+            let streams = Streams::of(pairs, Search::PLAIN);
             stream::push_all(&mut patch, &streams, &[], effort.level())?;
         }
         Method::Prefix => prefix::push(&mut patch, pairs, effort)?,
     }
     Ok(patch)
+}
+
+/// About how many bytes a patch of one pair by difference takes, to be compared with those of another: what is copied is
+/// searched for in steps, and compressed as fast as can be, so this takes a fraction of the time of [`encode`].
+///
+/// # Errors
+///
+/// Those of [`encode`].
+pub fn estimate(pair: Pair<'_>) -> Result<u64> {
+    check_group(std::iter::once((pair.base.len(), pair.target.len())))?;
+    let mut patch = Vec::new();
+    let streams = Streams::of(&[pair], Search::ROUGH);
+    stream::push_all(&mut patch, &streams, &[], ESTIMATE_LEVEL)?;
+    Ok(patch.len() as u64)
 }
 
 /// The sizes of a group, in bytes, or bounds of them.
@@ -125,22 +145,22 @@ struct Streams {
 }
 
 impl Streams {
-    /// The control, difference and literal stream of a group.
-    fn of(pairs: &[Pair<'_>]) -> [Vec<u8>; 3] {
+    /// The control, difference and literal stream of a group. Files that are not understood are searched as `plain` says.
+    fn of(pairs: &[Pair<'_>], plain: Search) -> [Vec<u8>; 3] {
         let mut streams = Self::default();
         for pair in pairs {
-            streams.push(*pair);
+            streams.push(*pair, plain);
         }
         [streams.control, streams.difference, streams.extra]
     }
 
-    fn push(&mut self, pair: Pair<'_>) {
+    fn push(&mut self, pair: Pair<'_>, plain: Search) {
         let image = Image::of(pair.target);
         if let Some((target, base)) = image.zip(Code::of(pair.base)) {
             self.push_code(pair, &base, &target.loads);
         } else {
             loads::push_none(&mut self.control);
-            let segments = align(pair.base, pair.target, Search::PLAIN, &mut self.room);
+            let segments = align(pair.base, pair.target, plain, &mut self.room);
             segment::push_all(&mut self.control, &segments);
             self.push_segments(pair, &segments, &mut |_, _, _| ());
         }
@@ -192,16 +212,21 @@ impl Streams {
     }
 }
 
-/// Takes a target with code apart. Its words are found twice, which costs little, and are not kept meanwhile: of large
-/// files this is when the most memory is taken.
+/// Takes a target with code apart. The words of a large one are found twice, which costs little, and are not kept meanwhile:
+/// this is when the most memory is taken.
 fn align_code(
     base: &Code<'_>,
     target: &[u8],
     target_loads: &[Load],
     room: &mut Vec<u32>,
 ) -> Vec<Segment> {
+    let kept = (target.len() <= KEPT_BYTES_MAX).then(|| Code::of(target));
     let changed = |change: &dyn Fn(&Code<'_>) -> Vec<u8>| {
-        Code::of(target).map_or_else(|| target.to_vec(), |target| change(&target))
+        let found = match &kept {
+            Some(kept) => kept.as_ref().map(change),
+            None => Code::of(target).as_ref().map(change),
+        };
+        found.unwrap_or_else(|| target.to_vec())
     };
     let wanted = changed(&|target| target.masked());
     let segments = align(&base.masked(), &wanted, Search::MASKED, room);

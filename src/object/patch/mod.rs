@@ -38,5 +38,5 @@ mod x86;
 pub(in crate::object) mod tests;
 
 pub use self::apply::apply;
-pub use self::encode::{GroupBytes, compressor_version, encode, encode_memory_bytes};
+pub use self::encode::{GroupBytes, compressor_version, encode, encode_memory_bytes, estimate};
 pub use self::pair::{Effort, Method, PATCH_VERSION, Pair};

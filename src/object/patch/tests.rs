@@ -242,6 +242,38 @@ proptest! {
 }
 
 #[test]
+fn an_estimate_tells_what_is_alike_from_what_is_not() -> Result<()> {
+    for (base, target, is_alike, reason) in [
+        (
+            noise(1, 90_000),
+            noise(1, 100_000),
+            true,
+            "the start is the same",
+        ),
+        (
+            noise(1, 90_000),
+            noise(2, 100_000),
+            false,
+            "nothing is the same",
+        ),
+        (program(1, 2000), program(2, 2010), true, "code that moved"),
+        (Vec::new(), noise(1, 5000), false, "there is no base"),
+    ] {
+        let pair = |base| Pair {
+            base,
+            target: &target,
+        };
+        let (with_base, without) = (estimate(pair(&base))?, estimate(pair(&[]))?);
+        assert_eq!(
+            with_base * 2 < without,
+            is_alike,
+            "{reason}: {with_base}, {without}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn memory_is_told_as_a_whole() {
     let mib = 1 << 20;
     let needed = |base, target| {

@@ -17,18 +17,32 @@ pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
 /// How many bytes `left` and `right` have in common at their starts.
 #[inline]
 pub(super) fn common_prefix(left: &[u8], right: &[u8]) -> usize {
-    let length = left.len().min(right.len());
-    let (left, right) = (&left[..length], &right[..length]);
-    let (left_words, left_rest) = left.as_chunks::<WORD_BYTES>();
-    let (right_words, right_rest) = right.as_chunks::<WORD_BYTES>();
-    for (number, (a, b)) in left_words.iter().zip(right_words).enumerate() {
-        let differing = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+    let mut at = 0;
+    while let (Some(a), Some(b)) = (word(left, at), word(right, at)) {
+        let differing = a ^ b;
         if differing != 0 {
-            return number * WORD_BYTES + differing.trailing_zeros() as usize / 8;
+            return at + differing.trailing_zeros() as usize / 8;
         }
+        at += WORD_BYTES;
     }
-    let same = left_rest.iter().zip(right_rest).take_while(|(a, b)| a == b);
-    left_words.len() * WORD_BYTES + same.count()
+    while let (Some(a), Some(b)) = (left.get(at), right.get(at))
+        && a == b
+    {
+        at += 1;
+    }
+    at
+}
+
+/// At how many places two words have the same byte.
+#[inline]
+pub(super) const fn equal_bytes_of_words(left: u64, right: u64) -> u8 {
+    const LOW: u64 = u64::from_ne_bytes([0x7f; WORD_BYTES]);
+    const ONES: u64 = u64::from_ne_bytes([1; WORD_BYTES]);
+    let differing = left ^ right;
+    // The high bit of a byte is set but where all of its bits are the same (Warren, Hacker's Delight, 6-1).
+    let unlike = ((differing & LOW) + LOW) | differing | LOW;
+    let counts = (!unlike >> 7).wrapping_mul(ONES);
+    counts.to_be_bytes()[0]
 }
 
 /// At how many places `left` and `right`, of equal length, have the same byte.
