@@ -49,6 +49,7 @@ pub mod reading;
 pub mod route;
 pub mod route_table;
 pub mod router;
+pub mod scope;
 pub mod scrape;
 pub mod serve;
 pub mod sight;

@@ -8,6 +8,7 @@ mod commands;
 mod crowd;
 mod exports;
 mod files;
+mod hidden;
 mod jobs;
 mod limits;
 mod lying;
