@@ -29,19 +29,53 @@ use crate::store::reach::tree_edge;
 use crate::store::rows::{Operation, Staged};
 use crate::store::view::View;
 
+/// What those who fill a build need not send, beside what the build has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountOn {
+    /// What is published in the repo.
+    Published,
+    /// Nothing: they may not know what is published.
+    Nothing,
+}
+
 /// The builds of one repo of a store.
 #[derive(Debug)]
 pub struct StoreBuilds<'s> {
     store: &'s Store,
     repo: RepoName,
     time: Time,
+    count_on: CountOn,
 }
 
 impl<'s> StoreBuilds<'s> {
-    /// The builds of `repo`. What is done is done at `time`.
+    /// The builds of `repo`, as seen by somebody who may know what is published there. What is done is done at `time`.
     #[must_use]
     pub const fn new(store: &'s Store, repo: RepoName, time: Time) -> Self {
-        Self { store, repo, time }
+        Self {
+            store,
+            repo,
+            time,
+            count_on: CountOn::Published,
+        }
+    }
+
+    /// The same builds, as seen by somebody who need not send what is said here: the answers tell of nothing else.
+    #[must_use]
+    pub const fn counting_on(mut self, count_on: CountOn) -> Self {
+        self.count_on = count_on;
+        self
+    }
+
+    /// Shows what need not be sent into a build.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::view`].
+    pub fn view(&self, build: u64) -> Result<View<'s>> {
+        match self.count_on {
+            CountOn::Published => self.store.view(&self.repo, &[build]),
+            CountOn::Nothing => self.store.view_of_builds_alone(&[build]),
+        }
     }
 }
 
@@ -57,7 +91,7 @@ impl StoreBuilds<'_> {
         input: impl Read,
         announced: Announced,
     ) -> Result<Staged> {
-        let view = self.store.view(&self.repo, &[build])?;
+        let view = self.view(build)?;
         let mut intake = self.store.intake();
         receive(input, announced, &view, &mut intake)?;
         self.land(build, intake.finish()?)
@@ -99,13 +133,13 @@ impl Builds for StoreBuilds<'_> {
     fn missing(&self, build: u64, objects: &[(ObjectKind, Hash)]) -> Result<Vec<bool>> {
         let (found, max) = (objects.len() as u64, MISSING_OBJECTS_MAX as u64);
         check_limit("a question about what is missing, in objects,", found, max)?;
-        let view = self.store.view(&self.repo, &[build])?;
+        let view = self.view(build)?;
         let is_missing = |(kind, id): &(ObjectKind, Hash)| Ok(view.find(*kind, *id)?.is_none());
         objects.iter().map(is_missing).collect()
     }
 
     fn receive(&self, build: u64, parcel: &Parcel) -> Result<u64> {
-        let view = self.store.view(&self.repo, &[build])?;
+        let view = self.view(build)?;
         let mut intake = self.store.intake();
         take_in(
             &PackReader::open(parcel.bytes.as_slice())?,
@@ -117,7 +151,7 @@ impl Builds for StoreBuilds<'_> {
     }
 
     fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()> {
-        let view = self.store.view(&self.repo, &[build])?;
+        let view = self.view(build)?;
         verify_staged(&view, tree, &Silent)
             .map_err(|error| all_that_was_not_sent(&view, build, tree, error))?;
         let totals = view.node(tree)?.totals();

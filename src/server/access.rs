@@ -2,13 +2,16 @@
 //!
 //! # Invariants
 //!
-//! - A caller without a token is asked for one before anything is looked up, unless what it asks for is open to everybody.
-//! - What a token does not show is answered like what is not there; what it shows and does not allow, with the reason.
+//! - A caller without a token that is good now is asked for one before anything is looked up, unless what it asks for is open to
+//!   everybody.
+//! - What a token does not show is answered like what is not there; what it shows and does not allow, with the reason. A token
+//!   shows the repos that it is for, and the builds that it may do something with; not which refs a repo has.
 //! - Every change that is granted or refused is one line of the audit log, written before the change is made.
 //!
 //! # Not here
 //!
-//! What a token allows (`trust::token`), which requests need what (`server::route_table`).
+//! What a token allows (`trust::token`), which requests need what (`server::route_table`), what they are about
+//! (`server::scope`).
 
 use std::sync::Arc;
 
@@ -21,12 +24,12 @@ use super::app::App;
 use super::route::{Base, Route};
 use super::route_table::Needs;
 use super::router::Asked;
+use super::scope::{Scope, is_told_by_body, scope_of};
 use crate::base::clock::Time;
 use crate::base::id::Hash;
-use crate::base::name::{RefName, RepoName};
-use crate::base::path::TreePath;
-use crate::base::{Error, Kind, Result};
-use crate::store::Store;
+use crate::base::name::RepoName;
+use crate::base::{Error, Result};
+use crate::remote::store_builds::CountOn;
 use crate::store::audit::record::{Actor, AuditRecord, Decision};
 use crate::store::rows::BuildRow;
 use crate::trust::token::basic::password_of;
@@ -49,53 +52,6 @@ pub struct Holder {
     pub token: Arc<Token>,
     /// What it allows.
     pub verified: Verified,
-}
-
-/// What a request is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// The repo; none for what concerns the whole server.
-    pub repo: Option<RepoName>,
-    /// The ref; none for what concerns the whole repo.
-    pub target: Option<RefName>,
-    /// The build.
-    pub build: Option<u64>,
-    /// The place in the tree.
-    pub path: Option<TreePath>,
-    /// How many bytes the token will have brought.
-    pub bytes: Option<u64>,
-}
-
-impl Scope {
-    /// A build.
-    #[must_use]
-    pub fn of_build(row: &BuildRow) -> Self {
-        Self {
-            repo: Some(row.repo.clone()),
-            target: row.target.clone(),
-            build: Some(row.id),
-            ..Self::default()
-        }
-    }
-
-    /// A repo, and perhaps a ref of it.
-    #[must_use]
-    pub fn in_repo(repo: RepoName, target: Option<RefName>) -> Self {
-        Self {
-            repo: Some(repo),
-            target,
-            ..Self::default()
-        }
-    }
-
-    /// How what it is about is called when it is not there.
-    fn not_found(&self) -> Error {
-        match (&self.build, &self.repo) {
-            (Some(build), _) => Error::not_found("build", build),
-            (None, Some(repo)) => Error::not_found("repo", repo),
-            (None, None) => Error::not_found("page", "of that name"),
-        }
-    }
 }
 
 impl Caller {
@@ -122,9 +78,7 @@ impl Caller {
         });
         match verified.await {
             Ok(verified) => Ok(Self::Holder(Box::new(Holder { token, verified }))),
-            Err(error) if error.kind() == Kind::NotAllowed => {
-                Err(Failure::unknown_caller(&error.to_string()))
-            }
+            Err(Error::NotAllowed { reason }) => Err(Failure::unknown_caller(&reason)),
             Err(error) => Err(error.into()),
         }
     }
@@ -177,6 +131,55 @@ impl Caller {
         let now = app.now()?;
         Ok(holder.may(Capability::Read, scope, now).is_ok())
     }
+
+    /// Whether what is published in a repo, or on one ref of it, may be read. A mirror copies it, and so reads it.
+    ///
+    /// # Errors
+    ///
+    /// As [`may_read`](Self::may_read).
+    pub fn may_read_published(&self, app: &App, scope: &Scope) -> Result<bool> {
+        if self.may_read(app, Anonymous::Published, scope)? {
+            return Ok(true);
+        }
+        let Self::Holder(holder) = self else {
+            return Ok(false);
+        };
+        let now = app.now()?;
+        Ok(holder.may(Capability::Mirror, scope, now).is_ok())
+    }
+
+    /// What the caller need not send into a build, and may be told of: who may read what is published in its repo, or the build's
+    /// test repository, which shows that too, need not send it.
+    ///
+    /// # Errors
+    ///
+    /// As [`may_read`](Self::may_read).
+    pub fn counts_on(&self, app: &App, row: &BuildRow) -> Result<CountOn> {
+        let repo = Scope::in_repo(row.repo.clone(), None);
+        let reads_published = self.may_read_published(app, &repo)?;
+        let is_told =
+            reads_published || self.may_read(app, Anonymous::Builds, &Scope::of_build(row))?;
+        Ok(if is_told {
+            CountOn::Published
+        } else {
+            CountOn::Nothing
+        })
+    }
+
+    /// Whether a list of repos shows this one: what is published in it may be read, or a token is for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`may_read`](Self::may_read).
+    pub fn is_shown(&self, app: &App, repo: &RepoName) -> Result<bool> {
+        if app.anonymous >= Anonymous::Published {
+            return Ok(true);
+        }
+        match self {
+            Self::Anybody => Ok(false),
+            Self::Holder(holder) => Ok(holder.is_for(repo, app.now()?)),
+        }
+    }
 }
 
 impl Holder {
@@ -184,7 +187,7 @@ impl Holder {
         self.verified.allows(&Request {
             capability,
             repo: scope.repo.as_ref(),
-            reference: scope.target.as_ref(),
+            reference: scope.moves.as_ref().or(scope.target.as_ref()),
             build: scope.build,
             path: scope.path.as_ref(),
             bytes: scope.bytes,
@@ -192,15 +195,25 @@ impl Holder {
         })
     }
 
-    /// Whether the token shows that a thing is there: it allows something about it.
-    fn sees(&self, scope: &Scope, now: Time) -> bool {
-        let anywhere = Scope {
-            path: None,
-            bytes: None,
-            ..scope.clone()
-        };
+    /// Whether the token is good and is for a repo: it may do something in it.
+    fn is_for(&self, repo: &RepoName, now: Time) -> bool {
         let mut all = Capability::ALL.into_iter();
-        all.any(|capability| self.may(capability, &anywhere, now).is_ok())
+        self.verified.allows_moment(now).is_ok()
+            && all.any(|capability| self.verified.reaches(capability, repo))
+    }
+
+    /// Whether the token shows that a thing is there: it allows something with the build, or is for the repo.
+    fn sees(&self, scope: &Scope, now: Time) -> bool {
+        match (scope.build, &scope.repo) {
+            (Some(_), _) => {
+                let itself = scope.itself();
+                let mut all = Capability::ALL.into_iter();
+                all.any(|capability| self.may(capability, &itself, now).is_ok())
+            }
+            (None, Some(repo)) => self.is_for(repo, now),
+            // That a server can be looked after is no secret.
+            (None, None) => true,
+        }
     }
 
     /// What is said to a holder who may not do something about a thing that is shown to anybody where so much is open.
@@ -217,8 +230,6 @@ impl Holder {
             denied if app.anonymous >= open_to || self.sees(scope, now) => {
                 Error::from(denied).into()
             }
-            // That a server can be looked after is no secret.
-            denied if *scope == Scope::default() => Error::from(denied).into(),
             _ => scope.not_found().into(),
         }
     }
@@ -242,7 +253,15 @@ pub async fn admit(
         Needs::Read => Capability::Read,
         Needs::Capability(capability) => capability,
     };
-    caller.holder()?;
+    let (holder, now) = (caller.holder()?, app.now()?);
+    // A token that ended is answered alike whatever there is.
+    if let Err(denied) = holder.verified.allows_moment(now) {
+        let refused = Failure::unknown_caller(&denied.to_string());
+        if asked.row.is_change() {
+            admit_change(app, caller, capability, Scope::default(), act).await?;
+        }
+        return Err(refused);
+    }
     if is_told_by_body(&asked.route) {
         return Ok(());
     }
@@ -270,7 +289,7 @@ pub fn admit_question(
 ) -> Result<(), Failure> {
     let (holder, now) = (caller.holder()?, app.now()?);
     let allowed = holder.may(capability, scope, now);
-    allowed.map_err(|denied| holder.refusal(app, Anonymous::Builds, scope, denied, now))
+    allowed.map_err(|denied| holder.refusal(app, scope.open_to(), scope, denied, now))
 }
 
 /// Lists show what the caller may see, and nothing else.
@@ -279,13 +298,40 @@ fn admit_reading(app: &App, caller: &Caller, route: &Route, scope: &Scope) -> Re
         return Ok(());
     }
     let (holder, now) = (caller.holder()?, app.now()?);
-    let read = holder.may(Capability::Read, scope, now);
     // A mirror copies what is published, and sees no builds.
-    let is_published = open_to(route) == Anonymous::Published;
-    if is_published && holder.may(Capability::Mirror, scope, now).is_ok() {
+    let capabilities = match open_to(route) {
+        Anonymous::Published => &[Capability::Read, Capability::Mirror][..],
+        _ => &[Capability::Read],
+    };
+    let wanted = |repo: &RepoName| {
+        let mut capabilities = capabilities.iter();
+        capabilities.find(|capability| holder.verified.reaches(**capability, repo))
+    };
+    let wanted = scope.repo.as_ref().and_then(wanted);
+    // A list of the refs that the caller may read, which may be none of them.
+    let is_list = matches!(route, Route::Files(Base::Repo(_), _)) && scope.target.is_none();
+    let mut capabilities = capabilities.iter();
+    if is_list && wanted.is_some()
+        || capabilities.any(|capability| holder.may(*capability, scope, now).is_ok())
+    {
         return Ok(());
     }
-    read.map_err(|denied| holder.refusal(app, open_to(route), scope, denied, now))
+    let capability = wanted.copied().unwrap_or(Capability::Read);
+    let allowed = holder.may(capability, scope, now);
+    allowed.map_err(|denied| match (&denied, of_some_ref(route)) {
+        // Whether it is of another ref, or of none, is not told.
+        (Denied::Ref { .. }, Some(error)) => error.into(),
+        _ => holder.refusal(app, open_to(route), scope, denied, now),
+    })
+}
+
+/// What is said about a thing of a ref, which the URL does not name as such, when it is not there.
+fn of_some_ref(route: &Route) -> Option<Error> {
+    match route {
+        Route::Files(Base::Repo(_), asked) => Some(asked.not_found()),
+        Route::Statement(Base::Repo(_), id) => Some(Error::not_found("statement", id)),
+        _ => None,
+    }
 }
 
 /// Lets a change in, or refuses it, and writes that down.
@@ -317,11 +363,12 @@ pub async fn admit_change(
             capability,
             act,
             repo: scope.repo.clone(),
-            reference: scope.target.clone(),
+            reference: scope.moves.clone().or_else(|| scope.target.clone()),
             build: scope.build,
             decision,
         })?;
-        let refusal = |denied| holder.refusal(app, Anonymous::Builds, &scope, denied, now);
+        let open_to = scope.open_to();
+        let refusal = |denied| holder.refusal(app, open_to, &scope, denied, now);
         Ok(outcome.map_err(refusal))
     });
     admitted.await?
@@ -342,70 +389,6 @@ const fn open_to(route: &Route) -> Anonymous {
         },
         Route::Repos | Route::Refs(..) | Route::Log(..) => Anonymous::Published,
         _ => Anonymous::Builds,
-    }
-}
-
-/// Whether only the body of a request tells which ref or path it is about.
-const fn is_told_by_body(route: &Route) -> bool {
-    matches!(
-        route,
-        Route::CreateBuild(_) | Route::Stage(_) | Route::Publish(..) | Route::Upload(..)
-    )
-}
-
-/// What the URL of a request says that it is about.
-fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
-    let reader = store.reader()?;
-    let of_build = |build: &u64| Ok(Scope::of_build(&reader.build(*build)?));
-    match route {
-        Route::Heads(base)
-        | Route::Keyset(base, _)
-        | Route::Statement(base, _)
-        | Route::Object(base, _)
-        | Route::Pack(base, _)
-        | Route::Pin(base)
-        | Route::Files(base, _) => match base {
-            Base::Repo(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
-            Base::Build(build) => of_build(build),
-        },
-        Route::CreateBuild(repo)
-        | Route::Retire(repo, _)
-        | Route::RepoEvents(repo)
-        | Route::Refs(repo, _) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
-        Route::Log(repo, target)
-        | Route::Rollback(repo, target)
-        | Route::Hold(repo, target)
-        | Route::Release(repo, target) => {
-            let repo = reader.repo(repo)?.name;
-            Ok(Scope::in_repo(repo, Some(target.clone())))
-        }
-        Route::Build(build)
-        | Route::BuildLog(build)
-        | Route::Missing(build, _)
-        | Route::Upload(build, _)
-        | Route::Stage(build)
-        | Route::Commit(build)
-        | Route::Check(build, _)
-        | Route::Publish(build, _)
-        | Route::Withdraw(build)
-        | Route::Purge(build, _)
-        | Route::BuildEvents(build) => of_build(build),
-        Route::Repos
-        | Route::CreateRepo
-        | Route::Builds(_)
-        | Route::Jobs(_)
-        | Route::StartJob
-        | Route::Job(_)
-        | Route::JobLog(..)
-        | Route::RetryJob(_)
-        | Route::CancelJob(_)
-        | Route::Revoke
-        | Route::Audit(_)
-        | Route::Stats
-        | Route::OpenApi
-        | Route::Health
-        | Route::Ready
-        | Route::Metrics => Ok(Scope::default()),
     }
 }
 

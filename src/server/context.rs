@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::access::{Caller, Scope, admit_change};
+use super::access::{Caller, admit_change};
 use super::answer::Failure;
 use super::app::App;
 use super::content::Wish;
+use super::scope::Scope;
 use crate::trust::token::capability::Capability;
 
 /// What a handler knows of a request beside its route and body.

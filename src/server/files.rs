@@ -13,15 +13,18 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use bytes::Bytes;
 
+use super::access::Caller;
 use super::answer::{Answer, Failure, Keep, bytes, set};
 use super::app::App;
 use super::blobs::Blob;
 use super::content::{Facts, Wish, answer};
+use super::context::Context;
 use super::grace::releases_within;
 use super::listing::{Form, Listed, list, list_refs};
 use super::modified::Modified;
 use super::names::in_url;
 use super::route::{Base, FilesAsked};
+use super::scope::Scope;
 use super::sight::{Sight, snapshot_of_build};
 use crate::base::clock::Time;
 use crate::base::id::BlobId;
@@ -30,7 +33,8 @@ use crate::base::{Error, Result};
 use crate::build::reached::Reached;
 use crate::object::entry::{Entry, TreeRef};
 use crate::store::Store;
-use crate::store::rows::{ReleaseRow, RepoRow};
+use crate::store::reader::Reader;
+use crate::store::rows::{RefRow, ReleaseRow, RepoRow};
 
 /// The word that stands for the ref of a build that is meant for none; no ref can be called so.
 pub const NO_REF: &str = "-";
@@ -90,10 +94,11 @@ impl Looked {
 /// [`Error::NotFound`] if there is none.
 pub async fn files(
     app: &Arc<App>,
-    wish: &Wish,
+    context: &Context,
     base: Base,
     asked: FilesAsked,
 ) -> Result<Answer, Failure> {
+    let (wish, caller) = (&context.wish, context.caller.clone());
     let form = if wish.wants_json() {
         Form::Json
     } else {
@@ -103,7 +108,7 @@ pub async fn files(
         let app = Arc::clone(app);
         let wish = wish.clone();
         move |_| {
-            Ok(match find(&app, &base, &asked)? {
+            Ok(match find(&app, &caller, &base, &asked)? {
                 Found::Slash(name) => slash(&name),
                 Found::Refs(listed) => listed.answer(&wish, form, Keep::Never, None),
                 Found::Listed(listed, place, shown) => {
@@ -139,16 +144,16 @@ fn slash(name: &str) -> Answer {
     answer
 }
 
-fn find(app: &Arc<App>, base: &Base, asked: &FilesAsked) -> Result<Found> {
+fn find(app: &Arc<App>, caller: &Caller, base: &Base, asked: &FilesAsked) -> Result<Found> {
     let store = &app.store;
-    let not_found = || Error::not_found("file", format!("/{}", asked.names.join("/")));
+    let not_found = || asked.not_found();
     let place = match base {
         Base::Build(build) => of_build(store, *build, &asked.names)?,
         Base::Repo(repo) => {
             let repo = store.reader()?.repo(repo)?;
             match of_ref(app, &repo, &asked.names)? {
                 Some(place) => place,
-                None => return refs_below(store, &repo, asked)?.ok_or_else(not_found),
+                None => return refs_below(app, caller, &repo, asked)?.ok_or_else(not_found),
             }
         }
     };
@@ -236,49 +241,70 @@ fn below(target: &RefName, names: &[String]) -> Option<Vec<String>> {
     is_same.then(|| names[count..].to_vec())
 }
 
+/// A ref that the first names of a URL are.
+#[derive(Clone, Debug)]
+pub struct RefFound {
+    /// Its row.
+    pub row: RefRow,
+    /// The release that is asked for, as the URL says it.
+    seq: Option<String>,
+    /// How many names it has.
+    count: usize,
+}
+
 /// The ref that the first names are. No ref is the beginning of another, so the first that there is, is meant.
-fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Place>> {
-    let reader = app.store.reader()?;
+///
+/// # Errors
+///
+/// [`Error::Catalog`] if it cannot be known.
+pub fn ref_in(reader: &Reader<'_>, repo: &RepoRow, names: &[String]) -> Result<Option<RefFound>> {
     for count in 1..=names.len() {
         let (name, seq) = match names[count - 1].split_once('@') {
             Some((last, seq)) => {
                 let mut parts = names[..count - 1].to_vec();
                 parts.push(last.to_owned());
-                (parts.join("/"), Some(seq))
+                (parts.join("/"), Some(seq.to_owned()))
             }
             None => (names[..count].join("/"), None),
         };
         let Ok(name) = name.parse::<RefName>() else {
             return Ok(None);
         };
-        let Some(row) = reader.find_ref(repo, &name)? else {
-            continue;
-        };
-        let Some(current) = row.current else {
-            return Ok(None);
-        };
-        let sight = Sight {
-            repo: repo.name.clone(),
-            builds: Vec::new(),
-        };
-        let (shown, moved, keep) = if let Some(seq) = seq {
-            (one_release(app, repo, &name, seq)?, None, Keep::Forever)
-        } else {
-            let newest = Shown {
-                root: current.root.into(),
-                since: current.time,
-            };
-            (newest, Some((repo.clone(), name)), Keep::Ask)
-        };
-        return Ok(Some(Place {
-            sight,
-            shown,
-            moved,
-            names: names[count..].to_vec(),
-            keep,
-        }));
+        if let Some(row) = reader.find_ref(repo, &name)? {
+            return Ok(Some(RefFound { row, seq, count }));
+        }
     }
     Ok(None)
+}
+
+/// What the ref shows that the first names are.
+fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Place>> {
+    let Some(found) = ref_in(&app.store.reader()?, repo, names)? else {
+        return Ok(None);
+    };
+    let (name, Some(current)) = (found.row.name, found.row.current) else {
+        return Ok(None);
+    };
+    let sight = Sight {
+        repo: repo.name.clone(),
+        builds: Vec::new(),
+    };
+    let (shown, moved, keep) = if let Some(seq) = found.seq {
+        (one_release(app, repo, &name, &seq)?, None, Keep::Forever)
+    } else {
+        let newest = Shown {
+            root: current.root.into(),
+            since: current.time,
+        };
+        (newest, Some((repo.clone(), name)), Keep::Ask)
+    };
+    Ok(Some(Place {
+        sight,
+        shown,
+        moved,
+        names: names[found.count..].to_vec(),
+        keep,
+    }))
 }
 
 fn one_release(app: &App, repo: &RepoRow, name: &RefName, seq: &str) -> Result<Shown> {
@@ -299,10 +325,19 @@ fn shown_by(app: &App, repo: &RepoRow, release: &ReleaseRow) -> Result<Shown> {
     Ok(Shown { root, since })
 }
 
-/// A list of the refs that begin with some names, if there are any.
-fn refs_below(store: &Store, repo: &RepoRow, asked: &FilesAsked) -> Result<Option<Found>> {
-    let rows = store.reader()?.refs(repo)?;
-    let shown = rows.into_iter().filter(|row| row.current.is_some());
+/// A list of the refs that begin with some names and that the caller may read, if there are any.
+fn refs_below(
+    app: &App,
+    caller: &Caller,
+    repo: &RepoRow,
+    asked: &FilesAsked,
+) -> Result<Option<Found>> {
+    let rows = app.store.reader()?.refs(repo)?;
+    let shown = rows.into_iter().filter(|row| {
+        let scope = Scope::in_repo(repo.name.clone(), Some(row.name.clone()));
+        let may_read = caller.may_read_published(app, &scope);
+        row.current.is_some() && may_read.unwrap_or(false)
+    });
     let below = shown.filter_map(|row| {
         let names: Vec<String> = row.name.components().map(str::to_owned).collect();
         let rest = names.strip_prefix(asked.names.as_slice())?;

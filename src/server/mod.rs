@@ -50,6 +50,7 @@ pub mod rest;
 pub mod route;
 pub mod route_table;
 pub mod router;
+pub mod scope;
 pub mod scrape;
 pub mod serve;
 pub mod sight;

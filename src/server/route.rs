@@ -144,6 +144,14 @@ pub struct FilesAsked {
     pub after: Option<EntryName>,
 }
 
+impl FilesAsked {
+    /// What is said when there is no such file.
+    #[must_use]
+    pub fn not_found(&self) -> Error {
+        Error::not_found("file", format!("/{}", self.names.join("/")))
+    }
+}
+
 /// What a request gives to make a route of.
 #[derive(Debug)]
 pub struct Given {

@@ -12,9 +12,10 @@ use axum::http::header::HeaderMap;
 use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::access::{Caller, Scope, admit_question};
+use super::access::{Caller, admit_question};
 use super::answer::{Answer, Failure, Keep, bytes};
 use super::app::App;
+use super::scope::Scope;
 use crate::base::Result;
 use crate::disk::room::free_bytes;
 use crate::trust::token::capability::Capability;

@@ -171,6 +171,15 @@ impl Store {
         View::new(self, NO_REPO, &[], &Landing::default())
     }
 
+    /// Shows what the packs of `builds` hold, and nothing of what is published.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if a pack of the builds is.
+    pub fn view_of_builds_alone(&self, builds: &[u64]) -> Result<View<'_>> {
+        View::new(self, NO_REPO, builds, &Landing::default())
+    }
+
     /// Shows what [`view`](Self::view) shows and what `landing` is about to bring.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod crowd;
 mod events;
 mod exports;
 mod files;
+mod hidden;
 mod jobs;
 mod limits;
 mod lying;

@@ -25,7 +25,7 @@ use crate::remote::wire::builds::{
 };
 use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::events::What;
-use crate::server::access::{Caller, Scope};
+use crate::server::access::Caller;
 use crate::server::anonymous::Anonymous;
 use crate::server::answer::{Answer, Failure, Keep, bytes, json};
 use crate::server::app::App;
@@ -34,6 +34,7 @@ use crate::server::context::Context;
 use crate::server::events::Happened;
 use crate::server::quota::OPEN_BUILDS;
 use crate::server::route::{BuildsAsked, ObjectsAsked};
+use crate::server::scope::Scope;
 use crate::store::Store;
 use crate::store::checks::CheckReport;
 use crate::store::retire::Mode;
@@ -181,6 +182,7 @@ pub async fn log(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
 /// As [`make`]; [`Error::Usage`] if the body is no list of ids.
 pub async fn missing(
     app: &Arc<App>,
+    caller: &Caller,
     build: u64,
     kind: ObjectsAsked,
     body: Body,
@@ -192,7 +194,14 @@ pub async fn missing(
         return Err(Error::usage("each id has 32 bytes, and nothing else is in the body").into());
     }
     let ids: Vec<Hash> = ids.iter().map(|id| Hash::from_bytes(*id)).collect();
-    let bits = app.work(move |app| missing_bits(&app.store, build, kind, &ids));
+    let caller = caller.clone();
+    let bits = app.work(move |app| {
+        let row = app.store.reader()?.build(build)?;
+        let count_on = caller.counts_on(app, &row)?;
+        let time = app.now()?;
+        let builds = StoreBuilds::new(&app.store, row.repo, time).counting_on(count_on);
+        missing_bits(&builds, build, kind, &ids)
+    });
     Ok(bytes(
         StatusCode::OK,
         BYTES,
@@ -201,9 +210,13 @@ pub async fn missing(
     ))
 }
 
-fn missing_bits(store: &Store, build: u64, kind: ObjectsAsked, ids: &[Hash]) -> Result<Vec<u8>> {
-    let row = store.reader()?.build(build)?;
-    let view = store.view(&row.repo, &[build])?;
+fn missing_bits(
+    builds: &StoreBuilds<'_>,
+    build: u64,
+    kind: ObjectsAsked,
+    ids: &[Hash],
+) -> Result<Vec<u8>> {
+    let view = builds.view(build)?;
     let kinds = match kind {
         ObjectsAsked::Trees => &[ObjectKind::Tree][..],
         // The length of a blob says which of the two it is, and an id stands for one length.
@@ -240,19 +253,22 @@ pub async fn stage(
         ..Scope::of_build(&row)
     };
     context.admit(app, Capability::Stage, scope).await?;
+    let (staging, caller) = (Arc::clone(app), context.caller.clone());
     let row = app.write(move |store, time| {
-        stage_one(store, build, asked, time)?;
+        stage_one(&staging, &caller, row, asked, time)?;
         store.reader()?.build(build)
     });
     json(StatusCode::OK, &BuildSaid::from(row.await?))
 }
 
-fn stage_one(store: &Store, build: u64, asked: Stage, time: Time) -> Result<()> {
+fn stage_one(app: &App, caller: &Caller, row: BuildRow, asked: Stage, time: Time) -> Result<()> {
+    let (store, build) = (&app.store, row.id);
     match (asked.tree, asked.mode, asked.remove) {
         (Some(tree), mode, false) => {
-            let repo = store.reader()?.build(build)?.repo;
+            let count_on = caller.counts_on(app, &row)?;
+            let builds = StoreBuilds::new(store, row.repo, time).counting_on(count_on);
             let mode = mode.unwrap_or(StageMode::Merge);
-            StoreBuilds::new(store, repo, time).stage(build, &asked.at, tree.into(), mode)
+            builds.stage(build, &asked.at, tree.into(), mode)
         }
         (None, None, true) => remove(store, build, &[asked.at], time),
         _ => Err(Error::usage(

@@ -15,13 +15,13 @@ use crate::build::publish::{PublishAnswer, PublishOptions, Tested, merge, publis
 use crate::build::withdraw::{Withdrawn, withdraw};
 use crate::remote::wire::builds::{OnConflictSaid, Publish, Publishing, SnapshotSaid, Withdrawal};
 use crate::remote::wire::events::What;
-use crate::server::access::Scope;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
 use crate::server::context::Context;
 use crate::server::events::Happened;
 use crate::server::route::Wait;
+use crate::server::scope::Scope;
 use crate::store::Store;
 use crate::store::rows::Published;
 use crate::store::settings::OnConflict;
@@ -46,11 +46,10 @@ pub async fn start(
     let row = app
         .work(move |app| app.store.reader()?.build(build))
         .await?;
-    let scope = Scope::of_build(&row);
-    let target = asked.target.clone().or(scope.target);
+    let target = asked.target.clone().or_else(|| row.target.clone());
     let scope = Scope {
-        target: target.clone(),
-        ..scope
+        moves: asked.target.clone(),
+        ..Scope::of_build(&row)
     };
     context.admit(app, Capability::Publish, scope).await?;
     let options = PublishOptions {

@@ -14,8 +14,7 @@ use crate::remote::wire::refs::{
     Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
 };
 use crate::remote::wire::stats::StatsSaid;
-use crate::server::access::{Caller, Scope};
-use crate::server::anonymous::Anonymous;
+use crate::server::access::Caller;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
@@ -34,11 +33,7 @@ pub const LOG_RELEASES_MAX: usize = 1000;
 /// What the store answers; so for the others.
 pub async fn repos(app: &Arc<App>, caller: &Caller) -> Result<Answer, Failure> {
     let mut rows = app.work(|app| app.store.reader()?.repos()).await?;
-    rows.retain(|row| {
-        let scope = Scope::in_repo(row.name.clone(), None);
-        let may_read = caller.may_read(app, Anonymous::Published, &scope);
-        may_read.unwrap_or(false)
-    });
+    rows.retain(|row| caller.is_shown(app, &row.name).unwrap_or(false));
     let repos = app.work(move |app| {
         let rows = rows.into_iter().map(|row| RepoSaid::of(&app.store, row));
         rows.collect::<Result<_>>()

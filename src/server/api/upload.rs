@@ -15,11 +15,12 @@ use crate::base::{Error, Result};
 use crate::delta::receive::Announced;
 use crate::remote::store_builds::StoreBuilds;
 use crate::remote::wire::builds::Received;
-use crate::server::access::Scope;
+use crate::server::access::Caller;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body::{Arriving, streamed};
 use crate::server::context::Context;
+use crate::server::scope::Scope;
 use crate::trust::token::capability::Capability;
 
 /// Takes a pack in.
@@ -56,9 +57,10 @@ pub async fn upload(
         what: "packs that arrive (uploads_max)",
         max: app.settings.limits.uploads_max,
     })?;
-    let taking = Arc::clone(app);
+    let (taking, caller) = (Arc::clone(app), context.caller.clone());
     let received = streamed(body, bytes.min(UPLOAD_BYTES_MAX), |arriving| async move {
-        let work = tokio::task::spawn_blocking(move || take(&taking, build, announced, arriving));
+        let work =
+            tokio::task::spawn_blocking(move || take(&taking, &caller, build, announced, arriving));
         let taken = work.await;
         taken.map_err(|error| Error::internal(format!("an upload ended early: {error}")))?
     });
@@ -71,11 +73,18 @@ pub async fn upload(
     json(StatusCode::OK, &received)
 }
 
-fn take(app: &App, build: u64, announced: Announced, arriving: Arriving) -> Result<Received> {
+fn take(
+    app: &App,
+    caller: &Caller,
+    build: u64,
+    announced: Announced,
+    arriving: Arriving,
+) -> Result<Received> {
     let store = &app.store;
-    let repo = store.reader()?.build(build)?.repo;
-    let sums =
-        StoreBuilds::new(store, repo, app.now()?).receive_from(build, arriving, announced)?;
+    let row = store.reader()?.build(build)?;
+    let count_on = caller.counts_on(app, &row)?;
+    let builds = StoreBuilds::new(store, row.repo, app.now()?).counting_on(count_on);
+    let sums = builds.receive_from(build, arriving, announced)?;
     Ok(Received {
         pack: announced.id.hash(),
         new_objects: sums.new_objects,

@@ -1,9 +1,11 @@
 //! A verified token: what the key has vouched for, without what makes it a secret.
 
 use super::block::Block;
+use super::capability::Capability;
 use super::id::BlockId;
 use super::request::{Denied, Request};
 use crate::base::clock::Time;
+use crate::base::name::RepoName;
 
 /// A chain of blocks that the key has made, each narrowed by who held the ones before. Only
 /// [`TokenKey::verify`](super::TokenKey::verify) makes one.
@@ -36,6 +38,27 @@ impl Verified {
         self.blocks.iter().filter_map(|block| block.expires).min()
     }
 
+    /// Requires that no block has expired at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::Expired`].
+    pub fn allows_moment(&self, now: Time) -> Result<(), Denied> {
+        let mut blocks = self.blocks.iter();
+        blocks.try_for_each(|block| block.allows_moment(now))
+    }
+
+    /// Whether every block is for `capability` in `repo`, be it for some ref or build alone, and whenever it ends: the holder
+    /// may then know that the repo is there.
+    #[must_use]
+    pub fn reaches(&self, capability: Capability, repo: &RepoName) -> bool {
+        self.blocks.iter().all(|block| {
+            let (can, repos) = (block.can.as_ref(), block.repos.as_ref());
+            can.is_none_or(|can| can.holds(Some(&capability)))
+                && repos.is_none_or(|repos| repos.holds(Some(repo)))
+        })
+    }
+
     /// Requires that every block allows `request`. That it has expired is said before anything else.
     ///
     /// Whether a block was revoked is not known here: see `store::tokens`.
@@ -44,8 +67,7 @@ impl Verified {
     ///
     /// [`Denied`], of the first block that does not allow it.
     pub fn allows(&self, request: &Request<'_>) -> Result<(), Denied> {
-        let mut blocks = self.blocks.iter();
-        blocks.try_for_each(|block| block.allows_moment(request.now))?;
+        self.allows_moment(request.now)?;
         let mut blocks = self.blocks.iter();
         blocks.try_for_each(|block| block.allows(request))
     }

@@ -82,7 +82,7 @@ pub struct Restrictions {
     /// In which repo; '*' is all
     #[arg(long = "repo", value_name = "REPO")]
     repos: Vec<Choice<RepoName>>,
-    /// To this ref and all whose first parts are this; '*' is all
+    /// To this ref and all whose first parts are this; '*' is all, which it takes to pull: others read plain files and logs
     #[arg(long = "ref", value_name = "PREFIX")]
     refs: Vec<Choice<RefName>>,
     /// To which build alone
