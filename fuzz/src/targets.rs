@@ -10,9 +10,11 @@ pub mod object;
 pub mod pack;
 pub mod store;
 pub mod trust;
+pub mod wire;
 
 /// Every target.
 pub const ALL: &[Target] = &[
+    target("check-name", base::check_name),
     target("entry-name", base::entry_name),
     target("hash", base::hash),
     target("key-name", base::key_name),
@@ -20,6 +22,7 @@ pub const ALL: &[Target] = &[
     target("path", base::path),
     target("portable-names", base::portable_names),
     target("ref-name", base::ref_name),
+    target("remark", base::remark),
     target("repo-name", base::repo_name),
     target("time", base::time),
     target("archive", object::archive),
@@ -52,6 +55,9 @@ pub const ALL: &[Target] = &[
     target("checkout-marker", build::checkout_marker),
     target("spec", build::spec),
     target("stat-cache", build::stat_cache),
+    target("problem", wire::problem),
+    target("wire-answer", wire::answer),
+    target("wire-request", wire::request),
     target("build-id", command_line::build_id),
     target("duration", command_line::duration),
     target("label", command_line::label),

@@ -5,9 +5,10 @@ use std::path::{Component, Path};
 
 use bindery::base::clock::Time;
 use bindery::base::id::Hash;
-use bindery::base::name::{EntryName, KeyName, RefName, RepoName};
+use bindery::base::name::{CheckName, EntryName, KeyName, RefName, RepoName};
 use bindery::base::path::TreePath;
 use bindery::base::profile::{check_portable_names, check_portable_target};
+use bindery::base::remark::Remark;
 
 use crate::Verdict;
 
@@ -50,6 +51,20 @@ pub fn repo_name(data: &[u8]) -> Verdict {
 #[must_use]
 pub fn key_name(data: &[u8]) -> Verdict {
     Verdict::of_text(data, str::parse::<KeyName>, ToString::to_string)
+}
+
+/// The name of a check.
+#[must_use]
+pub fn check_name(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, str::parse::<CheckName>, ToString::to_string)
+}
+
+/// What a check says, in one line.
+#[must_use]
+pub fn remark(data: &[u8]) -> Verdict {
+    Verdict::of_text(data, str::parse::<Remark>, |remark| {
+        remark.as_str().to_owned()
+    })
 }
 
 /// The names of a directory, one a line, that are to be portable.
