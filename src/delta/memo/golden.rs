@@ -100,7 +100,7 @@ fn what_is_kept() -> Result<String, AnyError> {
         let (from, to) = (Some(from.snapshot), to.snapshot);
         make(&view, from, to, &options, &mut Vec::new(), &Silent)?;
         for (bytes, hash) in kept(store)?.iter().filter(|one| !before.contains(one)) {
-            text += &format!("{effort:?} {bytes} {hash}\n");
+            text.extend([format!("{effort:?} {bytes} {hash}\n")]);
         }
     }
     Ok(text)
