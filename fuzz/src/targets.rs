@@ -4,6 +4,7 @@ use crate::{Target, Verdict};
 
 pub mod base;
 pub mod build;
+pub mod bundle;
 pub mod command_line;
 pub mod disk;
 pub mod object;
@@ -61,6 +62,7 @@ pub const ALL: &[Target] = &[
     target("build-id", command_line::build_id),
     target("duration", command_line::duration),
     target("label", command_line::label),
+    target("bundle", bundle::whole),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8]) -> Verdict) -> Target {

@@ -177,6 +177,37 @@ pub fn named_ref(store: &Store, text: &str, repo: Option<&RepoName>) -> Result<(
     ))
 }
 
+/// The repo and ref of a spec that names what the ref shows now: `REF`, `REF@SEQ` with the newest seq, or `REF~0`.
+///
+/// # Errors
+///
+/// As [`only_repo`]; [`Error::NotFound`] if there is no such ref or it shows nothing; [`Error::Refused`] if the spec names
+/// anything else.
+pub fn shown_ref(
+    store: &Store,
+    spec: &Spec,
+    repo: Option<&RepoName>,
+) -> Result<(RepoRow, RefName)> {
+    let (said, name, which) = match spec {
+        Spec::Ref { repo, name, which } => (repo, name, *which),
+        Spec::Build(id) => return Err(Error::refused(format!("build:{id} is no ref"))),
+    };
+    let repo = only_repo(store, said.as_ref().or(repo))?;
+    let row = store.reader()?.find_ref(&repo, name)?;
+    let current = row.and_then(|row| row.current);
+    let current = current.ok_or_else(|| Error::not_found("ref", name))?;
+    let asked = match which {
+        Which::Newest | Which::Back(0) => return Ok((repo, name.clone())),
+        Which::Seq(seq) if seq == current.seq => return Ok((repo, name.clone())),
+        Which::Seq(seq) => format!("@{seq}"),
+        Which::Back(back) => format!("~{back}"),
+    };
+    Err(Error::refused(format!(
+        "{name} shows {name}@{} and not {name}{asked}",
+        current.seq
+    )))
+}
+
 fn of_build(reader: &Reader<'_>, id: u64) -> Result<Resolved> {
     let build = reader.build(id)?;
     let repo = reader.repo(&build.repo)?;

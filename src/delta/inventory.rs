@@ -39,6 +39,8 @@ pub(super) struct Inventory {
     pub(super) blobs: Vec<Item>,
     /// Files and links at paths where the first tree has other ones, or none.
     pub(super) files: u64,
+    /// Contents that are in these blobs: a large one is in several.
+    pub(super) contents: u64,
 }
 
 impl Inventory {
@@ -103,7 +105,10 @@ pub(super) fn stored(
 
 /// The objects that were met.
 #[derive(Debug, Default)]
-struct Taken(HashSet<(ObjectKind, Hash)>);
+struct Taken {
+    objects: HashSet<(ObjectKind, Hash)>,
+    contents: HashSet<Hash>,
+}
 
 impl Taken {
     fn node(&mut self, node: TreeRef, into: &mut Inventory) {
@@ -112,7 +117,7 @@ impl Taken {
             id: node.id.hash(),
             bytes: node.size,
         };
-        if self.0.insert((item.kind, item.id)) {
+        if self.objects.insert((item.kind, item.id)) {
             into.trees.push(item);
         }
     }
@@ -121,6 +126,7 @@ impl Taken {
         if entry.tree_ref().is_some() {
             return Ok(());
         }
+        into.contents += u64::from(self.contents.insert(entry.id()));
         self.blob(view, entry.id(), entry.size(), RECIPE_LEVELS_MAX, into)
     }
 
@@ -133,7 +139,7 @@ impl Taken {
         into: &mut Inventory,
     ) -> Result<()> {
         let kind = blob_form(bytes);
-        if !self.0.insert((kind, id)) {
+        if !self.objects.insert((kind, id)) {
             return Ok(());
         }
         let item = Item { kind, id, bytes };

@@ -142,7 +142,7 @@ impl Making<'_, '_> {
         self.whole(&inventory, write_frames, packing)?;
         Ok(Counts {
             patched: 0,
-            whole: inventory.blobs.len() as u64,
+            whole: inventory.contents,
             files: inventory.files,
             remembered: 0,
         })

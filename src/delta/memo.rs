@@ -27,7 +27,7 @@ use crate::store::{Store, layout};
 /// Bytes of all patches that are kept.
 const MEMO_BYTES_MAX: u64 = 256 * MIB;
 /// What is made of the same contents: one more whenever that changes, be it by the encoder or by the choice of bases.
-/// `object::patch::tests` has golden patches that show it.
+/// The tests in `delta::memo::golden` show it.
 const MAKER_VERSION: u8 = 2;
 
 /// The patches that a store keeps.
@@ -143,6 +143,9 @@ pub(super) fn key<'c, B: Iterator<Item = &'c Hash>>(
     }
     hasher.hash()
 }
+
+#[cfg(test)]
+mod golden;
 
 #[cfg(test)]
 mod tests {

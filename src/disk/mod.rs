@@ -2,6 +2,7 @@
 
 pub mod beneath;
 pub mod checkout;
+pub mod destination;
 pub mod entries;
 pub mod exclude;
 pub mod files;

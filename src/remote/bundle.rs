@@ -17,6 +17,7 @@
 //! # Invariants
 //!
 //! - The pack is the last part and ends with the file. Nothing in a bundle is believed because it is in the bundle.
+//! - A bundle that was opened says in its header what its own parts say: whoever takes it in may name its repo and ref.
 //!
 //! # Not here
 //!
@@ -39,8 +40,11 @@ use crate::disk::files::Mapping;
 use crate::store::Store;
 use crate::store::notes::{KEYSETS_MAX, Notes};
 use crate::store::rows::{RepoRow, SnapshotRef};
-use crate::trust::heads::RefsObject;
+use crate::trust::heads::{Heads, RefsObject};
+use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::note::note_bytes_max;
+use crate::trust::refs_list::RefsList;
+use crate::trust::signed::{Signed, Unverified};
 
 /// Bytes of the lines before the parts: those of the most keysets and statements that a bundle has fit twice.
 const HEADER_BYTES_MAX: usize = 1024 * 1024;
@@ -137,8 +141,16 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if they are no bundle, or cut short before the pack.
+    /// [`Error::Malformed`] if they are no bundle, cut short before the pack, or the header says anything else than the parts;
+    /// [`Error::Untrusted`] if keysets do not follow each other, or their keys did not sign the heads.
     pub fn open(bytes: Mapping, place: String) -> Result<Self> {
+        let bundle = Self::read(bytes, place)?;
+        bundle.check()?;
+        Ok(bundle)
+    }
+
+    /// Takes the header apart, and finds the parts.
+    fn read(bytes: Mapping, place: String) -> Result<Self> {
         let header = &bytes[..bytes.len().min(HEADER_BYTES_MAX)];
         let end = header.windows(2).position(|pair| pair == b"\n\n");
         let end = end.ok_or_else(|| malformed("it has no header"))? + 1;
@@ -160,6 +172,48 @@ impl Bundle {
             return Err(malformed(reason));
         }
         Ok(Self { bytes, ..bundle })
+    }
+
+    /// The header says what the parts say. Whether the keysets are those of the repo, only whoever takes it in knows.
+    fn check(&self) -> Result<()> {
+        let heads = Signed::<Heads, Unverified>::parse(&self.part(&self.heads))?;
+        let heads = heads.verify(&self.newest_keyset()?)?;
+        let named = &heads.value().repo;
+        if *named != self.repo {
+            let reason = format!("it says that it is of {}, its heads of {named}", self.repo);
+            return Err(malformed(reason));
+        }
+        let object = heads.value().refs;
+        let list = self.part(&self.refs.1);
+        if object.hash != self.refs.0 || Hash::of(&list) != object.hash {
+            return Err(malformed("its list of refs is not the one of its heads"));
+        }
+        let entry = RefsList::decode(&list)?.get(&self.target);
+        let entry =
+            entry.ok_or_else(|| malformed(format!("its list of refs has no {}", self.target)))?;
+        if !self.statements.contains_key(&entry.id) {
+            let reason = format!("it lacks {}, which {} shows", entry.id, self.target);
+            return Err(malformed(reason));
+        }
+        Ok(())
+    }
+
+    /// The last of its keysets, each of which follows the one before.
+    fn newest_keyset(&self) -> Result<TrustedKeyset> {
+        let mut newest: Option<TrustedKeyset> = None;
+        for (expected, (version, range)) in (1..).zip(&self.keysets) {
+            if *version != expected {
+                return Err(malformed(format!(
+                    "it has keyset {version}, not {expected}"
+                )));
+            }
+            let note = self.part(range);
+            newest = Some(match newest {
+                Some(before) => before.successor(&note)?,
+                None => TrustedKeyset::first(&note, None)?,
+            });
+        }
+        newest.ok_or_else(|| malformed("it has no keyset"))
     }
 
     /// The repo that it is of, as it says.
@@ -202,7 +256,7 @@ impl Origin for Bundle {
         if self.refs.0 == object.hash {
             Ok(self.part(&self.refs.1))
         } else {
-            Err(Error::not_found("list of refs", object.hash))
+            Err(malformed(format!("it has no list of refs {}", object.hash)))
         }
     }
 
@@ -215,7 +269,10 @@ impl Origin for Bundle {
 
     fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
         if wanted.to != self.pack.to {
-            return Err(Error::not_found("pack of snapshot", wanted.to.id));
+            return Err(malformed(format!(
+                "its pack leads to {}, and its ref shows {}",
+                self.pack.to.id, wanted.to.id
+            )));
         }
         out.asked();
         let written = out.write_all(&self.bytes[self.pack_at..]);
@@ -324,4 +381,85 @@ fn snapshot(fields: &mut Fields<'_>) -> Result<SnapshotRef, TextError> {
 
 fn malformed(reason: impl Into<String>) -> Error {
     Error::malformed("bundle", reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0000000000000000000000000000000000000000000000000000000000000001";
+
+    /// A header with `keysets` and `statements` of no bytes, and heads of `heads` bytes.
+    fn header(keysets: usize, heads: u64, statements: usize) -> String {
+        let mut text = String::from("bindery bundle 1\nrepo main\nref stable\n");
+        for version in 1..=keysets {
+            writeln!(text, "keyset {version} 0").ok();
+        }
+        writeln!(text, "heads {heads}\nrefs 0 {ID}").ok();
+        for number in 0..statements {
+            writeln!(text, "statement 0 {number:064x}").ok();
+        }
+        writeln!(text, "pack 1 {ID} - -\n").ok();
+        text
+    }
+
+    fn read(text: impl Into<Vec<u8>>) -> Result<Bundle> {
+        Bundle::read(Mapping::owned(text.into()), "the bundle".into())
+    }
+
+    fn check_refused(text: impl Into<Vec<u8>>, expected: &str) {
+        let message = read(text).err().map(|error| error.to_string());
+        let message = message.unwrap_or_default();
+        assert!(message.contains(expected), "{message:?}: {expected}");
+    }
+
+    #[test]
+    fn a_bundle_has_so_many_parts() -> Result<()> {
+        let statements = STATEMENT_CHAIN_MAX;
+        let bundle = read(header(KEYSETS_MAX, 0, statements))?;
+        assert_eq!(bundle.statements.len(), statements);
+        let one_more = format!("it has {} parts", PARTS_MAX + 1);
+        check_refused(header(KEYSETS_MAX, 0, statements + 1), &one_more);
+        check_refused(header(KEYSETS_MAX + 1, 0, statements), &one_more);
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_has_so_many_bytes() {
+        // One that may be as large is not there, one that may not be is not looked for.
+        check_refused(header(1, PART_BYTES_MAX, 1), "cut short");
+        let legal = "the bytes of a note or list";
+        check_refused(header(1, PART_BYTES_MAX + 1, 1), legal);
+        check_refused(header(1, u64::MAX, 1), legal);
+    }
+
+    #[test]
+    fn a_header_has_so_many_bytes() {
+        let with = |bytes: usize| {
+            let mut text = header(1, 0, 1);
+            let line_end = text.find('\n').unwrap_or_default();
+            text.insert_str(line_end, &"x".repeat(bytes - text.len()));
+            text
+        };
+        check_refused(with(HEADER_BYTES_MAX), "line 1");
+        check_refused(with(HEADER_BYTES_MAX + 1), "it has no header");
+    }
+
+    #[test]
+    fn the_header_says_what_the_parts_say() -> Result<()> {
+        let bundle = read(header(0, 0, 0))?;
+        let missing = bundle.newest_keyset().err().map(|error| error.to_string());
+        assert_eq!(
+            missing.as_deref(),
+            Some("malformed bundle: it has no keyset")
+        );
+        let second = header(2, 0, 0).replace("keyset 1 0\n", "");
+        let second = read(second)?.newest_keyset().err();
+        let second = second.map(|error| error.to_string());
+        assert_eq!(
+            second.as_deref(),
+            Some("malformed bundle: it has keyset 2, not 1")
+        );
+        Ok(())
+    }
 }

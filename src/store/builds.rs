@@ -177,8 +177,18 @@ impl Store {
         let mut transaction = Transaction::begin(self)?;
         let base = committed.onto;
         transaction.check_shown(repo.number, new.target.as_ref(), base)?;
+        // All of the tree is what this build brings, although nothing was staged into it file by file.
+        let staged = Staged {
+            operations: 0,
+            files: committed.files,
+            bytes: committed.bytes,
+            new_objects: landing.objects,
+            new_bytes: landing.expanded_bytes,
+            stored_bytes: landing.stored_bytes,
+        };
         let mut build = BuildRow {
             base,
+            staged,
             ..BuildRow::open(transaction.count_up(NEXT_BUILD)?, new, committed.time)
         };
         self.freeze(&mut build, committed);

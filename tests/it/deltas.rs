@@ -4,6 +4,8 @@
 //!
 //! Which bases are chosen, and what random trees make of it: beside the code of `delta`.
 
+mod carried;
+
 use std::fs;
 use std::process::Stdio;
 

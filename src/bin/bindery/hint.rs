@@ -24,7 +24,9 @@ const fn remote(kind: Kind) -> Option<&'static str> {
 pub fn hint(error: &Error) -> Option<String> {
     let fixed = |text: &str| Some(text.to_owned());
     match error {
-        Error::NotFound { what, .. } => not_found(what).and_then(fixed),
+        Error::NotFound { what, name } => missing_start(name)
+            .or_else(|| not_found(what))
+            .and_then(fixed),
         Error::Exists { what, .. } => exists(what).and_then(fixed),
         Error::State { build, state, verb } => state_hint(*build, state, verb),
         Error::Conflict {
@@ -66,7 +68,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Name { what, .. } if what.contains("ref") || what.contains("repo") => {
             fixed("use letters, digits, '-', '_', '.' and '+', with '/' between parts")
         }
-        Error::Io { path, source, .. } => io_hint(path, source.kind()).and_then(fixed),
+        Error::Io { path, source, .. } => io_hint(path, source.kind()),
+        Error::Malformed { what, .. } => malformed(what).and_then(fixed),
         Error::Catalog { .. } => fixed(NEW_CATALOG),
         Error::Refused { reason } => held(reason),
         Error::Unreachable { .. } => fixed("check the address, and that a server listens there"),
@@ -77,7 +80,6 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::Path { .. }
         | Error::Time(_)
         | Error::NotAllowed { .. }
-        | Error::Malformed { .. }
         | Error::Untrusted { .. }
         | Error::Contradiction { .. }
         | Error::Source { .. }
@@ -104,16 +106,46 @@ fn unchecked(build: u64, unmet: &Unmet) -> String {
 /// What helps when the catalog cannot be used.
 const NEW_CATALOG: &str = "if the catalog is lost or damaged, 'bindery fsck --reindex' makes a new one from what was published";
 
-fn io_hint(path: &Path, kind: ErrorKind) -> Option<&'static str> {
+/// What to do about bytes that came from elsewhere.
+fn malformed(what: &str) -> Option<&'static str> {
+    let is_carried = matches!(what, "delta" | "bundle");
+    is_carried.then_some("it may be cut short or damaged: fetch it again, or have it made again")
+}
+
+/// The name of the catalog in the folder of a store.
+const CATALOG: &str = "catalog.redb";
+
+fn io_hint(path: &Path, kind: ErrorKind) -> Option<String> {
     match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("make room, such as with 'bindery retire' or 'bindery build purge', and try again")
-        }
-        ErrorKind::NotFound if path.file_name().is_some_and(|name| name == "catalog.redb") => {
-            Some(NEW_CATALOG)
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded if is_in_store(path) => Some(
+            "make room, such as with 'bindery retire' or 'bindery build purge', and try again"
+                .to_owned(),
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(format!(
+            "make room where {} lies, or choose another place, and try again",
+            path.display()
+        )),
+        ErrorKind::NotFound if path.file_name().is_some_and(|name| name == CATALOG) => {
+            Some(NEW_CATALOG.to_owned())
         }
         _ => None,
     }
+}
+
+/// Whether a file is one of a store: what is let go of there makes room for it.
+fn is_in_store(path: &Path) -> bool {
+    path.ancestors()
+        .any(|folder| folder.join(CATALOG).is_file())
+}
+
+/// What to do if what a delta or bundle starts from is not here.
+fn missing_start(name: &str) -> Option<&'static str> {
+    let (_, carried) = name.split_once(", from which the ")?;
+    Some(if carried.starts_with("delta") {
+        "apply the delta that leads to it first, or take a full one, made with 'bindery delta make B'"
+    } else {
+        "take in first what leads to it, or take a full bundle, made without --from"
+    })
 }
 
 /// A ref that is held can be let go of.
@@ -253,7 +285,7 @@ mod tests {
         check(&busy, Some("--lock-wait"));
         let full =
             Error::io("write", std::path::Path::new("/x"))(std::io::ErrorKind::StorageFull.into());
-        check(&full, Some("make room"));
+        check(&full, Some("make room where /x lies"));
         let lost = Path::new("/x/.bindery/catalog.redb");
         check(
             &Error::io("open", lost)(ErrorKind::NotFound.into()),

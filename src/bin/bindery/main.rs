@@ -10,6 +10,7 @@
 //! What the verbs do: the library. What the arguments are: [`arguments`] and the file of each command in [`commands`].
 
 mod arguments;
+mod carried;
 mod choice;
 mod colour;
 mod commands;

@@ -15,6 +15,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use bindery::base::{Error, Result};
+use bindery::disk::destination::{Tally, write_named};
 use serde::Serialize;
 
 use crate::colour::Colours;
@@ -24,6 +25,8 @@ use crate::globals::Globals;
 pub const SCHEMA: u32 = 1;
 /// The name of standard output in errors.
 const STDOUT: &str = "standard output";
+/// The names that standard output has on a command line.
+const STDOUT_NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// What a command found or did, in both forms.
 pub trait Answer: Serialize {
@@ -158,15 +161,57 @@ pub fn write_bytes(bytes: &[u8]) -> Result<()> {
         .map_err(Error::io("write", Path::new(STDOUT)))
 }
 
-/// Lets `write` write to standard output as it goes.
+/// Lets `write` write to standard output as it goes; gives its answer and how many bytes there were.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] if it cannot be written, and the errors of `write`.
-pub fn stream(write: &mut dyn FnMut(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    write(&mut out)?;
-    out.flush().map_err(Error::io("write", Path::new(STDOUT)))
+pub fn stream<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, u64)> {
+    let mut out = Tally::new(BufWriter::new(io::stdout().lock()));
+    let outcome = write(&mut out);
+    out.finish(Path::new(STDOUT), outcome)
+}
+
+/// Where a file went that a command makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To the file that was named.
+    File,
+    /// To standard output, which has no room for an answer then.
+    Stdout,
+}
+
+impl Output {
+    /// Lets `write` write `what`, such as `a delta`, to the file that was named; to standard output if none was, or `-`. Gives
+    /// its answer, how many bytes there were, and which of the two it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if that is a terminal, or standard output is to have a JSON document; [`Error::Io`] if it cannot be
+    /// written; those of `write`.
+    pub fn make_file<T>(
+        &self,
+        what: &str,
+        file: Option<&Path>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T>,
+    ) -> Result<(T, u64, Way)> {
+        if let Some(file) = file.filter(|file| !is_stdout(file)) {
+            let (outcome, bytes) = write_named(file, write)?;
+            return Ok((outcome, bytes, Way::File));
+        }
+        if io::stdout().is_terminal() || self.format == Format::Json {
+            return Err(Error::usage(format!(
+                "{what} is no text: name a file with -o, or lead standard output somewhere"
+            )));
+        }
+        let (outcome, bytes) = stream(write)?;
+        Ok((outcome, bytes, Way::Stdout))
+    }
+}
+
+/// Whether a file that was named is standard output: opened by name, it would mix with what is printed there.
+fn is_stdout(file: &Path) -> bool {
+    STDOUT_NAMES.iter().any(|name| file == Path::new(name))
 }
 
 /// Whether an error is that whoever read the output has gone: no failure of this program.

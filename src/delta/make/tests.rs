@@ -126,3 +126,20 @@ fn a_delta_makes_exactly_the_second_snapshot() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn a_content_in_many_pieces_is_one_that_comes_whole() -> Outcome {
+    let large = large_file()?;
+    let files: Files<'_> = &[("large", &large), ("same", &large), ("small", b"1")];
+    let maker = published(&[&[("old", b"1")], files])?;
+    let [from, to] = snapshots(&maker)?[..] else {
+        return Err("two releases".into());
+    };
+    let (delta, all) = made(&maker, None, to)?;
+    assert_eq!((all.files, all.patched, all.whole), (3, 0, 2));
+    let objects = PackReader::open(&delta[..])?.objects();
+    assert!(objects > 10, "it is in pieces: {objects}");
+    let (_, new) = made(&maker, Some(from), to)?;
+    assert_eq!((new.files, new.patched, new.whole), (3, 0, 1));
+    Ok(())
+}

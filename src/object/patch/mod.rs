@@ -35,7 +35,7 @@ mod word;
 mod x86;
 
 #[cfg(test)]
-pub(in crate::object) mod tests;
+pub(crate) mod tests;
 
 pub use self::apply::apply;
 pub use self::encode::{GroupBytes, compressor_version, encode, encode_memory_bytes, estimate};

@@ -1,7 +1,7 @@
 //! What the codec promises as a whole: every target comes back, and nothing but targets does.
 
 mod hostile;
-pub(in crate::object) mod made;
+pub(crate) mod made;
 mod predicted;
 mod slow;
 

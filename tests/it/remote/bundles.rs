@@ -1,5 +1,7 @@
 //! Bundles: a release carried as a file, believed no more than a pull would be.
 
+use std::ops::Range;
+
 use bindery::base::{Error, Kind, Result};
 use bindery::disk::files::Mapping;
 use bindery::remote::bundle::{Bundle, create};
@@ -8,8 +10,9 @@ use bindery::remote::known::Root;
 use bindery::remote::pull::{PullAnswer, PullOptions};
 use bindery::store::rows::SnapshotRef;
 
-use super::pair::{Pair, options};
+use super::pair::{Pair, empty, options};
 use crate::shelf::{Files, files, ref_name};
+use crate::support::simulated_disk::SimulatedDisk;
 
 fn bundle(pair: &Pair, from: Option<SnapshotRef>) -> Result<Vec<u8>> {
     let mut out = Vec::new();
@@ -105,35 +108,139 @@ fn a_bundle_for_others_says_what_is_missing() -> Result<()> {
     Ok(())
 }
 
+/// Bytes from one place that is flipped to the next.
+const STEP: usize = 3;
+
+/// Where a bundle may be changed and be taken in: statements before the newest, which who has them already does not look at,
+/// and the ids under which they are listed. All else is signed, or what is signed names it by its hash.
+fn forgiving(bundle: &[u8]) -> Option<Vec<Range<usize>>> {
+    let header_end = bundle.windows(2).position(|pair| pair == b"\n\n")? + 1;
+    let header = std::str::from_utf8(&bundle[..header_end]).ok()?;
+    let (mut line_at, mut part_at) = (0, header_end + 1);
+    let (mut statements, mut ranges) = (0, Vec::new());
+    for line in header.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let part_bytes = match words[..] {
+            ["keyset", _, bytes] | ["heads", bytes] | ["refs" | "statement", bytes, _] => {
+                bytes.parse().ok()?
+            }
+            _ => 0,
+        };
+        if let ["statement", _, id] = words[..] {
+            statements += 1;
+            if statements > 1 {
+                let line_end = line_at + line.len();
+                ranges.push(line_end - id.len()..line_end);
+                ranges.push(part_at..part_at + part_bytes);
+            }
+        }
+        line_at += line.len() + 1;
+        part_at += part_bytes;
+    }
+    Some(ranges)
+}
+
+/// A pair whose copy has what a bundle brought to it, and what can be seen of that.
+fn with_copy(mut pair: Pair, first: &[u8]) -> Result<(Pair, String)> {
+    pair.copy_disk = SimulatedDisk::new();
+    pair.copy = empty(&pair.copy_disk)?;
+    let root = Root::Id(pair.repo()?.repo_id);
+    import(&pair, first.to_vec(), Some(root))?;
+    let state = pair.state()?;
+    Ok((pair, state))
+}
+
 #[test]
 fn a_bundle_that_was_damaged_or_cut_is_refused_or_does_no_harm() -> Result<()> {
-    let pair = Pair::following(&first())?;
+    let pair = Pair::new()?;
+    pair.origin.release("stable", &first())?;
+    let beginning = bundle(&pair, None)?;
+    let (mut pair, before) = with_copy(pair, &beginning)?;
     let start = shown(&pair)?;
     pair.origin.release("stable", &files(&[("f", "2")]))?;
     let good = bundle(&pair, Some(start))?;
-    let before = pair.state()?;
     for end in (0..good.len()).step_by(7) {
         assert!(
             import(&pair, good[..end].to_vec(), None).is_err(),
             "cut after {end}"
         );
     }
-    for place in (0..good.len()).step_by(5) {
+    let forgiving = forgiving(&good).ok_or_else(|| Error::internal("it has a header"))?;
+    assert_eq!(
+        forgiving.len(),
+        2,
+        "there is one statement before the newest"
+    );
+    let mut taken = 0;
+    for place in (0..good.len()).step_by(STEP) {
         let mut bad = good.clone();
         bad[place] ^= 1;
-        match import(&pair, bad, None) {
-            Err(error) => {
-                let is_told = matches!(
-                    error.kind(),
-                    Kind::Integrity | Kind::NotFound | Kind::Conflict
-                );
-                assert!(is_told || error.kind() == Kind::Usage, "{place}: {error}");
-            }
-            // A name that nobody looks at, such as that of a statement which is known already.
-            Ok(_) => return pair.check_shows("stable", &pair.origin.shown("stable")?),
+        if let Err(error) = import(&pair, bad, None) {
+            let is_told = [Kind::Integrity, Kind::NotFound].contains(&error.kind());
+            assert!(is_told, "{place}: {error}");
+            assert_eq!(pair.state()?, before, "byte {place} flipped");
+            continue;
         }
-        assert_eq!(pair.state()?, before, "byte {place} flipped");
+        let is_forgiving = forgiving.iter().any(|range| range.contains(&place));
+        assert!(is_forgiving, "byte {place} of {} is flipped", good.len());
+        pair.check_shows("stable", &pair.origin.shown("stable")?)?;
+        pair = with_copy(pair, &beginning)?.0;
+        taken += 1;
     }
+    assert!(taken > 0, "some of it is not looked at");
     import(&pair, good, None)?;
     pair.check_shows("stable", &pair.origin.shown("stable")?)
+}
+
+#[test]
+fn a_header_that_says_something_else_than_its_parts_is_malformed() -> Result<()> {
+    let pair = Pair::new()?;
+    pair.origin.release("stable", &first())?;
+    let good = bundle(&pair, None)?;
+    let repo = pair.repo()?;
+    let changed = |from: &str, to: &str| {
+        let at = good
+            .windows(from.len())
+            .position(|part| part == from.as_bytes());
+        let at = at.ok_or_else(|| Error::internal(format!("there is no {from:?}")))?;
+        let bytes = [&good[..at], to.as_bytes(), &good[at + from.len()..]].concat();
+        Ok::<_, Error>(bytes)
+    };
+    let list_id = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let line = text.lines().find(|line| line.starts_with("refs "));
+        line.map(str::to_owned).unwrap_or_default()
+    };
+    let list = list_id(&good);
+    let (length, id) = list.rsplit_once(' ').unwrap_or_default();
+    let other = id.chars().rev().collect::<String>();
+    for (from, to, reason) in [
+        (
+            format!("repo {}\n", repo.name),
+            "repo example.org/other\n".to_owned(),
+            "it says that it is of example.org/other",
+        ),
+        (
+            "ref stable\n".to_owned(),
+            "ref stabel\n".to_owned(),
+            "its list of refs has no stabel",
+        ),
+        (
+            "keyset 1 ".to_owned(),
+            "keyset 2 ".to_owned(),
+            "it has keyset 2, not 1",
+        ),
+        (
+            list.clone(),
+            format!("{length} {other}"),
+            "its list of refs is not the one",
+        ),
+    ] {
+        let refused = import(&pair, changed(&from, &to)?, Some(Root::Id(repo.repo_id)));
+        let error = refused.err().map(|error| (error.kind(), error.to_string()));
+        let (kind, message) = error.unwrap_or((Kind::Internal, String::new()));
+        assert!(message.contains(reason), "{from:?}: {message}");
+        assert_eq!(kind, Kind::Integrity, "{message}");
+    }
+    Ok(())
 }

@@ -1,15 +1,12 @@
 //! `bindery bundle`: carry a release from one store to another as a file.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bindery::base::id::SnapshotId;
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::{Error, Result};
-use bindery::build::spec::{Spec, named_ref};
-use bindery::disk::files::Disk;
-use bindery::disk::real::RealDisk;
-use bindery::disk::whole::{next_name, write_whole_unsynced};
+use bindery::build::spec::{Spec, shown_ref};
 use bindery::remote::bundle::{Bundle, create};
 use bindery::remote::follow::{Asked, Rewinds};
 use bindery::remote::pull::PullOptions;
@@ -18,10 +15,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::pull;
+use crate::carried::Carried;
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::first_contact::FirstContact;
-use crate::output::Answer;
+use crate::output::{Answer, Way};
 use crate::quantity::size;
 use crate::session::Session;
 
@@ -32,6 +30,7 @@ pub enum Verb {
     #[command(after_help = examples!(
         "bindery bundle create stable -o stable.bundle"
         "bindery bundle create stable --from stable@41 -o 41-42.bundle    for those who have stable@41"
+        "bindery bundle create stable@42 -o - > stable.bundle             if stable still shows release 42"
     ))]
     Create(CreateArguments),
     /// Take a bundle in, verified like a pull
@@ -45,13 +44,13 @@ pub enum Verb {
 /// What `bundle create` takes.
 #[derive(Debug, Args)]
 pub struct CreateArguments {
-    /// The ref
-    #[arg(value_name = "REF")]
-    target: String,
+    /// The ref, or the release that it shows now
+    #[arg(value_name = "SPEC")]
+    target: Spec,
     /// A snapshot that those who get the bundle have already
     #[arg(long, value_name = "SPEC")]
     from: Option<Spec>,
-    /// The file to write
+    /// The file to write; - is standard output, if that is no terminal
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The repo; else the only one there is
@@ -95,7 +94,13 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
 
 fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
     let store = session.read()?;
-    let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
+    let shown = shown_ref(&store, &arguments.target, arguments.repo.as_ref());
+    let (repo, target) = shown.map_err(|error| match error {
+        Error::Refused { reason } => Error::refused(format!(
+            "{reason}, and a bundle carries what a ref shows now"
+        )),
+        other => other,
+    })?;
     let from = match &arguments.from {
         Some(spec) => {
             let found = session.resolve(&store, spec, Some(&repo.name))?;
@@ -109,17 +114,10 @@ fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
     };
     let progress = session.progress("bundling");
     let origin = StoreOrigin::new(&store, repo.clone(), &progress);
-    let (disk, name) = beside(&arguments.output)?;
-    let mut snapshot = None;
-    write_whole_unsynced(&disk, &next_name(&name), &name, |mut out| {
-        snapshot = Some(create(&store, &repo, &target, from, &origin, &mut out)?);
-        Ok(())
-    })?;
+    let file = Some(arguments.output.as_path());
+    let write = |out: &mut dyn Write| create(&store, &repo, &target, from, &origin, out);
+    let (snapshot, bytes, way) = session.output.make_file("a bundle", file, write)?;
     drop(progress);
-    let snapshot =
-        snapshot.ok_or_else(|| Error::internal("a bundle that was written has a snapshot"))?;
-    let length = disk.open_read_only(&name)?.len();
-    let bytes = length.map_err(Error::io("read", &arguments.output))?;
     session.output.note(format_args!(
         "{} brings {target} to those who {}: {}",
         arguments.output.display(),
@@ -130,6 +128,9 @@ fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
         },
         size(bytes)
     ));
+    if way == Way::Stdout {
+        return Ok(());
+    }
     session.output.answer(&Bundled {
         target,
         snapshot: snapshot.id,
@@ -140,9 +141,10 @@ fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
 
 fn import(session: &Session, arguments: &ImportArguments) -> Result<()> {
     let root = arguments.first.root()?;
-    let (disk, name) = beside(&arguments.file)?;
+    let named = |error| Carried::Bundle.named(&arguments.file, error);
     let place = arguments.file.display().to_string();
-    let bundle = Bundle::open(disk.map(&name)?, place)?;
+    let bundle = Carried::Bundle.open(&arguments.file)?;
+    let bundle = Bundle::open(bundle, place).map_err(named)?;
     let store = session.write()?;
     let options = PullOptions {
         root,
@@ -154,18 +156,9 @@ fn import(session: &Session, arguments: &ImportArguments) -> Result<()> {
         },
     };
     let progress = session.progress("importing");
-    let answer = pull::take(&store, &bundle, &options, &progress)?;
+    let answer = pull::take(&store, &bundle, &options, &progress).map_err(named)?;
     drop(progress);
     pull::tell(session, answer)
-}
-
-/// The folder of a file as a disk, and its name there.
-fn beside(file: &Path) -> Result<(RealDisk, PathBuf)> {
-    let name = file
-        .file_name()
-        .ok_or_else(|| Error::usage(format!("{} is no file", file.display())))?;
-    let folder = file.parent().unwrap_or(Path::new(""));
-    Ok((RealDisk::new(folder), name.into()))
 }
 
 impl Answer for Bundled {

@@ -1,6 +1,6 @@
 //! `bindery delta`: make, apply and show packs that turn one snapshot into another.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bindery::base::clock::Time;
@@ -12,18 +12,17 @@ use bindery::delta::apply::apply;
 use bindery::delta::make::{DeltaSummary, MakeOptions, make};
 use bindery::delta::parts::open_delta;
 use bindery::delta::show::plan;
-use bindery::disk::files::{Disk, Mapping};
-use bindery::disk::real::RealDisk;
-use bindery::disk::whole::{next_name, write_whole_unsynced};
+use bindery::disk::files::Mapping;
 use bindery::object::pack_reader::PackReader;
 use bindery::object::patch::Effort;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::delta_show::{PlanAnswer, show};
+use crate::carried::Carried;
 use crate::colour::Colours;
 use crate::examples::examples;
-use crate::output::{Answer, Format};
+use crate::output::{Answer, Way};
 use crate::quantity::{counted, size};
 use crate::session::Session;
 
@@ -56,7 +55,7 @@ pub struct MakeArguments {
     /// The snapshot it starts from and the one it leads to; a single one is packed whole
     #[arg(num_args = 1..=2, required = true, value_names = ["A", "B"])]
     specs: Vec<Spec>,
-    /// The file to write; else standard output, if that is no terminal
+    /// The file to write; else standard output, as with -, if that is no terminal
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How much time compression may take
@@ -117,7 +116,10 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
     match verb {
         Verb::Make(arguments) => run_make(session, arguments),
         Verb::Apply(arguments) => run_apply(session, arguments),
-        Verb::Show(arguments) => show(session, &open(&arguments.file)?),
+        Verb::Show(arguments) => {
+            let shown = open(&arguments.file).and_then(|pack| show(session, &pack));
+            shown.map_err(|error| Carried::Delta.named(&arguments.file, error))
+        }
     }
 }
 
@@ -145,11 +147,14 @@ impl From<DeltaSummary> for Made {
 
 impl Made {
     fn words(&self) -> String {
+        let one_or_many = |number, one, many| if number == 1 { one } else { many };
         format!(
-            "{}: {} differ, {} as patches, {} whole",
+            "{}: {} {}, {} {}, {} whole",
             size(self.bytes),
             counted(self.files, "file"),
+            one_or_many(self.files, "differs", "differ"),
             counted(self.patched, "content"),
+            one_or_many(self.patched, "as a patch", "as patches"),
             counted(self.whole, "content"),
         )
     }
@@ -192,55 +197,23 @@ fn run_make(session: &Session, arguments: &MakeArguments) -> Result<()> {
         ..MakeOptions::default()
     };
     let bar = session.progress("making the delta");
-    let mut write = |out: &mut dyn Write| make(&view, from, to.snapshot, &options, out, &bar);
-    let Some(file) = &arguments.output else {
-        return to_stdout(session, &mut write);
-    };
-    let mut summary = None;
-    let (disk, name) = place(file)?;
-    write_whole_unsynced(&disk, &next_name(&name), &name, |mut out| {
-        summary = Some(write(&mut out)?);
-        Ok(out)
-    })?;
+    let file = arguments.output.as_deref();
+    let write = |out: &mut dyn Write| make(&view, from, to.snapshot, &options, out, &bar);
+    let (summary, _, way) = session.output.make_file("a delta", file, write)?;
     drop(bar);
-    let summary = summary.ok_or_else(|| Error::internal("a delta was written"))?;
-    session.output.answer(&Made::from(summary))
-}
-
-fn to_stdout(
-    session: &Session,
-    write: &mut dyn FnMut(&mut dyn Write) -> Result<DeltaSummary>,
-) -> Result<()> {
-    if io::stdout().is_terminal() || session.output.format == Format::Json {
-        let reason = "a delta is no text: name a file with -o, or lead standard output somewhere";
-        return Err(Error::usage(reason));
+    let made = Made::from(summary);
+    match way {
+        Way::File => session.output.answer(&made),
+        Way::Stdout => {
+            session.output.note(made.words());
+            Ok(())
+        }
     }
-    let mut summary = None;
-    crate::output::stream(&mut |out| {
-        summary = Some(write(out)?);
-        Ok(())
-    })?;
-    if let Some(summary) = summary {
-        session.output.note(Made::from(summary).words());
-    }
-    Ok(())
-}
-
-/// The folder of a file, as a disk, and the file's name in it.
-fn place(file: &Path) -> Result<(RealDisk, PathBuf)> {
-    let name = file
-        .file_name()
-        .ok_or_else(|| Error::usage(format!("{} is no name of a file", file.display())))?;
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    Ok((RealDisk::new(folder.unwrap_or(Path::new("."))), name.into()))
 }
 
 /// Opens a delta.
 fn open(file: &Path) -> Result<PackReader<Mapping>> {
-    let (disk, name) = place(file)?;
-    open_delta(disk.map(&name)?)
+    open_delta(Carried::Delta.open(file)?)
 }
 
 /// A build that was made of a delta.
@@ -260,12 +233,13 @@ impl Answer for Applied {
 }
 
 fn run_apply(session: &Session, arguments: &ApplyArguments) -> Result<()> {
-    let pack = open(&arguments.file)?;
+    let named = |error| Carried::Delta.named(&arguments.file, error);
+    let pack = open(&arguments.file).map_err(named)?;
     let store = session.write()?;
     let repo = only_repo(&store, arguments.repo.as_ref())?;
     let bar = session.progress("applying");
     let target = arguments.target.clone();
-    let build = apply(&store, &repo, target, &pack, Time::now()?, &bar)?;
+    let build = apply(&store, &repo, target, &pack, Time::now()?, &bar).map_err(named)?;
     drop(bar);
     let committed = build
         .committed
@@ -283,4 +257,33 @@ fn run_apply(session: &Session, arguments: &ApplyArguments) -> Result<()> {
         build.id, build.state
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_not_many() {
+        let words = |files, patched, whole| {
+            let pack = PackId::of(b"");
+            let bytes = 12;
+            let made = Made {
+                pack,
+                bytes,
+                patched,
+                whole,
+                files,
+            };
+            made.words()
+        };
+        assert_eq!(
+            words(1, 1, 1),
+            "12 B: 1 file differs, 1 content as a patch, 1 content whole"
+        );
+        assert_eq!(
+            words(2, 0, 3),
+            "12 B: 2 files differ, 0 contents as patches, 3 contents whole"
+        );
+    }
 }

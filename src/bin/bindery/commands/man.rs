@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bindery::base::{Error, Result};
+use bindery::disk::destination::write_named;
 use bindery::disk::files::Disk;
 use bindery::disk::real::RealDisk;
-use bindery::disk::whole::write_whole;
 use clap::{Args, Command};
 use clap_mangen::Man;
 use serde::Serialize;
@@ -43,22 +43,25 @@ pub fn run(session: &Session, arguments: &Arguments, mut command: Command) -> Re
     disk.create_dir(Path::new(""))?;
     command.build();
     let mut pages = Vec::new();
-    write_pages(&disk, &command, &mut pages)?;
+    write_pages(&arguments.out, &command, &mut pages)?;
     session.output.answer(&Pages { pages })
 }
 
 /// Writes the page of a command, then those of the commands beneath it.
-fn write_pages(disk: &RealDisk, command: &Command, pages: &mut Vec<String>) -> Result<()> {
+fn write_pages(folder: &Path, command: &Command, pages: &mut Vec<String>) -> Result<()> {
     let man = Man::new(command.clone()).source(SOURCE);
     let file = man.get_filename();
     let mut page = Vec::new();
     man.render(&mut page)
         .map_err(Error::io("write", Path::new(&file)))?;
-    write_whole(disk, Path::new(&file), &page)?;
+    let place = folder.join(&file);
+    write_named(&place, |out| {
+        out.write_all(&page).map_err(Error::io("write", &place))
+    })?;
     pages.push(file);
     command
         .get_subcommands()
-        .try_for_each(|below| write_pages(disk, below, pages))
+        .try_for_each(|below| write_pages(folder, below, pages))
 }
 
 impl Answer for Pages {

@@ -24,7 +24,7 @@ impl Random {
 }
 
 /// Bytes that look like no others.
-pub(in crate::object) fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     let mut bytes: Vec<u8> = (0..length.div_ceil(8))
         .flat_map(|_| random.next().to_le_bytes())
@@ -121,7 +121,7 @@ fn distance(goal: usize, from: usize) -> [u8; 4] {
 }
 
 /// A program with code, frames, and relocations of its data.
-pub(in crate::object) fn program(seed: u64, count: usize) -> Vec<u8> {
+pub(crate) fn program(seed: u64, count: usize) -> Vec<u8> {
     let (text, starts) = code(seed, count, 64);
     let text_at = 64 + 56;
     let mut relocations = Vec::new();
@@ -157,7 +157,7 @@ pub(in crate::object) fn program(seed: u64, count: usize) -> Vec<u8> {
 }
 
 /// An object file with code, relocations, symbols and type information.
-pub(in crate::object) fn object_file(seed: u64, count: usize) -> Vec<u8> {
+pub(crate) fn object_file(seed: u64, count: usize) -> Vec<u8> {
     let (text, starts) = code(seed, count, 0);
     let mut symbols = vec![0; 24];
     symbols.extend_from_slice(&[0, 0, 0, 0, 3, 0, 1, 0]);
