@@ -59,8 +59,12 @@ async fn do_all(app: &Arc<App>) {
     }
 }
 
+/// How the command line is asked to name the root of a repo.
+const SAY_ROOT: &str = "say its repo id with --root, its pin file with --pin, or --trust-first";
+
 /// Keeps a copy up to date until the server ends. A round that fails changes nothing, and the next one comes later.
 pub(super) async fn follow(app: Arc<App>, mirror: Arc<Mirror>) {
+    app.troubles.is_up_to_date(mirror.url(), Instant::now());
     let rounds = async {
         let mut failures = 0;
         loop {
@@ -108,8 +112,14 @@ async fn do_one(
     // One that broke a promise has failed like any other.
     let ended = |error| Err(Error::internal(format!("a job ended early: {error}")));
     let outcome = outcome.unwrap_or_else(ended);
+    let reason = outcome.as_ref().err().map(ToString::to_string);
     let now = app.now().unwrap_or_else(|_| Time::beginning());
     let state = app.jobs.end(&begun, outcome, started.elapsed(), now);
+    if let (JobState::Failed, Some(reason)) = (state, reason) {
+        let (kind, words) = begun.task.words();
+        app.metrics.job_failed(kind);
+        app.troubles.say(format!("{words}: {reason}"));
+    }
     app.changed();
     state
 }
@@ -137,7 +147,9 @@ fn perform(app: &App, begun: &Begun) -> Result<String> {
 fn bring_up_to_date(app: &App, mirror: &Mirror, tally: &Tally) -> Result<String> {
     let mut words = Vec::new();
     let mut passed_over = |error: &Error| words.push(format!("passed over: {error}"));
-    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, tally, &mut passed_over)?;
+    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, tally, &mut passed_over);
+    let pulled = pulled.map_err(in_words_of_settings)?;
+    app.troubles.is_up_to_date(mirror.url(), Instant::now());
     for moved in &pulled.moves {
         let (target, seq) = (moved.target.clone(), Some(moved.seq));
         words.push(format!("{target}@{}", moved.seq));
@@ -146,6 +158,17 @@ fn bring_up_to_date(app: &App, mirror: &Mirror, tally: &Tally) -> Result<String>
     let (moves, bytes) = (pulled.moves.len(), pulled.received_bytes);
     words.push(format!("done: {moves} refs moved, {bytes} bytes received"));
     Ok(words.join("\n"))
+}
+
+/// What the command line calls options is said in the settings here.
+fn in_words_of_settings(error: Error) -> Error {
+    match error {
+        Error::Usage { reason } => {
+            let setting = "name its pin file with 'pin =' in [[serve.mirror]]";
+            Error::usage(reason.replace(SAY_ROOT, setting))
+        }
+        error => error,
+    }
 }
 
 fn verify(store: &Store, repo: &RepoName, tally: &Tally) -> Result<String> {
