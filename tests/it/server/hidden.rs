@@ -222,8 +222,8 @@ fn who_may_not_read_what_is_published_is_not_told_of_it() -> Outcome {
     let mut roots = Vec::new();
     for (token, is_told) in [(&may_fill, false), (&may_read, true)] {
         let make = Ask::new("POST", "/api/v1/repos/main/builds").token(token);
-        let made = make.body(r#"{"ref": "ch/one"}"#).send(served.address)?;
-        let build = number(&made.expect(201)?.json()?, "build")?;
+        let answer = make.body(r#"{"ref": "ch/one"}"#).send(served.address)?;
+        let build = number(&answer.expect(201)?.json()?, "build")?;
         assert_eq!(is_missing(&served, token, build, "0123456789")?, !is_told);
         assert!(is_missing(&served, token, build, "9876543210")?);
         // What nobody sent cannot be named, be it published or not.
@@ -252,8 +252,8 @@ fn a_tree_that_was_not_sent_is_not_staged_by_who_may_not_read_it() -> Outcome {
     let may_fill = token(&scratch, "--repo main --ref ch --can stage --can commit")?;
     let served = Served::start(&scratch, "--anonymous nothing")?;
     let make = Ask::new("POST", "/api/v1/repos/main/builds").token(&may_fill);
-    let made = make.body(r#"{"ref": "ch/one"}"#).send(served.address)?;
-    let build = number(&made.expect(201)?.json()?, "build")?;
+    let answer = make.body(r#"{"ref": "ch/one"}"#).send(served.address)?;
+    let build = number(&answer.expect(201)?.json()?, "build")?;
     let published = served.ask("GET", "/api/v1/builds/1", "")?.json()?;
     let root = &published["committed"]["snapshot"]["root"];
     let body = format!(r#"{{"at": "x", "tree": {root}}}"#);

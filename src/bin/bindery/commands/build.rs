@@ -249,21 +249,14 @@ fn labels(given: &[Label]) -> Result<BTreeMap<String, String>> {
 
 fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
     let id = arguments.build.0;
-    let (said, look) = match session.server()? {
-        Some(server) => {
-            let look = format!(
-                "its files are at {}",
-                server.server().join(&format!("b/{id}/files/-/"))
-            );
-            (server.commit(id, &arguments.message)?, look)
-        }
-        None => {
-            let row = commit(&session.write()?, id, &arguments.message, Time::now()?)?;
-            (
-                row.into(),
-                format!("look at it with 'bindery ls build:{id}'"),
-            )
-        }
+    let (said, look) = if let Some(server) = session.server()? {
+        let place = server.server().join(&format!("b/{id}/files/-/"));
+        let said = server.commit(id, &arguments.message)?;
+        (said, format!("its files are at {place}"))
+    } else {
+        let row = commit(&session.write()?, id, &arguments.message, Time::now()?)?;
+        let look = format!("look at it with 'bindery ls build:{id}'");
+        (row.into(), look)
     };
     let committed = said.committed;
     let committed = committed.ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
