@@ -15,6 +15,7 @@ use super::pack_cache::PackCache;
 use super::paths::PathCache;
 use super::pool::Pool;
 use super::quota::{Arrivals, Brought, OpenBuilds, Rates, check_room};
+use super::troubles::Troubles;
 use super::turns::Turns;
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
@@ -56,6 +57,8 @@ pub struct App {
     pub events: Events,
     /// Work beside answering.
     pub jobs: Jobs,
+    /// What goes wrong beside answering.
+    pub troubles: Troubles,
     /// Requests that were done lately.
     pub done: Done,
     /// Whether the server ends.
@@ -96,6 +99,7 @@ impl App {
             settings,
             turns: Turns::default(),
             jobs: Jobs::new(run),
+            troubles: Troubles::default(),
             done: Done::default(),
             ending: watch::Sender::new(false),
             changes: watch::Sender::new(0),
@@ -167,7 +171,7 @@ impl App {
     pub fn tell(&self, repo: &RepoName, happened: Happened) {
         // Without a clock the event is told late rather than not at all.
         let time = self.now().unwrap_or_else(|_| Time::beginning());
-        if let (Some(target), Some(_)) = (&happened.target, happened.seq) {
+        if let Some(target) = happened.moved() {
             self.jobs.moved(repo, target);
         }
         self.events.tell(repo, happened, time);

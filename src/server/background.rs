@@ -26,7 +26,7 @@ impl Background {
     ///
     /// # Errors
     ///
-    /// [`Error::Unreachable`] if it cannot listen there; [`Error::Io`] if the system gives no threads.
+    /// [`Error::Io`] if it cannot listen there, or the system gives no threads.
     pub fn start(store: Store, listen: SocketAddr, settings: ServeSettings) -> Result<Self> {
         let failed = Error::io("start", "the threads of the server".as_ref());
         let runtime = Builder::new_multi_thread().enable_all().build();

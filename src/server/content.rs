@@ -29,11 +29,10 @@ use super::modified::Modified;
 use super::ranges::{Ranges, Span, parse};
 use crate::base::Result;
 use crate::base::clock::Time;
+use crate::base::id::Hash;
 
 /// Bytes that are read at once.
 pub const CHUNK_BYTES: u64 = 256 * 1024;
-/// What stands between the parts of an answer of several spans. Whatever the parts hold, its lengths say where they end.
-const BOUNDARY: &str = "bindery-part-8f1c2d";
 
 /// Bytes that can be read from any place on.
 pub trait Content: Send + Sync {
@@ -186,24 +185,31 @@ pub fn answer(wish: &Wish, content: Arc<dyn Content>, facts: &Facts) -> Answer {
 /// Several spans: parts of one body, each with its own head.
 fn several(wish: &Wish, content: Arc<dyn Content>, facts: &Facts, spans: &[Span]) -> Answer {
     let length = content.length();
+    let boundary = boundary(facts);
     let mut parts = Vec::new();
     for span in spans {
         let head = format!(
-            "\r\n--{BOUNDARY}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
+            "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
             facts.content_type,
             span.words(length)
         );
         parts.push(Part::Text(head.into()));
         parts.push(Part::Span(*span));
     }
-    parts.push(Part::Text(format!("\r\n--{BOUNDARY}--\r\n").into()));
+    parts.push(Part::Text(format!("\r\n--{boundary}--\r\n").into()));
     let bytes: u64 = parts.iter().map(Part::length).sum();
     let body = body(wish, content, parts);
     let mut answer = headed(body, StatusCode::PARTIAL_CONTENT, facts);
-    let content_type = format!("multipart/byteranges; boundary={BOUNDARY}");
+    let content_type = format!("multipart/byteranges; boundary={boundary}");
     set(&mut answer, CONTENT_TYPE, &content_type);
     set(&mut answer, CONTENT_LENGTH, &bytes.to_string());
     answer
+}
+
+/// What stands between the parts of an answer of several spans. It follows from the name of the content, which follows from the
+/// bytes: nobody can make a content that holds its own.
+fn boundary(facts: &Facts) -> String {
+    Hash::of(format!("boundary {}", facts.etag).as_bytes()).to_string()
 }
 
 /// A piece of a body.

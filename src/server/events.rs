@@ -52,6 +52,8 @@ pub struct Happened {
     pub target: Option<RefName>,
     /// By which release.
     pub seq: Option<u64>,
+    /// The builds that became visible with it.
+    pub builds: Vec<u64>,
 }
 
 impl Happened {
@@ -63,6 +65,19 @@ impl Happened {
             build: Some(build),
             target: None,
             seq: None,
+            builds: Vec::new(),
+        }
+    }
+
+    /// Something that happened to a build on a ref, now or by the release to come.
+    #[must_use]
+    pub const fn on_ref(what: What, build: u64, target: RefName, seq: Option<u64>) -> Self {
+        Self {
+            what,
+            build: Some(build),
+            target: Some(target),
+            seq,
+            builds: Vec::new(),
         }
     }
 
@@ -74,6 +89,23 @@ impl Happened {
             build: None,
             target: Some(target),
             seq,
+            builds: Vec::new(),
+        }
+    }
+
+    /// The same, with the builds that became visible by it.
+    #[must_use]
+    pub fn with_builds(mut self, builds: &[u64]) -> Self {
+        self.builds = builds.to_vec();
+        self
+    }
+
+    /// The ref that shows another release now, if one does.
+    #[must_use]
+    pub const fn moved(&self) -> Option<&RefName> {
+        match (self.what, &self.seq) {
+            (What::Published | What::Rolledback, Some(_)) => self.target.as_ref(),
+            _ => None,
         }
     }
 }
@@ -99,6 +131,7 @@ impl Events {
             build: happened.build,
             target: happened.target,
             seq: happened.seq,
+            builds: happened.builds,
         };
         let mut kept = self.lock();
         kept.events.push_back((repo.clone(), event));

@@ -23,6 +23,7 @@ use super::grace::releases_within;
 use super::listing::{Form, Listed, list, list_refs};
 use super::modified::Modified;
 use super::names::in_url;
+use super::ref_names::ref_in;
 use super::route::{Base, FilesAsked};
 use super::scope::Scope;
 use super::sight::{Sight, snapshot_of_build};
@@ -33,11 +34,13 @@ use crate::base::{Error, Result};
 use crate::build::reached::Reached;
 use crate::object::entry::{Entry, TreeRef};
 use crate::store::Store;
-use crate::store::reader::Reader;
-use crate::store::rows::{RefRow, ReleaseRow, RepoRow};
+use crate::store::rows::{ReleaseRow, RepoRow};
 
 /// The word that stands for the ref of a build that is meant for none; no ref can be called so.
 pub const NO_REF: &str = "-";
+/// The part of a URL below which files are.
+const FILES: &str = "files";
+
 /// One tree that a path may lead into.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
@@ -241,42 +244,6 @@ fn below(target: &RefName, names: &[String]) -> Option<Vec<String>> {
     is_same.then(|| names[count..].to_vec())
 }
 
-/// A ref that the first names of a URL are.
-#[derive(Clone, Debug)]
-pub struct RefFound {
-    /// Its row.
-    pub row: RefRow,
-    /// The release that is asked for, as the URL says it.
-    seq: Option<String>,
-    /// How many names it has.
-    count: usize,
-}
-
-/// The ref that the first names are. No ref is the beginning of another, so the first that there is, is meant.
-///
-/// # Errors
-///
-/// [`Error::Catalog`] if it cannot be known.
-pub fn ref_in(reader: &Reader<'_>, repo: &RepoRow, names: &[String]) -> Result<Option<RefFound>> {
-    for count in 1..=names.len() {
-        let (name, seq) = match names[count - 1].split_once('@') {
-            Some((last, seq)) => {
-                let mut parts = names[..count - 1].to_vec();
-                parts.push(last.to_owned());
-                (parts.join("/"), Some(seq.to_owned()))
-            }
-            None => (names[..count].join("/"), None),
-        };
-        let Ok(name) = name.parse::<RefName>() else {
-            return Ok(None);
-        };
-        if let Some(row) = reader.find_ref(repo, &name)? {
-            return Ok(Some(RefFound { row, seq, count }));
-        }
-    }
-    Ok(None)
-}
-
 /// What the ref shows that the first names are.
 fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Place>> {
     let Some(found) = ref_in(&app.store.reader()?, repo, names)? else {
@@ -349,6 +316,7 @@ fn refs_below(
         return Ok(None);
     }
     match asked.names.last() {
+        None if !asked.is_directory => Ok(Some(Found::Slash(FILES.to_owned()))),
         Some(last) if !asked.is_directory => Ok(Some(Found::Slash(last.clone()))),
         _ => {
             let title = if asked.names.is_empty() {

@@ -40,6 +40,25 @@ pub enum Task {
     Scrub,
 }
 
+impl Task {
+    /// What kind it is, and which one, for those who watch.
+    pub(super) fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Delta(owed) => {
+                let (repo, target) = (&owed.repo.name, &owed.target);
+                let words = format!("a delta to {target} of {repo} was not made");
+                ("delta", words)
+            }
+            Self::Mirror(mirror) => {
+                let words = format!("the copy of {} is not up to date", mirror.url());
+                ("mirror", words)
+            }
+            Self::Verify(repo) => ("verify", format!("{repo} was not verified")),
+            Self::Scrub => ("scrub", "the packs were not all good".to_owned()),
+        }
+    }
+}
+
 /// A job that was begun.
 #[derive(Clone, Debug)]
 pub struct Begun {

@@ -61,6 +61,9 @@ async fn do_all(app: &Arc<App>) {
     }
 }
 
+/// How the command line is asked to name the root of a repo.
+const SAY_ROOT: &str = "say its repo id with --root, its pin file with --pin, or --trust-first";
+
 /// Keeps copies up to date until the server ends.
 pub(super) fn follow_each(app: &Arc<App>, mirrors: &[Arc<Mirror>]) {
     if mirrors.is_empty() {
@@ -75,6 +78,7 @@ pub(super) fn follow_each(app: &Arc<App>, mirrors: &[Arc<Mirror>]) {
 
 /// Keeps a copy up to date until the server ends. A round that fails changes nothing, and the next one comes later.
 async fn follow(app: Arc<App>, mirror: Arc<Mirror>, pool: Option<Arc<Background>>) {
+    app.troubles.is_up_to_date(mirror.url(), Instant::now());
     let rounds = async {
         let mut failures = 0;
         loop {
@@ -157,8 +161,14 @@ async fn do_one(
     // One that broke a promise has failed like any other.
     let ended = |error| Err(Error::internal(format!("a job ended early: {error}")));
     let outcome = outcome.unwrap_or_else(ended);
+    let reason = outcome.as_ref().err().map(ToString::to_string);
     let now = app.now().unwrap_or_else(|_| Time::beginning());
     let state = app.jobs.end(&begun, outcome, started.elapsed(), now);
+    if let (JobState::Failed, Some(reason)) = (state, reason) {
+        let (kind, words) = begun.task.words();
+        app.metrics.job_failed(kind);
+        app.troubles.say(format!("{words}: {reason}"));
+    }
     app.changed();
     state
 }
@@ -185,7 +195,9 @@ fn perform(app: &App, begun: &Begun, progress: &dyn Progress) -> Result<String> 
 fn bring_up_to_date(app: &App, mirror: &Mirror, progress: &dyn Progress) -> Result<String> {
     let mut words = Vec::new();
     let mut passed_over = |error: &Error| words.push(format!("passed over: {error}"));
-    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, progress, &mut passed_over)?;
+    let pulled = mirror.bring_up_to_date(&app.store, app.now()?, progress, &mut passed_over);
+    let pulled = pulled.map_err(in_words_of_settings)?;
+    app.troubles.is_up_to_date(mirror.url(), Instant::now());
     for moved in &pulled.moves {
         let (target, seq) = (moved.target.clone(), Some(moved.seq));
         words.push(format!("{target}@{}", moved.seq));
@@ -197,6 +209,17 @@ fn bring_up_to_date(app: &App, mirror: &Mirror, progress: &dyn Progress) -> Resu
         "done: {moves} refs moved, {bytes} bytes received; what is shown was signed at {signed}"
     ));
     Ok(words.join("\n"))
+}
+
+/// What the command line calls options is said in the settings here.
+fn in_words_of_settings(error: Error) -> Error {
+    match error {
+        Error::Usage { reason } => {
+            let setting = "name its pin file with 'pin =' in [[serve.mirror]]";
+            Error::usage(reason.replace(SAY_ROOT, setting))
+        }
+        error => error,
+    }
 }
 
 fn verify(store: &Store, repo: &RepoName, progress: &dyn Progress) -> Result<String> {

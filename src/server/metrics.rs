@@ -44,6 +44,18 @@ struct Errors {
     code: String,
 }
 
+/// A kind of job.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Jobs {
+    kind: &'static str,
+}
+
+/// Where a copy is made from: as many as the settings name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Copies {
+    url: String,
+}
+
 /// A sum that only grows.
 pub type Sum = Counter<u64, AtomicU64>;
 
@@ -72,6 +84,8 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Requests, Sum>,
     errors: Family<Errors, Sum>,
+    jobs_failed: Family<Jobs, Sum>,
+    copies: Family<Copies, Gauge>,
     /// Seconds from a request to publish until what it publishes is visible.
     pub visible_seconds: Histogram,
     /// Packs that were taken in.
@@ -107,6 +121,8 @@ impl Metrics {
             registry: Registry::with_prefix("bindery"),
             requests: Family::default(),
             errors: Family::default(),
+            jobs_failed: Family::default(),
+            copies: Family::default(),
             visible_seconds: seconds(),
             uploads: Sum::default(),
             upload_stored_bytes: Sum::default(),
@@ -131,6 +147,10 @@ impl Metrics {
         registry.register("requests", help, self.requests.clone());
         let help = "Requests that were answered with a problem, by its code";
         registry.register("errors", help, self.errors.clone());
+        let help = "Jobs that failed, by their kind";
+        registry.register("jobs_failed", help, self.jobs_failed.clone());
+        let help = "Since a copy was last found up to date, by where it is copied from";
+        registry.register("mirror_age_seconds", help, self.copies.clone());
         let help = "From a request to publish until what it publishes is visible";
         let seconds = self.visible_seconds.clone();
         registry.register("publish_to_visible_seconds", help, seconds);
@@ -192,6 +212,17 @@ impl Metrics {
     pub fn failed(&self, failure: &Failure) {
         let code = failure.problem.code.clone();
         self.errors.get_or_create(&Errors { code }).inc();
+    }
+
+    /// Counts a job that failed.
+    pub fn job_failed(&self, kind: &'static str) {
+        self.jobs_failed.get_or_create(&Jobs { kind }).inc();
+    }
+
+    /// Says how old the copy is of what is at a URL.
+    pub fn copy_is_old(&self, url: String, seconds: u64) {
+        let age = self.copies.get_or_create(&Copies { url });
+        age.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// The text.

@@ -90,14 +90,27 @@ fn parameters(row: &Row) -> Vec<Value> {
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
         Some(name.trim_end_matches('+'))
     });
-    let in_path = names.map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-    });
+    let in_path = names.map(
+        |name| json!({ "name": name, "in": "path", "required": true, "schema": schema(row, name) }),
+    );
     let in_query = row
         .query
         .iter()
-        .map(|name| json!({ "name": name, "in": "query", "schema": { "type": "string" } }));
+        .map(|name| json!({ "name": name, "in": "query", "schema": schema(row, name) }));
     in_path.chain(in_query).collect()
+}
+
+/// What a parameter may be. A list of files goes on after a name, all others after a number.
+fn schema(row: &Row, name: &str) -> Value {
+    match name {
+        "after" if row.template.contains("/files") => json!({ "type": "string" }),
+        "build" | "version" | "cursor" | "after" | "number" | "offset" | "frames" => {
+            json!({ "type": "integer", "minimum": 0 })
+        }
+        "wait" | "dry_run" => json!({ "type": "boolean" }),
+        "kind" => json!({ "enum": ["tree", "blob"] }),
+        _ => json!({ "type": "string" }),
+    }
 }
 
 /// A name for the operation, made of its method and path: `post_repos_repo_builds`.
@@ -123,6 +136,28 @@ mod tests {
             let path = row.template.replace('+', "");
             let operation = &document["paths"][&path][row.method.to_lowercase()];
             assert_eq!(operation["summary"], row.summary, "{path}");
+        }
+    }
+
+    #[test]
+    fn parameters_have_the_types_that_are_taken() {
+        let document = document();
+        for (path, method, name, expected) in [
+            ("/api/v1/builds/{build}", "get", "build", "integer"),
+            ("/api/v1/builds/{build}/publish", "post", "wait", "boolean"),
+            ("/api/v1/builds", "get", "cursor", "integer"),
+            ("/api/v1/audit", "get", "after", "integer"),
+            ("/r/{repo}/files/{path}", "get", "after", "string"),
+        ] {
+            let parameters = document["paths"][path][method]["parameters"].as_array();
+            let mut parameters = parameters.into_iter().flatten();
+            let found = parameters.find(|parameter| parameter["name"] == name);
+            let found = found.map(|parameter| &parameter["schema"]["type"]);
+            assert_eq!(
+                found.and_then(Value::as_str),
+                Some(expected),
+                "{path} {name}"
+            );
         }
     }
 

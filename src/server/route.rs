@@ -242,6 +242,17 @@ impl Given {
         })
     }
 
+    /// The list of refs, without the slash that it ends in.
+    #[must_use]
+    pub fn refs_list(&mut self) -> FilesAsked {
+        self.query = Query::default();
+        FilesAsked {
+            names: Vec::new(),
+            is_directory: false,
+            after: None,
+        }
+    }
+
     /// A part of the query.
     ///
     /// # Errors
@@ -255,16 +266,18 @@ impl Given {
         value.map_err(|_| Error::usage(format!("{name}={text} makes no sense")))
     }
 
-    /// Whether a word stands in the query by itself, as in `?wait`.
+    /// Whether a word stands in the query by itself, as in `?wait`, or is said to be true.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] if it has a value.
+    /// [`Error::Usage`] if it has another value.
     pub fn flag(&mut self, name: &str) -> Result<bool> {
         match self.query.0.remove(name).as_deref() {
-            None => Ok(false),
-            Some("") => Ok(true),
-            Some(value) => Err(Error::usage(format!("?{name} takes no value: {value:?}"))),
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(value) => Err(Error::usage(format!(
+                "?{name} takes no value, or true or false: {value:?}"
+            ))),
         }
     }
 }

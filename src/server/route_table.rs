@@ -187,6 +187,7 @@ pub const ROUTES: &[Row] = &[
     with(&["path"], row("GET", "/r/{repo+}/packs/{to}/{pack}", READ, "What a snapshot has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_repo(g)?, g.pack()?)))),
     row("GET", "/r/{repo+}/pin", READ, "The pin file for first contact.", TEXT, |g| Ok(Route::Pin(in_repo(g)?))),
     with(&["after"], row("GET", "/r/{repo+}/files/{path+}", READ, "A file of a ref, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_repo(g)?, g.files()?)))),
+    row("GET", "/r/{repo+}/files", READ, "Leads to the list of refs.", BYTES, |g| Ok(Route::Files(in_repo(g)?, g.refs_list()))),
     row("GET", "/b/{build}/objects/{id}", READ, "The bytes of an object of a build's test repository.", BYTES, |g| Ok(Route::Object(in_build(g)?, g.part("id")?))),
     with(&["path"], row("GET", "/b/{build}/packs/{to}/{pack}", READ, "What the snapshot of a build has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_build(g)?, g.pack()?)))),
     with(&["after"], row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_build(g)?, g.files()?)))),

@@ -5,7 +5,7 @@
 //! Whether the caller may do that (`server::access`).
 
 use super::anonymous::Anonymous;
-use super::files::ref_in;
+use super::ref_names::ref_in;
 use super::route::{Base, Route};
 use crate::base::id::StatementId;
 use crate::base::name::{RefName, RepoName};

@@ -67,5 +67,8 @@ fn figures(app: &App) -> Result<String> {
     set(&metrics.stored_bytes, totals.stored_bytes);
     set(&metrics.objects, totals.objects);
     set(&metrics.free_bytes, free_bytes(&app.store.root())?);
+    for (url, seconds) in app.troubles.ages() {
+        metrics.copy_is_old(url, seconds);
+    }
     metrics.text()
 }

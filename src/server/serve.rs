@@ -33,6 +33,7 @@ use super::outward::Outward;
 use super::pace::paced;
 use super::rest::{Sending, to_the_end};
 use super::tls::Identity;
+use super::troubles;
 use super::{dispatch, job_work};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
@@ -55,6 +56,8 @@ pub enum Told {
     Ready(SocketAddr),
     /// It was asked by SIGHUP to read its certificate and key again, and did, or shows those that it had.
     Renewed(Result<()>),
+    /// Something went wrong beside answering, such as a job: this.
+    Trouble(String),
 }
 
 /// Serves a store until the process is asked to end by SIGINT or SIGTERM. `tell` hears what is to be known of it.
@@ -77,6 +80,12 @@ pub fn serve(
         let (end, mut hang_up) = (asked_to_end()?, listen_for(SignalKind::hangup())?);
         tell(Told::Ready(server.address()?));
         let identity = Arc::clone(&server.tls);
+        let mut troubles = server.app.troubles.listen();
+        let warning = async {
+            while let Some(words) = troubles::next(&mut troubles).await {
+                tell(Told::Trouble(words));
+            }
+        };
         let renewing = async {
             while hang_up.recv().await.is_some() {
                 tell(Told::Renewed(identity.renew()));
@@ -85,6 +94,7 @@ pub fn serve(
         tokio::select! {
             () = server.run(end) => {}
             () = renewing => {}
+            () = warning => {}
         }
         Ok(())
     });
@@ -138,7 +148,7 @@ impl Server {
     /// # Errors
     ///
     /// [`Error::Usage`] for clear text where others could read it, and for certificates and mirrors that are of no use;
-    /// [`Error::Unreachable`] if that cannot be listened at.
+    /// [`Error::Io`] if that cannot be listened at.
     pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self> {
         check_secrecy(address, &app.settings)?;
         let root = app.store.root();
@@ -160,7 +170,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Unreachable`] if the system does not say.
+    /// [`Error::Io`] if the system does not say.
     pub fn address(&self) -> Result<SocketAddr> {
         let address = self.listener.local_addr();
         address.map_err(|error| unusable(([0, 0, 0, 0], 0).into(), &error))
@@ -261,8 +271,6 @@ fn builder(head_wait: Duration) -> http1::Builder {
 }
 
 fn unusable(address: SocketAddr, error: &io::Error) -> Error {
-    Error::Unreachable {
-        place: address.to_string(),
-        reason: error.to_string(),
-    }
+    let again = io::Error::new(error.kind(), error.to_string());
+    Error::io("listen at", address.to_string().as_ref())(again)
 }

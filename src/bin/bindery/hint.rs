@@ -72,7 +72,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Malformed { what, .. } => malformed(what).and_then(fixed),
         Error::Catalog { .. } => fixed(NEW_CATALOG),
         Error::Refused { reason } => held(reason),
-        Error::Unreachable { .. } => fixed("check the address, and that a server listens there"),
+        Error::Unreachable { place, reason } => fixed(unreachable(place, reason)),
         Error::Remote { kind, .. } => remote(*kind).and_then(fixed),
         Error::TooMany { .. }
         | Error::Usage { .. }
@@ -128,6 +128,15 @@ fn io_hint(path: &Path, kind: ErrorKind) -> Option<String> {
         ErrorKind::NotFound if path.file_name().is_some_and(|name| name == CATALOG) => {
             Some(NEW_CATALOG.to_owned())
         }
+        ErrorKind::AddrInUse => {
+            let words =
+                "something listens there already: end that, or name another address with --listen";
+            Some(words.to_owned())
+        }
+        ErrorKind::AddrNotAvailable => {
+            let words = "name an address of this machine with --listen, such as 127.0.0.1:8417";
+            Some(words.to_owned())
+        }
         _ => None,
     }
 }
@@ -148,6 +157,24 @@ fn missing_start(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What to do about a server that is not reached, as far as the words of those who tried tell.
+fn unreachable(place: &str, reason: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if has(&["UnknownIssuer"]) {
+        "name the authority that signed its certificate with --ca-file"
+    } else if has(&["NotValidForName", "not valid for"]) {
+        "use a name in the URL for which the server's certificate is"
+    } else if has(&["invalid peer certificate", "Expired"]) {
+        "have the server's certificate renewed, or check the clock of this machine"
+    } else if has(&["InvalidContentType"]) {
+        "no TLS is spoken there: begin the URL with http://, or use the port where it is"
+    } else if place.starts_with("http://") && has(&["http parse fail", "protocol:"]) {
+        "no HTTP in clear text is spoken there: if it is TLS, begin the URL with https://"
+    } else {
+        "check the address, and that a server listens there"
+    }
+}
+
 /// A ref that is held can be let go of.
 fn held(reason: &str) -> Option<String> {
     let (name, _) = reason.split_once(" is held: ")?;
@@ -160,6 +187,7 @@ fn not_found(what: &str) -> Option<&'static str> {
         "build" => "'bindery build list' shows the builds",
         "repo" => "'bindery repo list' shows the repos",
         "ref" => "'bindery refs' shows the refs",
+        "published ref" => "'bindery refs' with --remote and its URL shows those of a server",
         "release" => "'bindery log REF' shows the releases",
         "snapshot" => "a snapshot is named by REF, REF@SEQ, REF~N, build:ID or 8 digits of its id",
         "path" => "'bindery ls SPEC' shows what is there",
@@ -300,5 +328,33 @@ mod tests {
             Some("bindery release stable"),
         );
         check(&Error::internal("x"), None);
+        let address = Error::io("listen at", Path::new("127.0.0.1:1"));
+        check(&address(ErrorKind::AddrInUse.into()), Some("--listen"));
+    }
+
+    #[test]
+    fn who_does_not_reach_a_server_is_told_what_stands_between() {
+        for (place, reason, part) in [
+            (
+                "https://a",
+                "invalid peer certificate: UnknownIssuer",
+                "--ca-file",
+            ),
+            (
+                "https://a",
+                "certificate not valid for name \"a\"",
+                "a name",
+            ),
+            (
+                "https://a",
+                "corrupt message: InvalidContentType",
+                "http://",
+            ),
+            ("http://a", "http parse fail: x", "https://"),
+            ("http://a", "Connection refused", "listens there"),
+        ] {
+            let (place, reason) = (place.into(), reason.into());
+            check(&Error::Unreachable { place, reason }, Some(part));
+        }
     }
 }

@@ -18,10 +18,11 @@ pub struct UrlError;
 pub struct ServerUrl(String);
 
 impl ServerUrl {
-    /// Whether a text is meant to be a URL at all, not a path on this machine.
+    /// Whether a text is meant to be a URL at all, if one of a kind that no server here has, not a path on this machine.
     #[must_use]
     pub fn is_meant_by(text: &str) -> bool {
-        text.starts_with("http://") || text.starts_with("https://")
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Shows the text.
@@ -105,6 +106,7 @@ mod tests {
             ("http://host/a b", None),
             ("host", None),
         ] {
+            assert_eq!(ServerUrl::is_meant_by(text), text.contains("://"), "{text}");
             let parsed = text.parse::<ServerUrl>().ok();
             assert_eq!(parsed.as_ref().map(ServerUrl::as_str), expected, "{text}");
         }

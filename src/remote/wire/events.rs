@@ -23,8 +23,11 @@ pub struct RepoEvent {
     #[serde(rename = "ref")]
     #[schemars(with = "Option<String>")]
     pub target: Option<RefName>,
-    /// By which release.
+    /// By which release: the one that was made, or that is to carry a build that was merged.
     pub seq: Option<u64>,
+    /// The builds that became visible with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<u64>,
 }
 
 /// What can happen in a repo.

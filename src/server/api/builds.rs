@@ -286,7 +286,9 @@ pub async fn freeze(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Fa
     let asked: Commit = body::document(body).await?;
     let row = app
         .write(move |store, time| crate::build::commit::commit(store, build, &asked.message, time));
-    json(StatusCode::OK, &BuildSaid::from(row.await?))
+    let row = row.await?;
+    app.tell(&row.repo, Happened::to_build(What::Committed, build));
+    json(StatusCode::OK, &BuildSaid::from(row))
 }
 
 /// Takes in what a check found.

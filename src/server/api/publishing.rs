@@ -81,7 +81,8 @@ pub async fn start(
     drop(held);
     let (repo, published) = merged?;
     let target = published.target.clone();
-    app.tell(&repo, Happened::to_build(What::Merged, build));
+    let merged = Happened::on_ref(What::Merged, build, target.clone(), Some(published.seq));
+    app.tell(&repo, merged);
     let making = Arc::clone(app);
     // It goes on also if whoever asked has gone.
     let visible = tokio::spawn(async move {
@@ -114,7 +115,8 @@ async fn make_visible(
     let (publishing, is_new) = switched?;
     if is_new {
         let seq = Some(publishing.seq);
-        app.tell(repo, Happened::to_ref(What::Published, target.clone(), seq));
+        let released = Happened::to_ref(What::Published, target.clone(), seq);
+        app.tell(repo, released.with_builds(&publishing.builds));
     }
     Ok(publishing)
 }
@@ -192,7 +194,8 @@ pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
             seq: Some(answer.seq),
         },
     };
-    app.tell(&repo, Happened::to_build(What::Withdrawn, build));
+    let taken_out = Happened::on_ref(What::Withdrawn, build, said.target.clone(), said.seq);
+    app.tell(&repo, taken_out);
     if said.seq.is_some() {
         let target = said.target.clone();
         app.tell(&repo, Happened::to_ref(What::Published, target, said.seq));

@@ -7,6 +7,7 @@ use bindery::disk::real::RealDisk;
 use bindery::server::api::refs::PAGE_REFS_MAX;
 use serde_json::Value;
 
+use crate::server::events::listen;
 use crate::server::{released, served};
 use crate::shelf::{Shelf, ref_name};
 use crate::support::Node::File;
@@ -390,4 +391,31 @@ fn the_description_of_the_api_is_of_this_server() -> Outcome {
     assert!(paths.contains_key("/api/v1/builds/{build}/publish"));
     assert_eq!(served.get("/healthz")?.expect(200)?.text(), "ok\n");
     Ok(())
+}
+
+#[test]
+fn a_listener_can_tell_which_builds_became_visible_with_which_release() -> Outcome {
+    let (scratch, served) = served("")?;
+    let build = number(&push(&scratch, &served, "--publish")?, "build")?;
+    // Events are numbered from 0 in each run of the server, which is named after when it started.
+    let first = format!("{}-0", crate::support::TIME_S);
+    let told = listen(&served, "/api/v1/repos/main/events", Some(&first), |text| {
+        text.split("event: published")
+            .nth(1)
+            .is_some_and(|rest| rest.contains("\n\n"))
+    })?;
+    let event = |what: &str| -> Result<serde_json::Value, Box<dyn Error>> {
+        let mut lines = told.lines().filter_map(|line| line.strip_prefix("data: "));
+        let line = lines.find(|line| line.contains(&format!("\"what\":\"{what}\"")));
+        Ok(serde_json::from_str(line.ok_or_else(|| told.clone())?)?)
+    };
+    assert_eq!(number(&event("committed")?, "build")?, build);
+    let (merged, published) = (event("merged")?, event("published")?);
+    assert_eq!(number(&merged, "build")?, build);
+    assert_eq!(
+        (&merged["ref"], &merged["seq"]),
+        (&published["ref"], &published["seq"])
+    );
+    assert_eq!(published["builds"], serde_json::json!([build]));
+    served.end_sound(&scratch)
 }

@@ -139,3 +139,34 @@ fn a_push_that_fails_says_in_which_build_to_go_on() -> Outcome {
     push(&large, " --build 1")?.expect_code(0)?;
     large.end_sound(&scratch)
 }
+
+#[test]
+fn what_is_said_to_be_done_next_can_be_done() -> Outcome {
+    let (scratch, served) = served("")?;
+    let line = format!("push tree --ref stable --remote {}", served.url());
+    served.run(&scratch, &line)?.expect_code(0)?;
+    let line = format!("build commit 1 --remote {}", served.url());
+    let said = served.run(&scratch, &line)?.expect_code(0)?.stderr;
+    let place = said
+        .split(&served.url())
+        .nth(1)
+        .ok_or_else(|| said.clone())?;
+    let place = place.split(',').next().unwrap_or_default();
+    served.ask("GET", place, "")?.expect(200)?;
+    // Hints name 'token inspect', and 'bindery refs' with --remote.
+    let mut inspect = scratch.command(["token", "inspect"]);
+    inspect
+        .env("BINDERY_REMOTE", served.url())
+        .env("BINDERY_TOKEN", &served.token);
+    let shown = crate::support::Answer::of(&mut inspect)?.expect_code(0)?;
+    assert!(shown.stdout.contains("could tell"), "{}", shown.stdout);
+    scratch.ok("--store copy init --no-repo")?;
+    let publish = format!("publish 1 --remote {}", served.url());
+    served.run(&scratch, &publish)?.expect_code(0)?;
+    let pull = format!("--store copy pull {} nope --trust-first", served.url());
+    scratch.fails(&pull, 3, &["ref nope", "hint: ", "--remote"])?;
+    let pull = "--store copy pull ftp://x/y";
+    scratch.fails(pull, 2, &["ftp://x/y", "http:// or https://"])?;
+    scratch.fails("token create --expires 0s", 2, &["--expires 0s"])?;
+    Ok(())
+}

@@ -20,7 +20,7 @@ use crate::support::served::Served;
 use crate::support::{Outcome, Scratch, number};
 
 /// Listens to a stream of events until `enough` holds of what came.
-fn listen(
+pub fn listen(
     served: &Served,
     target: &str,
     last: Option<&str>,

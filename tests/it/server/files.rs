@@ -290,3 +290,19 @@ fn a_list_says_which_links_lead_to_directories_and_which_nowhere() -> Outcome {
     );
     served.end_sound(&scratch)
 }
+
+#[test]
+fn the_list_of_refs_is_led_to_and_parts_are_kept_apart_by_what_no_content_holds() -> Outcome {
+    let (_scratch, served) = released("")?;
+    let led = served.get("/r/main/files")?.expect(301)?;
+    assert_eq!(led.header("location"), "files/");
+    served.get("/r/main/files/")?.expect(200)?;
+    let boundary = |name: &str| {
+        let path = format!("/r/main/files/stable/{name}");
+        let ask = Ask::new("GET", &path).header("Range", "bytes=0-0,4-4");
+        let reply = ask.send(served.address)?.expect(206)?;
+        Ok::<_, Box<dyn Error>>(reply.header("content-type").to_owned())
+    };
+    assert_ne!(boundary("index.txt")?, boundary("bin/tool")?);
+    Ok(())
+}

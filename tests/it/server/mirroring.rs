@@ -153,3 +153,23 @@ fn settings_of_mirrors_that_make_no_sense_are_told_at_once() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn a_copy_that_is_not_kept_up_to_date_is_told_of() -> Outcome {
+    let (scratch, origin) = released("")?;
+    scratch.ok("--store mirror init --no-repo")?;
+    let url = format!("{}/r/main", origin.url());
+    set(&scratch, "mirror", &format!("url = \"{url}\""))?;
+    let mirror = Served::start_with(&scratch, "--store mirror")?;
+    mirror.wait_for_word("warning: the copy of http")?;
+    mirror.wait_for_word("name its pin file with 'pin =' in [[serve.mirror]]")?;
+    let figures = mirror.get("/metrics")?.expect(200)?.text();
+    for figure in [
+        "bindery_jobs_failed_total{kind=\"mirror\"}",
+        &format!("bindery_mirror_age_seconds{{url=\"{url}\"}}"),
+    ] {
+        assert!(figures.contains(figure), "{figures}");
+    }
+    mirror.end()?;
+    origin.end_sound(&scratch)
+}

@@ -316,3 +316,40 @@ fn many_clients_fill_builds_at_once_and_none_is_lost() -> Outcome {
     }
     served.end_sound(&scratch)
 }
+
+#[test]
+fn who_does_not_reach_a_server_is_told_what_is_in_the_way() -> Outcome {
+    let scratch = Scratch::new()?;
+    certificate(&scratch, "one")?;
+    let (pem, key) = (scratch.path("one.pem"), scratch.path("one.key"));
+    let (pem, key) = (pem.display(), key.display());
+    let options = format!("--tls-certificate {pem} --tls-key {key}");
+    let served = Served::start_with(&scratch, &options)?;
+    let port = served.address.port();
+    for (line, hint) in [
+        (format!("https://127.0.0.1:{port}"), "--ca-file"),
+        (format!("http://127.0.0.1:{port}"), "with https://"),
+        (
+            format!("https://localhost:{port} --ca-file {pem}"),
+            "a name in the URL",
+        ),
+    ] {
+        scratch.fails(&format!("refs --remote {line}"), 8, &["hint: ", hint])?;
+    }
+    served.end()?;
+    let served = Served::start_with(&scratch, "")?;
+    let port = served.address.port();
+    let line = format!("refs --remote https://127.0.0.1:{port}");
+    scratch.fails(&line, 8, &["hint: ", "with http://"])?;
+    scratch.ok("--store other init")?;
+    let line = format!("--store other serve --listen 127.0.0.1:{port}");
+    scratch.fails(
+        &line,
+        1,
+        &[
+            "cannot listen at 127.0.0.1",
+            "name another address with --listen",
+        ],
+    )?;
+    served.end_sound(&scratch)
+}

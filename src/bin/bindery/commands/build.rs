@@ -249,9 +249,14 @@ fn labels(given: &[Label]) -> Result<BTreeMap<String, String>> {
 
 fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
     let id = arguments.build.0;
-    let said = match session.server()? {
-        Some(server) => server.commit(id, &arguments.message)?,
-        None => commit(&session.write()?, id, &arguments.message, Time::now()?)?.into(),
+    let (said, look) = if let Some(server) = session.server()? {
+        let place = server.server().join(&format!("b/{id}/files/-/"));
+        let said = server.commit(id, &arguments.message)?;
+        (said, format!("its files are at {place}"))
+    } else {
+        let row = commit(&session.write()?, id, &arguments.message, Time::now()?)?;
+        let look = format!("look at it with 'bindery ls build:{id}'");
+        (row.into(), look)
     };
     let committed = said.committed;
     let committed = committed.ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
@@ -266,7 +271,6 @@ fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
         counted(committed.files, "file"),
         size(committed.bytes)
     );
-    let look = format!("look at it with 'bindery ls build:{id}'");
     if said.state == BuildState::Ready {
         session.output.note(format_args!(
             "build {id} is ready: {sums}; {look}, then: bindery publish {id}"

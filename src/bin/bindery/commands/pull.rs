@@ -167,7 +167,12 @@ fn pull_over_http(session: &Session, arguments: &Arguments, options: &PullOption
     let origins: Vec<&dyn Origin> = origins.iter().map(|origin| origin as &dyn Origin).collect();
     let store = session.write_here()?;
     let progress = session.progress("pulling");
-    let taken = take_from(session, arguments, options, &store, &origins, &progress)?;
+    let taken = take_from(session, arguments, options, &store, &origins, &progress);
+    let taken = taken.map_err(|error| match error {
+        // Of a server's refs, those of the store here say nothing.
+        Error::NotFound { what: "ref", name } => Error::not_found("published ref", name),
+        error => error,
+    })?;
     drop(progress);
     taken.tell(session)
 }

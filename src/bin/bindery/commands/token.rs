@@ -102,6 +102,11 @@ pub struct Restrictions {
 impl Restrictions {
     /// The block that says this, without an id.
     fn block(&self, now: Time) -> Result<Block> {
+        if self.expires.is_some_and(|time| time.is_zero()) {
+            return Err(Error::usage(
+                "--expires 0s makes a token that has ended: say how long it is to last, such as 4h",
+            ));
+        }
         let expires = self.expires.map(|time| now.plus_seconds(time.as_secs()));
         Ok(Block {
             id: None,

@@ -80,10 +80,16 @@ pub fn run(session: &Session) -> Result<()> {
     let now = Time::now()?;
     let ends = token.blocks().iter().filter_map(|block| block.expires);
     let expires = ends.min();
-    let (verdict, reason) = match session.read() {
-        Ok(store) => judge(&store, &token, expires, now)?,
-        Err(error @ Error::NotFound { .. }) => (Verdict::Unchecked, Some(error.to_string())),
-        Err(error) => return Err(error),
+    // A token for a server is no matter of the store here, which may be another's.
+    let (verdict, reason) = if let Some(url) = &session.globals.remote {
+        let reason = format!("only {url} could tell whether it is good");
+        (Verdict::Unchecked, Some(reason))
+    } else {
+        match session.read() {
+            Ok(store) => judge(&store, &token, expires, now)?,
+            Err(error @ Error::NotFound { .. }) => (Verdict::Unchecked, Some(error.to_string())),
+            Err(error) => return Err(error),
+        }
     };
     session.output.answer(&Inspected {
         verdict,

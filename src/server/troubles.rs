@@ -1,0 +1,74 @@
+//! Troubles: what went wrong beside answering, for whoever runs the server, and how old its copies are.
+//!
+//! # Invariants
+//!
+//! - What nobody hears in time is dropped; the figures and the logs of jobs still have it.
+//!
+//! # Not here
+//!
+//! The figures (`server::metrics`), the logs of jobs (`server::jobs`).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::broadcast;
+
+/// Troubles that wait to be heard.
+const WAITING_MAX: usize = 64;
+
+/// What went wrong beside answering.
+#[derive(Debug)]
+pub struct Troubles {
+    said: broadcast::Sender<String>,
+    /// When each copy was last found up to date: at the latest when the server started to keep it.
+    copies: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl Default for Troubles {
+    fn default() -> Self {
+        Self {
+            said: broadcast::Sender::new(WAITING_MAX),
+            copies: Mutex::default(),
+        }
+    }
+}
+
+impl Troubles {
+    /// Says what went wrong.
+    pub fn say(&self, words: String) {
+        // That nobody listens is no trouble.
+        self.said.send(words).ok();
+    }
+
+    /// Hears what goes wrong from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<String> {
+        self.said.subscribe()
+    }
+
+    /// Writes down that the copy of what is at `url` is up to date at `moment`.
+    pub fn is_up_to_date(&self, url: &str, moment: Instant) {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.insert(url.to_owned(), moment);
+    }
+
+    /// How many seconds ago each copy was up to date, by where it is copied from.
+    #[must_use]
+    pub fn ages(&self) -> Vec<(String, u64)> {
+        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = |(url, moment): (&String, &Instant)| (url.clone(), moment.elapsed().as_secs());
+        copies.iter().map(age).collect()
+    }
+}
+
+/// Waits for the next trouble; none comes any more once this returns `None`.
+pub async fn next(troubles: &mut broadcast::Receiver<String>) -> Option<String> {
+    loop {
+        match troubles.recv().await {
+            Ok(words) => return Some(words),
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return None,
+        }
+    }
+}
