@@ -24,6 +24,7 @@ use crate::base::Result;
 use crate::base::limits::{
     ARCHIVE_BYTES_MIN, ARCHIVE_CODER_BYTES_MAX, MIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX,
 };
+use crate::base::progress::Progress;
 use crate::object::patch::{Effort, GroupBytes, Pair, encode_memory_bytes};
 use crate::store::view::View;
 
@@ -81,6 +82,7 @@ pub(super) fn tell(
     plan: &Plan,
     (effort, budget_bytes): (Effort, u64),
     memo: &Memo<'_>,
+    progress: &dyn Progress,
     keep: &mut dyn FnMut(Told) -> Result<()>,
 ) -> Result<()> {
     let numbers = 0..plan.wanted.len();
@@ -98,7 +100,7 @@ pub(super) fn tell(
         budget_bytes,
         needs: &|job: &Job<'_>| job.memory_bytes(effort),
         takes: &|told: &Vec<Told>| told.iter().map(|told| told.patch.len() as u64).sum(),
-        work: &|job: Job<'_>| job.tell(view, effort, memo),
+        work: &|job: Job<'_>| job.tell(view, effort, memo, progress),
     };
     schedule.run(jobs(candidates.into_iter().flatten()), &mut |told| {
         told.into_iter().try_for_each(&mut *keep)
@@ -188,7 +190,13 @@ impl Job<'_> {
         packed + encode_memory_bytes(sizes, effort).max(waiting + next)
     }
 
-    fn tell(self, view: &View<'_>, effort: Effort, memo: &Memo<'_>) -> Result<Vec<Told>> {
+    fn tell(
+        self,
+        view: &View<'_>,
+        effort: Effort,
+        memo: &Memo<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Told>> {
         let contents = self.0.iter().map(|candidate| {
             let base = &candidate.wanted.bases[candidate.base];
             (&candidate.wanted.id, std::iter::once(&base.id))
@@ -202,16 +210,17 @@ impl Job<'_> {
         let mut told = Vec::new();
         let mut open = Open::default();
         for candidate in &self.0 {
+            progress.check()?;
             let Candidate { wanted, base, .. } = *candidate;
             let Some(unfolded) = Unfolded::of(view, wanted, &wanted.bases[base], memo)? else {
                 continue;
             };
             if !open.has_room_for(&unfolded) {
-                told.extend(std::mem::take(&mut open).tell(effort)?);
+                told.extend(std::mem::take(&mut open).tell(effort, progress)?);
             }
             open.0.push((*candidate, unfolded));
         }
-        told.extend(open.tell(effort)?);
+        told.extend(open.tell(effort, progress)?);
         memo.keep(key, encode(&told, &self.0));
         Ok(told)
     }
@@ -233,20 +242,20 @@ impl Open<'_> {
     }
 
     /// Makes the patch, unless one of the files as they are is as small.
-    fn tell(self, effort: Effort) -> Result<Option<Told>> {
+    fn tell(self, effort: Effort, progress: &dyn Progress) -> Result<Option<Told>> {
         let all = || self.0.iter().map(|(_, unfolded)| unfolded);
         let pairs: Vec<Pair<'_>> = all().map(Unfolded::pair).collect();
         if pairs.is_empty() {
             return Ok(None);
         }
         let bytes = |pairs: &[Pair<'_>]| pairs.iter().map(|pair| pair.target.len() as u64).sum();
-        let patch = best(&pairs, bytes(&pairs), effort)?;
+        let patch = best(&pairs, bytes(&pairs), effort, progress)?;
         let packed: Vec<Pair<'_>> = all().map(Unfolded::packed_pair).collect();
         let told_bytes = patch.len() as u64 + GROUP_BYTES + LINE_BYTES * pairs.len() as u64;
         if !is_worth(told_bytes, bytes(&packed)) {
             return Ok(None);
         }
-        let plain = best(&packed, bytes(&packed), effort)?;
+        let plain = best(&packed, bytes(&packed), effort, progress)?;
         if told_bytes >= plain.len() as u64 {
             return Ok(None);
         }

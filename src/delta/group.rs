@@ -20,6 +20,7 @@ use super::sketch::Sketch;
 use crate::base::Result;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::{KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
+use crate::base::progress::Progress;
 use crate::object::patch::{
     Effort, GroupBytes, Method, Pair, encode, encode_memory_bytes, estimate,
 };
@@ -117,13 +118,15 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// Those of reading contents and of the codec.
+    /// Those of reading contents and of the codec; [`Error::Interrupted`](crate::base::Error::Interrupted) if it is not wanted any
+    /// more.
     pub(super) fn make(
         self,
         view: &View<'_>,
         plan: &Plan,
         effort: Effort,
         memo: &Memo<'_>,
+        progress: &dyn Progress,
     ) -> Result<Made> {
         let contents = self.wanted.iter().map(|number| &plan.wanted[*number]);
         let contents =
@@ -138,26 +141,34 @@ impl Group {
                 chosen,
             });
         }
-        let made = self.make_anew(view, plan, effort)?;
+        let made = self.make_anew(view, plan, effort, progress)?;
         memo.keep(key, encode_made(&made.patch, &made.chosen));
         Ok(made)
     }
 
-    fn make_anew(self, view: &View<'_>, plan: &Plan, effort: Effort) -> Result<Made> {
+    fn make_anew(
+        self,
+        view: &View<'_>,
+        plan: &Plan,
+        effort: Effort,
+        progress: &dyn Progress,
+    ) -> Result<Made> {
         let mut contents = Vec::with_capacity(self.wanted.len());
         for number in &self.wanted {
             let wanted = &plan.wanted[*number];
+            progress.check()?;
             let target = read(view, wanted.id, wanted.bytes)?;
             contents.push(Chosen::of(view, wanted, target)?);
         }
-        let mut patch = best(&pairs(&contents), self.bytes, effort)?;
+        let mut patch = best(&pairs(&contents), self.bytes, effort, progress)?;
         if let [only] = &mut contents[..]
             && only.base.is_some()
             && only.target.len() as u64 > SMALL_BYTES
             && !is_worth(patch.len() as u64, bytes_alone(&only.target, effort)?)
         {
             only.base = None;
-            patch = best(&[only.alone()], self.bytes, effort)?;
+            progress.check()?;
+            patch = best(&[only.alone()], self.bytes, effort, progress)?;
         }
         let chosen = contents
             .iter()
@@ -223,8 +234,14 @@ fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {
     contents.iter().map(Chosen::pair).collect()
 }
 
-/// The smallest patch of a group.
-pub(super) fn best(pairs: &[Pair<'_>], bytes: u64, effort: Effort) -> Result<Vec<u8>> {
+/// The smallest patch of a group. Whether it is still wanted is asked before each way of making it, as none can be left halfway.
+pub(super) fn best(
+    pairs: &[Pair<'_>],
+    bytes: u64,
+    effort: Effort,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>> {
+    progress.check()?;
     let difference = encode(Method::Difference, pairs, effort)?;
     let is_small = bytes / (pairs.len() as u64).max(1) <= SMALL_BYTES;
     // What is known about code says more than what stands in its neighbours.
@@ -232,6 +249,7 @@ pub(super) fn best(pairs: &[Pair<'_>], bytes: u64, effort: Effort) -> Result<Vec
     if (!is_small || is_code) && effort == Effort::Quick {
         return Ok(difference);
     }
+    progress.check()?;
     let prefix = encode(Method::Prefix, pairs, effort)?;
     Ok(if prefix.len() < difference.len() {
         prefix

@@ -185,7 +185,7 @@ impl Making<'_, '_> {
             return Ok(told);
         }
         let means = (self.options.effort, self.options.memory_bytes_max);
-        archives::tell(self.view, plan, means, memo, &mut |group| {
+        archives::tell(self.view, plan, means, memo, self.progress, &mut |group| {
             let contents = group.archived.len();
             packing.append(&seal_group(&group.patch, contents, group.form_bytes())?)?;
             script.note_archives(&group);
@@ -215,7 +215,8 @@ impl Making<'_, '_> {
             takes: &|made: &Made| made.patch.len() as u64,
             work: &|group| {
                 self.progress.check()?;
-                let made = group.make(self.view, &plan, self.options.effort, &memo)?;
+                let made =
+                    group.make(self.view, &plan, self.options.effort, &memo, self.progress)?;
                 self.progress.advance(made.group.bytes);
                 Ok(made)
             },

@@ -132,3 +132,55 @@ fn a_base_that_is_not_there_is_named_and_nothing_is_half_applied() -> Outcome {
     assert_eq!(seen(&receiver)?, before);
     Ok(())
 }
+
+/// Work that is not wanted any more once that was asked so often.
+struct Unwanted {
+    left: AtomicU64,
+}
+
+impl Progress for Unwanted {
+    fn expect(&self, _bytes: u64) {}
+
+    fn advance(&self, _bytes: u64) {}
+
+    fn check(&self) -> Result<()> {
+        let take = |left: u64| left.checked_sub(1);
+        let left = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        left.map(drop).map_err(|_| Error::Interrupted)
+    }
+}
+
+#[test]
+fn a_delta_of_one_file_is_left_between_the_ways_of_making_its_patch() -> Outcome {
+    let text: Vec<u8> = large_file()?.into_iter().take(300_000).collect();
+    let mut other = text.clone();
+    other.splice(1000..1000, *b"inserted");
+    let maker = published(&[&[("text", &text)], &[("text", &other)]])?;
+    let [from, to] = snapshots(&maker)?[..] else {
+        return Err("two releases".into());
+    };
+    let repo = maker.repo("main")?;
+    let options = MakeOptions {
+        effort: Effort::Thorough,
+        ..MakeOptions::default()
+    };
+    let mut interrupted = 0;
+    for left in 0..100 {
+        let view = maker.store()?.view(&repo.name, &[])?;
+        let unwanted = Unwanted {
+            left: AtomicU64::new(left),
+        };
+        match make(&view, Some(from), to, &options, &mut Vec::new(), &unwanted) {
+            Err(Error::Interrupted) => interrupted += 1,
+            made => {
+                made?;
+                break;
+            }
+        }
+    }
+    // Before its texts, its group, its file, and each of two ways; all that beside what comes before.
+    assert!(interrupted >= 5, "{interrupted}");
+    Ok(())
+}
