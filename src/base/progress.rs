@@ -18,7 +18,7 @@ pub trait Progress: Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`](super::Error::Interrupted) if it is not.
+    /// [`Error::Interrupted`] if it is not.
     fn check(&self) -> Result<()> {
         Ok(())
     }

@@ -62,7 +62,7 @@ impl<'a> Bounded<'a> {
     }
 
     /// Checks that there may be so many bytes.
-    fn check(&mut self, bytes: u64) -> Result<()> {
+    fn admit(&mut self, bytes: u64) -> Result<()> {
         if bytes <= self.trusted_bytes {
             return Ok(());
         }
@@ -87,7 +87,7 @@ fn pack_bytes_max(totals: Totals) -> u64 {
 
 impl Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Err(refusal) = self.check(self.bytes + bytes.len() as u64) {
+        if let Err(refusal) = self.admit(self.bytes + bytes.len() as u64) {
             let words = refusal.to_string();
             self.refusal = Some(refusal);
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
@@ -111,12 +111,16 @@ impl Sink for Bounded<'_> {
 
     fn begin(&mut self, url: &str, bytes: Option<u64>, promise: Option<&Promise>) -> Result<()> {
         self.bytes = 0;
-        self.check(bytes.unwrap_or(0))?;
+        self.admit(bytes.unwrap_or(0))?;
         self.out.begin(url, bytes, promise)
     }
 
     fn asked(&mut self) {
         self.out.asked();
+    }
+
+    fn check(&self) -> Result<()> {
+        self.out.check()
     }
 }
 

@@ -132,6 +132,8 @@ pub(super) struct Book {
     pub(super) moved: BTreeSet<(RepoName, RefName)>,
     /// Whether all refs are looked at, because the server has just begun or could not take all jobs in.
     pub(super) is_all_new: bool,
+    /// Whether the server ends.
+    pub(super) is_ending: bool,
 }
 
 impl Book {
@@ -175,6 +177,9 @@ impl Book {
         job.write(now, "begun");
         if let Task::Delta(owed) = &job.task {
             self.attempts.begin(owed);
+        }
+        if self.is_ending {
+            job.tally.stop();
         }
         Some(Begun {
             number,

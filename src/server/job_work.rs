@@ -36,7 +36,6 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Does jobs until the server ends.
 pub(super) async fn work(app: Arc<App>) {
     until_the_end(&app, do_all(&app)).await;
-    app.jobs.stop();
 }
 
 /// Does something until the server ends.
@@ -89,8 +88,6 @@ async fn follow(app: Arc<App>, mirror: Arc<Mirror>, pool: Option<Arc<Background>
         }
     };
     until_the_end(&app, rounds).await;
-    // A round that was begun at the last moment ends soon, too.
-    app.jobs.stop();
 }
 
 /// How far a mirror is, whose computing is done behind everything else.

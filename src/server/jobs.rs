@@ -190,9 +190,11 @@ impl Jobs {
         self.said(&book, number)
     }
 
-    /// Has the job that runs end soon, because the server does.
+    /// Has the jobs that run end soon, because the server does; and those that are begun at the last moment.
     pub(super) fn stop(&self) {
-        for job in self.book().jobs.values() {
+        let mut book = self.book();
+        book.is_ending = true;
+        for job in book.jobs.values() {
             if job.state == JobState::Running {
                 job.tally.stop();
             }

@@ -221,6 +221,7 @@ impl Server {
         drop(self.listener);
         // Streams of events would never end by themselves.
         self.app.ending.send_replace(true);
+        self.app.jobs.stop();
         tokio::select! {
             () = graceful.shutdown() => {}
             () = tokio::time::sleep(DRAIN_WAIT) => {}

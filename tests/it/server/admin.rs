@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::server::jobs::ended;
 use crate::server::{released, served};
 use crate::support::Node::File;
 use crate::support::http::Ask;
@@ -47,6 +48,8 @@ fn old_releases_are_let_go_of() -> Outcome {
         scratch.write("tree", &[("index.txt", File(content))])?;
         on("push tree --ref stable --publish")?.expect_code(0)?;
     }
+    // What is prepared meanwhile would be let go of, too: the delta to the second release, and those to the third.
+    ended(&served, 3)?;
     let would = on("retire stable --keep-last 1 --dry-run --json")?
         .expect_code(0)?
         .json()?;

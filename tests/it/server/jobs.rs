@@ -27,7 +27,7 @@ fn jobs(served: &Served) -> Result<Vec<Value>, Box<dyn Error>> {
 }
 
 /// Waits until some jobs have ended, and nothing else is to be done.
-fn ended(served: &Served, count: usize) -> Result<Vec<Value>, Box<dyn Error>> {
+pub fn ended(served: &Served, count: usize) -> Result<Vec<Value>, Box<dyn Error>> {
     let begun = Instant::now();
     loop {
         let jobs = jobs(served)?;

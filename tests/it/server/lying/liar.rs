@@ -67,8 +67,9 @@ impl Liar {
         let answering = liar.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                let answering = answering.clone();
                 // Whoever breaks off has found something wrong: that is what this is for.
-                answering.answer(stream).ok();
+                thread::spawn(move || answering.answer(stream).ok());
             }
         });
         Ok(liar)
