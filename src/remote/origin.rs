@@ -99,8 +99,8 @@ pub trait Sink: Write {
         None
     }
 
-    /// The file at a URL comes from its first byte on, and is said to have so many bytes. It is called before anything is written, and again if what was
-    /// [`kept`](Self::kept) is of no use.
+    /// The file at a URL comes from its first byte on, and is said to have so many bytes. It is called before anything is
+    /// written, and again if what was [`kept`](Self::kept) is of no use.
     ///
     /// # Errors
     ///

@@ -31,6 +31,8 @@ SPACE_CALLS = set(
     "openat write writev pwrite64 mkdir mkdirat ftruncate fallocate fsync fdatasync rename renameat renameat2 "
     "symlink symlinkat".split()
 )
+# A library, or the cache that says where libraries are, as the loader opens it.
+LIBRARY = re.compile(r'"[^"]*(\.so(\.[0-9.]+)?|/ld\.so\.cache)"')
 TRACE_LINE = re.compile(r"^(\d+) +(\w+)\((.*)")
 
 OUTPUT_LINE = re.compile(r"^\d+ +writev?\([12],")
@@ -162,16 +164,20 @@ class Program:
 
 
 def read_trace(text: str) -> list[Call]:
-    """The calls that change files in a trace, each with its number in its thread."""
+    """The calls that change files in a trace, each with its number in its thread. A call of a later thread with a number that
+    also one of the loader has is left out: strace counts by thread, so the program would not even start."""
     counts: dict[tuple[str, str], int] = {}
     calls = []
+    loaded = 0
     for line in text.splitlines():
         found = TRACE_LINE.match(line)
         if not found:
             continue
         thread, name, rest = found.groups()
         number = counts[thread, name] = counts.get((thread, name), 0) + 1
-        if name != "openat" or "O_CREAT" in rest:
+        if name == "openat" and LIBRARY.search(rest):
+            loaded = max(loaded, number)
+        elif name != "openat" or ("O_CREAT" in rest and number > loaded):
             is_output = name in ("write", "writev") and rest.startswith(("1,", "2,"))
             calls.append(Call(name, number, is_output))
     return calls
