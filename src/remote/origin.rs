@@ -313,3 +313,19 @@ impl Write for Counting<'_> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Kind;
+    use crate::base::error::check_limit;
+
+    #[test]
+    fn a_snapshot_too_large_for_a_pack_has_none_and_other_errors_stay() {
+        let to = SnapshotId::new(Hash::of(b"snapshot"));
+        let limit = check_limit("a pack, in bytes,", 2, 1).map_err(|error| no_pack(error, to));
+        assert_eq!(limit.map_err(|error| error.kind()), Err(Kind::NotFound));
+        let other = no_pack(Error::refused("for another reason"), to);
+        assert!(matches!(other, Error::Refused { .. }));
+    }
+}

@@ -376,18 +376,10 @@ pub async fn admit_change(
 
 /// What must be open to everybody for a request to need no token.
 const fn open_to(route: &Route) -> Anonymous {
-    match route {
-        Route::Heads(base)
-        | Route::Keyset(base, _)
-        | Route::Statement(base, _)
-        | Route::Object(base, _)
-        | Route::Pack(base, _)
-        | Route::Pin(base)
-        | Route::Files(base, _) => match base {
-            Base::Repo(_) => Anonymous::Published,
-            Base::Build(_) => Anonymous::Builds,
-        },
-        Route::Repos | Route::Refs(..) | Route::Log(..) => Anonymous::Published,
+    match (route.base(), route) {
+        (Some(Base::Repo(_)), _) | (None, Route::Repos | Route::Refs(..) | Route::Log(..)) => {
+            Anonymous::Published
+        }
         _ => Anonymous::Builds,
     }
 }

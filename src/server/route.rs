@@ -133,6 +133,23 @@ pub enum Route {
     Metrics,
 }
 
+impl Route {
+    /// From where it reads, of those that show what a repo has published or what a build holds.
+    #[must_use]
+    pub const fn base(&self) -> Option<&Base> {
+        match self {
+            Self::Heads(base)
+            | Self::Keyset(base, _)
+            | Self::Statement(base, _)
+            | Self::Object(base, _)
+            | Self::Pack(base, _)
+            | Self::Pin(base)
+            | Self::Files(base, _) => Some(base),
+            _ => None,
+        }
+    }
+}
+
 /// A file or directory that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilesAsked {

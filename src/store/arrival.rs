@@ -23,9 +23,9 @@ use std::sync::{MutexGuard, PoisonError};
 
 use super::layout;
 use super::open::Store;
-use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::limits::GIB;
+use crate::base::{Error, Result};
 use crate::disk::files::{Mapping, Sequential};
 
 /// Packs that are kept, of all origins.
@@ -149,7 +149,7 @@ impl<'s> Arrival<'s> {
         let opened = self.store.disk.open(&part.path());
         let length = opened.and_then(|file| {
             let place = self.store.disk.place(&part.path());
-            let length = file.len().map_err(crate::base::Error::io("read", &place))?;
+            let length = file.len().map_err(Error::io("read", &place))?;
             Ok((file, length))
         });
         match (length, part.promise.clone()) {
@@ -174,7 +174,7 @@ impl<'s> Arrival<'s> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::base::Error::Io) if no file can be made.
+    /// [`Error::Io`] if no file can be made.
     pub fn begin(&mut self, url: &str, promise: Option<&Promise>) -> Result<()> {
         self.clear();
         if self.earlier == Earlier::Used {
@@ -205,7 +205,7 @@ impl<'s> Arrival<'s> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::base::Error::Io) if the file cannot be mapped.
+    /// [`Error::Io`] if the file cannot be mapped.
     pub fn map(&self) -> Result<Mapping> {
         match &self.file {
             Some(file) => self.store.disk.map(&file.path),
@@ -365,7 +365,7 @@ impl Store {
             (number, total) = (number - 1, total - bytes);
         }
         if is_full(number, total) {
-            return Err(crate::base::Error::Limit {
+            return Err(Error::Limit {
                 what: "what is kept of packs, in bytes,",
                 found: total,
                 max: KEPT_BYTES_MAX,
