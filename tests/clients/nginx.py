@@ -37,21 +37,22 @@ http {{
         listen 127.0.0.1:{port};
         root {folder}/www;
         sendfile on;
+        {locations}
     }}
 }}
 """
 
 
 class Nginx:
-    """nginx on a folder `www`, until the block ends."""
+    """nginx on a folder `www`, and on more locations of its configuration, until the block ends."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, locations: str = ""):
         self.folder = folder
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
         self.config = folder / "nginx.conf"
-        self.config.write_text(CONFIG.format(folder=folder, port=self.port))
+        self.config.write_text(CONFIG.format(folder=folder, port=self.port, locations=locations))
 
     def __enter__(self) -> "Nginx":
         # As root it would give its files to a user that cannot read this folder.

@@ -27,11 +27,13 @@ class Pushed(NamedTuple):
 class Served:
     """A server, until the block ends; then the store must be sound."""
 
-    def __init__(self, bindery: Path, folder: Path):
+    def __init__(self, bindery: Path, folder: Path, settings: str = ""):
         self.bindery = bindery
         self.store = folder / "store"
         self.said: list[str] = []
         self._bindery("init", "--repo", REPO)
+        with (self.store / "bindery.toml").open("a") as file:
+            file.write(settings)
         can_all = ("--repo", "*", "--ref", "*", "--can", "*")
         self.token = self._bindery("token", "create", *can_all).strip()
 
