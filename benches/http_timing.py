@@ -117,7 +117,7 @@ class Peers:
             socket = self.folder / "fcgi.sock"
             # git serves no repository of somebody else.
             environment = plain_environment(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
-            self.wrapper = subprocess.Popen(["fcgiwrap", "-c", "2", "-s", f"unix:{socket}"], env=environment, stdin=subprocess.DEVNULL)
+            self.wrapper = subprocess.Popen(["fcgiwrap", "-s", f"unix:{socket}"], env=environment, stdin=subprocess.DEVNULL)
             deadline = time.monotonic() + START_SECONDS_MAX
             while not socket.exists():
                 require(time.monotonic() < deadline, "fcgiwrap does not answer")

@@ -21,6 +21,7 @@ left out. Scratch folders lie under DIR/over-http and are removed. Servers liste
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -37,6 +38,8 @@ from http_rows import ROWS, Bench  # noqa: E402
 def main() -> int:
     """Runs the rows that the command line names; gives the exit code."""
     options = parse_arguments()
+    # So that it ends its servers, whatever ends it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     failed = 0
     for name in options.rows or ROWS:
         row = ROWS[name]
