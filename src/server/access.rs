@@ -195,6 +195,21 @@ impl Holder {
         })
     }
 
+    /// As [`may`](Self::may); and what a build holds comes to another ref than its own only by who sees the build.
+    fn may_change(
+        &self,
+        app: &App,
+        capability: Capability,
+        scope: &Scope,
+        now: Time,
+    ) -> Result<(), Denied> {
+        let is_told = app.anonymous >= scope.open_to() || self.sees(scope, now);
+        if scope.moves.is_some() && !is_told {
+            self.may(capability, &scope.itself(), now)?;
+        }
+        self.may(capability, scope, now)
+    }
+
     /// Whether the token is good and is for a repo: it may do something in it.
     fn is_for(&self, repo: &RepoName, now: Time) -> bool {
         let mut all = Capability::ALL.into_iter();
@@ -350,7 +365,7 @@ pub async fn admit_change(
     let act = act.to_owned();
     let admitted = app.work(move |app| {
         let now = app.now()?;
-        let outcome = holder.may(capability, &scope, now);
+        let outcome = holder.may_change(app, capability, &scope, now);
         let decision = match &outcome {
             Ok(()) => Decision::Granted,
             Err(denied) => Decision::Refused {

@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::server::TREE;
 use crate::support::http::{Ask, Reply};
 use crate::support::served::Served;
-use crate::support::{Answer, Outcome, Scratch, TIME_S, number};
+use crate::support::{Answer, Node, Outcome, Scratch, TIME_S, number};
 
 /// Seconds that are longer than a token lasts if nothing is said.
 const LATER_S: u64 = 5 * 60 * 60;
@@ -262,5 +262,30 @@ fn a_tree_that_was_not_sent_is_not_staged_by_who_may_not_read_it() -> Outcome {
     let refused = stage(&may_fill).send(served.address)?;
     refused.expect_problem(409, "conflict", "")?;
     stage(&served.token).send(served.address)?.expect(200)?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_build_for_another_ref_is_published_by_who_sees_it_alone() -> Outcome {
+    let scratch = store()?;
+    let ours = token(&scratch, "--repo main --ref ch --can publish")?;
+    let both = "--repo main --ref ch --ref other --can publish";
+    let both = token(&scratch, both)?;
+    let served = Served::start(&scratch, "--anonymous published")?;
+    scratch.write("tree", &[("more", Node::File("of other"))])?;
+    let line = "push tree --ref other --repo main --commit --json --remote";
+    let pushed = served.run(&scratch, &format!("{line} {}", served.url()))?;
+    let build = number(&pushed.expect_code(0)?.json()?, "build")?;
+    let target = format!("/api/v1/builds/{build}/publish?wait");
+    let publish = |token: &str| {
+        let ask = Ask::new("POST", &target).token(token);
+        ask.body(r#"{"ref": "ch/one"}"#).send(served.address)
+    };
+    // As if there were no such build.
+    publish(&ours)?.expect_problem(404, "not_found", "build")?;
+    publish(&both)?.expect(200)?;
+    let audit = served.ask("GET", "/api/v1/audit", "")?.expect(200)?.text();
+    let refused = "the token is not for ref other: ask for one with that '--ref'";
+    assert!(audit.contains(refused), "{audit}");
     served.end_sound(&scratch)
 }
