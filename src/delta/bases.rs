@@ -2,77 +2,160 @@
 //!
 //! # Invariants
 //!
-//! - What is read is bounded by [`SKETCHED_BYTES_MAX`] for each side, in the order of paths, so the outcome is a function of
-//!   the two trees.
+//! - What is read, and so the time it takes, is bounded by the bytes of what has no base ([`Bounds`]); memory by the number
+//!   of files alone, since contents are sketched as they are read.
+//! - The outcome is a function of the two trees, with any number of threads.
 //!
 //! # Not here
 //!
-//! Bases by path and name (`delta::plan`), how alike contents are (`delta::sketch`).
+//! Bases by path and name (`delta::plan`), which files are read (`delta::pool`), how alike contents are (`delta::sketch`).
 
 use rayon::prelude::*;
 
 use super::plan::{BASES_MAX, Plan};
-use super::sketch::{Sketch, SketchIndex};
+use super::pool::{Bounds, Lonely, Pool, Reading};
+use super::sketch::{SketchIndex, Sketching};
 use crate::base::Result;
 use crate::base::id::{BlobId, Hash};
-use crate::base::limits::{MIB, WHOLE_BLOB_BYTES_MAX};
+use crate::base::limits::PATCH_BYTES_MAX;
+use crate::base::progress::Progress;
+use crate::object::tree::TreeRef;
 use crate::store::view::View;
 
-/// Bytes of files that are read to find bases for others, and of those others.
-const SKETCHED_BYTES_MAX: u64 = 256 * MIB;
-/// Bytes of the smallest content that is worth a search.
-const SKETCHED_BYTES_MIN: u64 = 256;
+/// How many times as long as its bases together a content may be. Of a longer one most cannot be in them.
+const BASES_TIMES_MAX: u64 = 4;
 
-/// Finds bases for contents that have none.
+/// Of so many contents of a sample one must have found a base, or others are not looked for.
+const SAMPLE_FOUND_OF: usize = 16;
+/// Contents of a sample: fewer say nothing about the rest.
+const SAMPLE_FILES_MIN: usize = 8;
+
+/// Finds bases in the tree `a` for contents that have none.
 ///
 /// # Errors
 ///
-/// Those of reading contents.
-pub(super) fn find_by_content(view: &View<'_>, plan: &mut Plan) -> Result<()> {
-    let lonely = plan.wanted.iter().enumerate();
-    let lonely = lonely.filter(|(_, wanted)| wanted.bases.is_empty());
-    let lonely = bounded(lonely.map(|(number, wanted)| (number, wanted.id, wanted.bytes)));
-    let gone = plan.gone.iter().enumerate();
-    let gone = bounded(gone.map(|(number, base)| (number, base.id, base.bytes)));
-    if lonely.is_empty() || gone.is_empty() {
+/// Those of reading contents; [`Error::Interrupted`](crate::base::Error::Interrupted) if `progress` says so.
+pub(super) fn find_by_content(
+    view: &View<'_>,
+    a: TreeRef,
+    plan: &mut Plan,
+    bounds: &Bounds,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let numbers = lonely(plan, bounds);
+    if numbers.is_empty() {
         return Ok(());
     }
-    let mut index = SketchIndex::default();
-    for (number, sketch) in sketched(view, &gone)? {
-        index.add(number, &sketch);
-    }
-    for (number, sketch) in sketched(view, &lonely)? {
-        let near = index.nearest(&sketch, BASES_MAX);
-        plan.wanted[number].add_bases(near.into_iter().map(|near| &plan.gone[near]));
+    let pool = Pool::of(view, a, plan, &described(plan, &numbers), bounds, progress)?;
+    let mut search = Search {
+        view,
+        pool: &pool,
+        reading: Reading::new(&pool, bounds),
+        index: SketchIndex::default(),
+        progress,
+    };
+    let (sample, rest) = sampled(plan, &numbers, bounds);
+    let found = search.find(plan, &sample)?;
+    if found * SAMPLE_FOUND_OF >= sample.len() {
+        search.find(plan, &rest)?;
     }
     Ok(())
 }
 
-/// A content by its number.
-type Numbered = (usize, Hash, u64);
-
-/// As many contents as may be read.
-fn bounded(contents: impl Iterator<Item = Numbered>) -> Vec<Numbered> {
-    let mut left = SKETCHED_BYTES_MAX;
-    let sizes = SKETCHED_BYTES_MIN..=WHOLE_BLOB_BYTES_MAX;
-    contents
-        .filter(|(_, _, bytes)| sizes.contains(bytes))
-        .take_while(|(_, _, bytes)| {
-            let fits = *bytes <= left;
-            left = left.saturating_sub(*bytes);
-            fits
-        })
-        .collect()
+/// What is looked for, as the pool knows it.
+fn described<'p>(plan: &'p Plan, numbers: &[usize]) -> Vec<Lonely<'p>> {
+    let lonely = numbers.iter().map(|number| {
+        let wanted = &plan.wanted[*number];
+        Lonely {
+            path: &plan.steps[wanted.step].path,
+            bytes: wanted.bytes,
+        }
+    });
+    lonely.collect()
 }
 
-fn sketched(view: &View<'_>, contents: &[Numbered]) -> Result<Vec<(usize, Sketch)>> {
-    let sketch = |(number, id, bytes): &Numbered| {
-        let mut sketch = Sketch::default();
-        view.read_blob(BlobId::new(*id), *bytes, &mut |content| {
-            sketch = Sketch::of(content);
-            Ok(())
-        })?;
-        Ok((*number, sketch))
-    };
-    contents.par_iter().map(sketch).collect()
+/// A sample of what is looked for, and the rest: every so many of them, in the order of paths.
+fn sampled(plan: &Plan, numbers: &[usize], bounds: &Bounds) -> (Vec<usize>, Vec<usize>) {
+    let bytes = |number: &usize| plan.wanted[*number].bytes;
+    let total: u64 = numbers.iter().map(bytes).sum();
+    let of_bytes = usize::try_from(total / bounds.sample_bytes.max(1)).unwrap_or(usize::MAX);
+    let stride = of_bytes.min(numbers.len() / SAMPLE_FILES_MIN).max(1);
+    let (mut sample, mut rest) = (Vec::new(), Vec::new());
+    for (place, number) in numbers.iter().enumerate() {
+        let is_sampled = place.is_multiple_of(stride);
+        let list = if is_sampled { &mut sample } else { &mut rest };
+        list.push(*number);
+    }
+    (sample, rest)
 }
+
+/// A search for bases.
+struct Search<'s, 'v> {
+    view: &'s View<'v>,
+    pool: &'s Pool,
+    reading: Reading<'s>,
+    /// What was read.
+    index: SketchIndex,
+    progress: &'s dyn Progress,
+}
+
+impl Search<'_, '_> {
+    /// Finds bases for some contents; says how many have one now.
+    fn find(&mut self, plan: &mut Plan, numbers: &[usize]) -> Result<usize> {
+        let (view, pool, progress) = (self.view, self.pool, self.progress);
+        let likely = self.reading.more(&described(plan, numbers));
+        let known = likely.par_iter().map(|number| {
+            let file = pool.file(*number);
+            Ok((*number, heads(view, file.id, file.bytes, progress)?))
+        });
+        self.index.add(known.collect::<Result<Vec<_>>>()?);
+        let index = &self.index;
+        if index.is_empty() {
+            return Ok(0);
+        }
+        let near = numbers.par_iter().map(|number| {
+            let wanted = &plan.wanted[*number];
+            let heads = heads(view, wanted.id, wanted.bytes, progress)?;
+            Ok((*number, index.nearest(&heads, BASES_MAX)))
+        });
+        let mut found = 0;
+        for (number, near) in near.collect::<Result<Vec<_>>>()? {
+            found += usize::from(!near.is_empty());
+            let bases = near.into_iter().map(|near| pool.file(near));
+            plan.wanted[number].add_bases(bases);
+        }
+        Ok(found)
+    }
+}
+
+/// The numbers of the contents without a base, or with such only that are far too short; as many as may be looked for.
+fn lonely(plan: &Plan, bounds: &Bounds) -> Vec<usize> {
+    let sizes = bounds.wanted_bytes_min..=PATCH_BYTES_MAX;
+    let mut left = bounds.wanted_bytes_max;
+    let wanted = plan.wanted.iter().enumerate();
+    let lonely = wanted.filter(|(_, wanted)| {
+        let usable = wanted.bases.iter().map(|base| base.bytes);
+        let usable: u64 = usable.filter(|bytes| *bytes <= PATCH_BYTES_MAX).sum();
+        let is_lonely = usable < wanted.bytes / BASES_TIMES_MAX || usable == 0;
+        if !is_lonely || !sizes.contains(&wanted.bytes) || wanted.bytes > left {
+            return false;
+        }
+        left -= wanted.bytes;
+        true
+    });
+    let numbers = lonely.map(|(number, _)| number);
+    numbers.take(bounds.files_max).collect()
+}
+
+/// The values by which a content is found.
+fn heads(view: &View<'_>, id: Hash, bytes: u64, progress: &dyn Progress) -> Result<Vec<u64>> {
+    let mut sketching = Sketching::new(bytes);
+    view.read_blob(BlobId::new(id), bytes, &mut |piece| {
+        sketching.push(piece);
+        progress.check()
+    })?;
+    Ok(sketching.finish().into_heads())
+}
+
+#[cfg(test)]
+mod tests;

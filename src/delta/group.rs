@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 
 use super::memo::{Memo, Sort, key};
-use super::plan::{Base, Plan, Wanted};
+use super::plan::{Plan, Wanted};
 use super::sketch::Sketch;
 use crate::base::Result;
 use crate::base::id::{BlobId, Hash};
@@ -34,8 +34,9 @@ const SURE_PERCENT: u64 = 30;
 const GOOD_PERCENT: u64 = 60;
 /// Bytes of contents on average up to which a group is compressed with its bases as prefix, too.
 const SMALL_BYTES: u64 = 64 * KIB;
-/// Bytes of the largest content whose likeness is looked at; above, a trial is what shows it, since it is made anyway.
-const LOOKED_AT_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
+/// Bytes of the largest content whose likeness is seen by its ends alone. A larger one is in a group of its own, whose patch
+/// shows what a base is worth.
+const ENDS_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
 
 /// Stands for a content without a base.
 const NO_BASE: u8 = u8::MAX;
@@ -158,7 +159,7 @@ impl Group {
             let wanted = &plan.wanted[*number];
             progress.check()?;
             let target = read(view, wanted.id, wanted.bytes)?;
-            contents.push(Chosen::of(view, wanted, target)?);
+            contents.push(Chosen::of(view, wanted, target, ENDS_BYTES_MAX)?);
         }
         let mut patch = best(&pairs(&contents), self.bytes, effort, progress)?;
         if let [only] = &mut contents[..]
@@ -265,24 +266,30 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Chooses the base that has most of the content, if that is worth it.
-    fn of(view: &View<'_>, wanted: &Wanted, target: Vec<u8>) -> Result<Self> {
+    /// Chooses the base that has most of the content, if that is worth it. A content above `ends_bytes_max` is looked at as a
+    /// whole if there is a choice, and keeps the best.
+    fn of(view: &View<'_>, wanted: &Wanted, target: Vec<u8>, ends_bytes_max: u64) -> Result<Self> {
         let usable = wanted.bases.iter().enumerate();
-        let mut usable = usable.filter(|(_, base)| base.bytes <= PATCH_BYTES_MAX);
-        if wanted.bytes > LOOKED_AT_BYTES_MAX {
-            let base = usable.next();
-            let load = |(number, base): (usize, &Base)| {
-                read(view, base.id, base.bytes).map(|bytes| (number, bytes))
-            };
-            let base = base.map(load).transpose()?;
-            return Ok(Self { target, base });
-        }
+        let usable = usable.filter(|(_, base)| base.bytes <= PATCH_BYTES_MAX);
+        let mut usable = usable.peekable();
+        let is_large = wanted.bytes > ends_bytes_max;
+        let sketch_of = if is_large {
+            Sketch::of_all
+        } else {
+            Sketch::of_ends
+        };
         let mut best: Option<(u64, usize, Vec<u8>)> = None;
         let mut sketch = None;
-        for (number, base) in usable {
+        while let Some((number, base)) = usable.next() {
             let bytes = read(view, base.id, base.bytes)?;
-            let sketch = sketch.get_or_insert_with(|| Sketch::of(&target));
-            let percent = sketch.shared_percent(&Sketch::of(&bytes));
+            if is_large && best.is_none() && usable.peek().is_none() {
+                return Ok(Self {
+                    target,
+                    base: Some((number, bytes)),
+                });
+            }
+            let sketch = sketch.get_or_insert_with(|| sketch_of(&target));
+            let percent = sketch.shared_percent(&sketch_of(&bytes));
             if best.as_ref().is_none_or(|(most, _, _)| percent > *most) {
                 best = Some((percent, number, bytes));
             }
@@ -291,6 +298,8 @@ impl Chosen {
             }
         }
         let base = match best {
+            // Whether it is worth it shows in the patch, which is made anyway.
+            Some((_, number, bytes)) if is_large => Some((number, bytes)),
             Some((percent, number, bytes)) if percent >= SURE_PERCENT => Some((number, bytes)),
             Some((_, number, bytes)) => {
                 let mut trial = Self { target, base: None };
@@ -325,3 +334,6 @@ impl Chosen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

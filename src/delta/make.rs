@@ -20,6 +20,7 @@ use super::inventory::{Inventory, Item, stored};
 use super::memo::Memo;
 use super::packing::Packing;
 use super::plan::Plan;
+use super::pool::Bounds;
 use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
 use super::scripting::Scripting;
 use super::whole::write_whole;
@@ -198,7 +199,7 @@ impl Making<'_, '_> {
     /// Packs how the tree `b` follows from the tree `a`.
     fn script(&self, a: TreeRef, b: TreeRef, packing: &mut Packing<'_>) -> Result<Counts> {
         let mut plan = Plan::of(self.view, a, b)?;
-        find_by_content(self.view, &mut plan)?;
+        find_by_content(self.view, a, &mut plan, &Bounds::DEFAULT, self.progress)?;
         let mut script = Scripting::new(&plan);
         let whole: Vec<_> = script.whole().collect();
         let whole = stored(self.view, &plan.old, &whole)?;
@@ -245,6 +246,8 @@ impl Making<'_, '_> {
 
 #[cfg(test)]
 mod interrupted;
+#[cfg(test)]
+mod likeness;
 #[cfg(test)]
 mod many;
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod packing;
 pub mod parcel;
 pub mod parts;
 mod plan;
+mod pool;
 pub mod prepare;
 pub mod receive;
 mod retell;

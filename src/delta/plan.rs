@@ -28,7 +28,7 @@ pub(super) const BASES_MAX: usize = 3;
 /// Files of one stem that are looked at for one content.
 const NAMESAKES_MAX: usize = 64;
 /// Bytes of contents at new paths for which it pays to look at one file of the first tree: perhaps it has them somewhere.
-const BYTES_PER_LOOK: u64 = 64;
+pub(super) const BYTES_PER_LOOK: u64 = 64;
 
 /// A content of the first tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub(super) struct Plan {
     pub(super) wanted: Vec<Wanted>,
     /// Files of the first tree at paths where the second has none: what may be bases by name or content.
     pub(super) gone: Vec<Base>,
+    /// Files of the first tree at paths where the second has other ones.
+    pub(super) changed: Vec<Base>,
     /// Contents of the first tree at paths where the second has others, or none.
     pub(super) old: Vec<(Hash, u64)>,
     /// Files and links that differ.
@@ -141,11 +143,7 @@ impl Plan {
             return false;
         }
         known.put.insert(id, path.clone());
-        let same_path = a.filter(|a| is_base(a)).map(|a| Base {
-            path: path.clone(),
-            id: a.id(),
-            bytes: a.size(),
-        });
+        let same_path = a.filter(|a| is_base(a)).map(|a| Base::of(path, a));
         self.wanted.push(Wanted {
             id,
             bytes: b.size(),
@@ -186,6 +184,17 @@ impl Plan {
     }
 }
 
+impl Base {
+    /// The content that an entry of the first tree names.
+    pub(super) fn of(path: &TreePath, entry: &Entry) -> Self {
+        Self {
+            path: path.clone(),
+            id: entry.id(),
+            bytes: entry.size(),
+        }
+    }
+}
+
 impl Wanted {
     /// Adds bases, as far as there is room and they are not there already.
     pub(super) fn add_bases<'b>(&mut self, bases: impl IntoIterator<Item = &'b Base>) {
@@ -197,7 +206,8 @@ impl Wanted {
     }
 }
 
-fn stem_of(path: &TreePath) -> Option<String> {
+/// The stem of the name at the end of a path.
+pub(super) fn stem_of(path: &TreePath) -> Option<String> {
     stem(path.names().next_back()?.as_str())
 }
 
@@ -211,7 +221,7 @@ fn names_in_common(one: &TreePath, other: &TreePath) -> usize {
 }
 
 /// Whether an entry's content may be a base: a file that is not empty.
-fn is_base(entry: &Entry) -> bool {
+pub(super) fn is_base(entry: &Entry) -> bool {
     matches!(entry.kind(), EntryKind::File | EntryKind::Executable) && entry.size() > 0
 }
 
@@ -243,12 +253,10 @@ impl Known {
                 } if a.tree_ref().is_none() => {
                     known.contents.entry(a.id()).or_insert_with(|| path.clone());
                     plan.old.push((a.id(), a.size()));
-                    if is_base(a) && b.is_none_or(|b| b.tree_ref().is_some()) {
-                        plan.gone.push(Base {
-                            path: path.clone(),
-                            id: a.id(),
-                            bytes: a.size(),
-                        });
+                    let base = is_base(a).then(|| Base::of(path, a));
+                    match b.filter(|b| b.tree_ref().is_none()) {
+                        Some(_) => plan.changed.extend(base),
+                        None => plan.gone.extend(base),
                     }
                 }
                 _ => {}

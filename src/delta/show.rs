@@ -8,9 +8,11 @@ use super::bases::find_by_content;
 use super::group::is_patchable;
 use super::parts::{Parts, as_delta, only_snapshot, start_digits};
 use super::plan::Plan;
+use super::pool::Bounds;
 use crate::base::Result;
 use crate::base::id::PackId;
 use crate::base::path::TreePath;
+use crate::base::progress::Silent;
 use crate::object::pack_reader::PackReader;
 use crate::object::script::Step;
 use crate::store::rows::SnapshotRef;
@@ -89,8 +91,9 @@ pub struct Planned {
 /// As [`make`](super::make::make).
 pub fn plan(view: &View<'_>, from: SnapshotRef, to: SnapshotRef) -> Result<Vec<Planned>> {
     let tree = |snapshot| view.snapshot_of_size(snapshot).map(|found| found.tree);
-    let mut plan = Plan::of(view, tree(from)?, tree(to)?)?;
-    find_by_content(view, &mut plan)?;
+    let a = tree(from)?;
+    let mut plan = Plan::of(view, a, tree(to)?)?;
+    find_by_content(view, a, &mut plan, &Bounds::DEFAULT, &Silent)?;
     let steps = plan.steps.iter().map(|step| Planned {
         step: step.clone(),
         bytes: None,

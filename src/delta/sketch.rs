@@ -3,8 +3,8 @@
 //! A hash rolls over the content ("gear", Xia et al. 2014, "Ddelta"), so that each value depends on the last 32 bytes. Those
 //! values are kept that start with some zero bits: which 32 bytes are kept depends on them alone, wherever they stand. What
 //! share of the kept values of one content another one has, too, is about the share of its bytes (Broder 1997, "On the
-//! resemblance and containment of documents"). The smallest of them are a sketch by which contents find each other. Of a
-//! long content its two ends stand for all of it.
+//! resemblance and containment of documents"). The smallest of them are what contents find each other by. Where two
+//! contents that are at hand are compared, the two ends of a long one stand for all of it.
 //!
 //! # Invariants
 //!
@@ -27,12 +27,12 @@ const HEADS: usize = 32;
 const COMMON_MIN: u32 = 3;
 
 /// Values that are expected of one content: so many tell a third from a half.
-const SAMPLES_WANTED: usize = 512;
+const SAMPLES_WANTED: u64 = 512;
 /// Bytes at each end of a long content that are looked at.
 const END_BYTES: usize = 128 * 1024;
 
 /// Leading zero bits of the values that are kept of a content of `bytes` bytes.
-fn zero_bits(bytes: usize) -> u32 {
+fn zero_bits(bytes: u64) -> u32 {
     let rate = bytes / SAMPLES_WANTED;
     rate.checked_ilog2().unwrap_or(0).max(ZERO_BITS_MIN)
 }
@@ -61,41 +61,77 @@ pub(super) struct Sketch {
     zero_bits: u32,
 }
 
-impl Sketch {
-    /// Sketches a content.
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        let mut sketch = Self {
+/// A sketch of a content that arrives in pieces.
+#[derive(Debug)]
+pub(super) struct Sketching {
+    sketch: Sketch,
+    hash: u64,
+}
+
+impl Sketching {
+    /// Starts the sketch of a content of about `bytes` bytes.
+    pub(super) fn new(bytes: u64) -> Self {
+        let sketch = Sketch {
             samples: Vec::new(),
-            zero_bits: zero_bits(bytes.len().min(2 * END_BYTES)),
+            zero_bits: zero_bits(bytes),
         };
-        if bytes.len() <= 2 * END_BYTES {
-            sketch.roll(bytes);
-        } else {
-            sketch.roll(&bytes[..END_BYTES]);
-            sketch.roll(&bytes[bytes.len() - END_BYTES..]);
+        Self { sketch, hash: 0 }
+    }
+
+    /// Lets the hash roll over the next piece.
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        let sketch = &mut self.sketch;
+        let mut limit = u64::MAX >> sketch.zero_bits;
+        let mut hash = self.hash;
+        for byte in piece {
+            hash = (hash << 2).wrapping_add(GEAR[usize::from(*byte)]);
+            if hash <= limit {
+                sketch.samples.push(hash);
+                if sketch.samples.len() > 2 * SAMPLES_MAX {
+                    sketch.thin();
+                    limit = u64::MAX >> sketch.zero_bits;
+                }
+            }
         }
+        self.hash = hash;
+    }
+
+    /// Forgets what came last: what comes next does not follow it.
+    fn skip(&mut self) {
+        self.hash = 0;
+    }
+
+    /// Ends it.
+    pub(super) fn finish(mut self) -> Sketch {
+        let sketch = &mut self.sketch;
         sketch.samples.sort_unstable();
         sketch.samples.dedup();
         while sketch.samples.len() > SAMPLES_MAX {
             sketch.thin();
         }
-        sketch
+        self.sketch
+    }
+}
+
+impl Sketch {
+    /// Sketches a content by its ends, if it is long.
+    pub(super) fn of_ends(bytes: &[u8]) -> Self {
+        let mut sketching = Sketching::new(bytes.len().min(2 * END_BYTES) as u64);
+        if bytes.len() <= 2 * END_BYTES {
+            sketching.push(bytes);
+        } else {
+            sketching.push(&bytes[..END_BYTES]);
+            sketching.skip();
+            sketching.push(&bytes[bytes.len() - END_BYTES..]);
+        }
+        sketching.finish()
     }
 
-    /// Lets the hash roll over some bytes.
-    fn roll(&mut self, bytes: &[u8]) {
-        let mut limit = u64::MAX >> self.zero_bits;
-        let mut hash = 0_u64;
-        for byte in bytes {
-            hash = (hash << 2).wrapping_add(GEAR[usize::from(*byte)]);
-            if hash <= limit {
-                self.samples.push(hash);
-                if self.samples.len() > 2 * SAMPLES_MAX {
-                    self.thin();
-                    limit = u64::MAX >> self.zero_bits;
-                }
-            }
-        }
+    /// Sketches all of a content.
+    pub(super) fn of_all(bytes: &[u8]) -> Self {
+        let mut sketching = Sketching::new(bytes.len() as u64);
+        sketching.push(bytes);
+        sketching.finish()
     }
 
     /// Keeps about half of the values.
@@ -125,30 +161,42 @@ impl Sketch {
     }
 
     /// The values by which others find this content.
-    fn heads(&self) -> &[u64] {
-        &self.samples[..self.samples.len().min(HEADS)]
+    pub(super) fn into_heads(mut self) -> Vec<u64> {
+        self.samples.truncate(HEADS);
+        self.samples.shrink_to_fit();
+        self.samples
     }
 }
 
 /// Contents that can be found by their sketches.
 #[derive(Debug, Default)]
 pub(super) struct SketchIndex {
-    by_head: HashMap<u64, Vec<usize>>,
+    /// Values, and the contents that have them; sorted.
+    lines: Vec<(u64, usize)>,
 }
 
 impl SketchIndex {
-    /// Adds content `number`.
-    pub(super) fn add(&mut self, number: usize, sketch: &Sketch) {
-        for head in sketch.heads() {
-            self.by_head.entry(*head).or_default().push(number);
+    /// Adds contents, each with its number and the values by which it is found.
+    pub(super) fn add(&mut self, contents: impl IntoIterator<Item = (usize, Vec<u64>)>) {
+        for (number, heads) in contents {
+            self.lines.extend(heads.iter().map(|head| (*head, number)));
         }
+        self.lines.sort_unstable();
     }
 
-    /// The contents that have most in common with `sketch`, at most `most` of them, the nearest first.
-    pub(super) fn nearest(&self, sketch: &Sketch, most: usize) -> Vec<usize> {
+    /// Whether there is nothing to be found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The contents that have most in common with the one that is found by `heads`, at most `most` of them, the nearest
+    /// first.
+    pub(super) fn nearest(&self, heads: &[u64], most: usize) -> Vec<usize> {
         let mut common: HashMap<usize, u32> = HashMap::new();
-        for head in sketch.heads() {
-            for number in self.by_head.get(head).into_iter().flatten() {
+        for head in heads {
+            let start = self.lines.partition_point(|(known, _)| known < head);
+            let lines = self.lines[start..].iter();
+            for (_, number) in lines.take_while(|(known, _)| known == head) {
                 *common.entry(*number).or_default() += 1;
             }
         }
@@ -169,15 +217,15 @@ mod tests {
     fn the_share_of_a_content_in_another_is_about_right() {
         let old = noise(200_000);
         let half = [&old[50_000..150_000], &noise(400_000)[300_000..]].concat();
-        let (old_sketch, half_sketch) = (Sketch::of(&old), Sketch::of(&half));
+        let (old_sketch, half_sketch) = (Sketch::of_ends(&old), Sketch::of_ends(&half));
         assert_eq!(old_sketch.shared_percent(&old_sketch), 100);
         let percent = half_sketch.shared_percent(&old_sketch);
         assert!((35..65).contains(&percent), "{percent}");
         let percent = old_sketch.shared_percent(&half_sketch);
         assert!((35..65).contains(&percent), "{percent}");
-        let other = Sketch::of(&noise(900_000)[500_000..]);
+        let other = Sketch::of_ends(&noise(900_000)[500_000..]);
         assert_eq!(other.shared_percent(&old_sketch), 0);
-        let nothing = Sketch::of(b"");
+        let nothing = Sketch::of_ends(b"");
         assert_eq!(nothing.shared_percent(&old_sketch), 0);
         assert_eq!(old_sketch.shared_percent(&nothing), 0);
     }
@@ -187,7 +235,8 @@ mod tests {
         let (old, other) = (noise(1_000_000), noise(2_000_000)[1_000_000..].to_vec());
         let in_the_middle = [&old[..200_000], &other[..500_000], &old[700_000..]].concat();
         let at_one_end = [&other[..500_000], &old[500_000..]].concat();
-        let percent = |content: &[u8]| Sketch::of(content).shared_percent(&Sketch::of(&old));
+        let percent =
+            |content: &[u8]| Sketch::of_ends(content).shared_percent(&Sketch::of_ends(&old));
         assert_eq!(percent(&in_the_middle), 100);
         let percent = percent(&at_one_end);
         assert!((35..65).contains(&percent), "{percent}");
@@ -198,31 +247,50 @@ mod tests {
         let contents: Vec<Vec<u8>> = (0..50)
             .map(|number| noise((number + 2) * 20_000)[(number + 1) * 20_000..].to_vec())
             .collect();
+        let heads = |content: &[u8]| Sketch::of_all(content).into_heads();
+        let all = contents.iter().enumerate();
         let mut index = SketchIndex::default();
-        for (number, content) in contents.iter().enumerate() {
-            index.add(number, &Sketch::of(content));
-        }
+        index.add(all.map(|(number, content)| (number, heads(content))));
         for (number, content) in contents.iter().enumerate() {
             let mut changed = content.clone();
             changed.splice(5000..6000, *b"something else");
-            assert_eq!(index.nearest(&Sketch::of(&changed), 2), [number]);
+            assert_eq!(index.nearest(&heads(&changed), 2), [number]);
         }
-        assert!(
-            index
-                .nearest(&Sketch::of(&noise(3_000_000)[2_900_000..]), 2)
-                .is_empty()
+        let other = &noise(3_000_000)[2_900_000..];
+        assert!(index.nearest(&heads(other), 2).is_empty());
+    }
+
+    #[test]
+    fn a_long_content_finds_the_one_whose_middle_it_has() {
+        let (old, other) = (noise(1_000_000), noise(4_000_000)[2_000_000..].to_vec());
+        let new = [&other[..200_000], &old[200_000..800_000], &other[800_000..]].concat();
+        assert_eq!(
+            Sketch::of_ends(&new).shared_percent(&Sketch::of_ends(&old)),
+            0
         );
+        let heads = |content: &[u8]| Sketch::of_all(content).into_heads();
+        let mut index = SketchIndex::default();
+        index.add([(7, heads(&old))]);
+        assert_eq!(index.nearest(&heads(&new), 2), [7]);
+    }
+
+    #[test]
+    fn the_pieces_of_a_content_make_no_difference() {
+        let content = noise(300_000);
+        let mut sketching = Sketching::new(300_000);
+        content.chunks(7001).for_each(|piece| sketching.push(piece));
+        assert_eq!(sketching.finish(), Sketch::of_all(&content));
     }
 
     #[test]
     fn the_size_of_a_sketch_is_bounded() {
-        let samples = Sketch::of(&noise(3_000_000)).samples.len();
+        let samples = Sketch::of_ends(&noise(3_000_000)).samples.len();
         assert!(
-            (SAMPLES_WANTED / 2..3 * SAMPLES_WANTED).contains(&samples),
+            (SAMPLES_WANTED / 2..3 * SAMPLES_WANTED).contains(&(samples as u64)),
             "{samples}"
         );
         assert!(
-            Sketch::of(&vec![0; 100_000]).samples.len() <= 33,
+            Sketch::of_ends(&vec![0; 100_000]).samples.len() <= 33,
             "one byte again and again"
         );
     }
