@@ -47,6 +47,14 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         state.values.values().for_each(|(value, _)| visit(value));
     }
 
+    /// Forgets everything.
+    pub fn clear(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.values.clear();
+        state.order.clear();
+        state.bytes = 0;
+    }
+
     /// Keeps a value of `bytes` bytes; forgets the oldest ones if there are too many.
     pub fn keep(&self, key: K, value: V, bytes: usize) -> Arc<V> {
         let value = Arc::new(value);
@@ -97,5 +105,10 @@ mod tests {
             Some(&8),
             "the same key again replaces the value"
         );
+        cache.clear();
+        assert_eq!(cache.find(&9), None);
+        cache.keep(1, 1, 5);
+        cache.keep(2, 2, 5);
+        assert!(cache.find(&1).is_some(), "what is forgotten takes no room");
     }
 }

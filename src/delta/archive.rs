@@ -52,10 +52,8 @@ pub(super) fn unpacked_bytes_max(bytes: u64) -> u64 {
 /// An archive and its base.
 #[derive(Debug)]
 pub(super) struct Unfolded {
-    target: Vec<u8>,
     /// The unfolded form of the target.
     pub(super) form: Vec<u8>,
-    packed_base: Vec<u8>,
     /// The base, unpacked.
     pub(super) base: Vec<u8>,
 }
@@ -76,6 +74,7 @@ impl Unfolded {
         let Some(form) = form_of(&target, wanted.id, memo) else {
             return Ok(None);
         };
+        drop(target);
         let packed_base = read(view, base.id, base.bytes)?;
         let Some(unpacked) = unpack(&packed_base, most(base.bytes)) else {
             return Ok(None);
@@ -85,26 +84,16 @@ impl Unfolded {
             return Ok(None);
         }
         Ok(Some(Self {
-            target,
             form,
-            packed_base,
             base: unpacked,
         }))
     }
 
-    /// What is patched if it is told by what is in it.
+    /// What is patched.
     pub(super) fn pair(&self) -> Pair<'_> {
         Pair {
             base: &self.base,
             target: &self.form,
-        }
-    }
-
-    /// What is patched if it is told as it is.
-    pub(super) fn packed_pair(&self) -> Pair<'_> {
-        Pair {
-            base: &self.packed_base,
-            target: &self.target,
         }
     }
 }

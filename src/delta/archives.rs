@@ -16,7 +16,7 @@
 use rayon::prelude::*;
 
 use super::archive::{Unfolded, starts_as_archive, unpacked_bytes_max};
-use super::group::{best, is_patchable, is_worth};
+use super::group::{GIVEN_BACK_FROM_BYTES, best, is_patchable, is_worth, read};
 use super::memo::{Memo, Sort, key};
 use super::plan::{Plan, Wanted};
 use super::schedule::Schedule;
@@ -216,11 +216,11 @@ impl Job<'_> {
                 continue;
             };
             if !open.has_room_for(&unfolded) {
-                told.extend(std::mem::take(&mut open).tell(effort, progress)?);
+                told.extend(std::mem::take(&mut open).tell(view, effort, progress)?);
             }
             open.0.push((*candidate, unfolded));
         }
-        told.extend(open.tell(effort, progress)?);
+        told.extend(open.tell(view, effort, progress)?);
         memo.keep(key, encode(&told, &self.0));
         Ok(told)
     }
@@ -241,35 +241,63 @@ impl Open<'_> {
                 && bytes(|unfolded| unfolded.base.len()) <= BASES_BYTES_MAX
     }
 
-    /// Makes the patch, unless one of the files as they are is as small.
-    fn tell(self, effort: Effort, progress: &dyn Progress) -> Result<Option<Told>> {
-        let all = || self.0.iter().map(|(_, unfolded)| unfolded);
-        let pairs: Vec<Pair<'_>> = all().map(Unfolded::pair).collect();
+    /// Makes the patch, unless one of the files as they are is as small. Those are read again for that, so that never both
+    /// forms of them are there.
+    fn tell(
+        self,
+        view: &View<'_>,
+        effort: Effort,
+        progress: &dyn Progress,
+    ) -> Result<Option<Told>> {
+        let pairs: Vec<Pair<'_>> = self.0.iter().map(|(_, unfolded)| unfolded.pair()).collect();
+        let bytes = pairs.iter().map(|pair| pair.target.len() as u64).sum();
         if pairs.is_empty() {
             return Ok(None);
         }
-        let bytes = |pairs: &[Pair<'_>]| pairs.iter().map(|pair| pair.target.len() as u64).sum();
-        let patch = best(&pairs, bytes(&pairs), effort, progress)?;
-        let packed: Vec<Pair<'_>> = all().map(Unfolded::packed_pair).collect();
+        if bytes > GIVEN_BACK_FROM_BYTES {
+            view.give_back();
+        }
+        let patch = best(&pairs, bytes, effort, progress)?;
         let told_bytes = patch.len() as u64 + GROUP_BYTES + LINE_BYTES * pairs.len() as u64;
-        if !is_worth(told_bytes, bytes(&packed)) {
-            return Ok(None);
-        }
-        let plain = best(&packed, bytes(&packed), effort, progress)?;
-        if told_bytes >= plain.len() as u64 {
-            return Ok(None);
-        }
-        let archived = self.0.iter().map(|(candidate, unfolded)| Archived {
-            wanted: candidate.number,
-            base: candidate.base,
-            base_bytes: unfolded.base.len() as u64,
-            form_bytes: unfolded.form.len() as u64,
+        drop(pairs);
+        let archived = self.0.into_iter().map(|(candidate, unfolded)| {
+            let archived = Archived {
+                wanted: candidate.number,
+                base: candidate.base,
+                base_bytes: unfolded.base.len() as u64,
+                form_bytes: unfolded.form.len() as u64,
+            };
+            (candidate, archived)
         });
-        Ok(Some(Told {
-            archived: archived.collect(),
-            patch,
-        }))
+        let (candidates, archived): (Vec<_>, Vec<_>) = archived.unzip();
+        let packed_bytes = candidates.iter().map(|candidate| candidate.wanted.bytes);
+        if !is_worth(told_bytes, packed_bytes.sum()) {
+            return Ok(None);
+        }
+        if told_bytes >= plain_bytes(view, &candidates, effort, progress)? {
+            return Ok(None);
+        }
+        Ok(Some(Told { archived, patch }))
     }
+}
+
+/// Bytes of a patch of archives as they are.
+fn plain_bytes(
+    view: &View<'_>,
+    candidates: &[Candidate<'_>],
+    effort: Effort,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let contents = candidates.iter().map(|candidate| {
+        let (base, target) = (&candidate.wanted.bases[candidate.base], candidate.wanted);
+        let base = read(view, base.id, base.bytes)?;
+        Ok((base, read(view, target.id, target.bytes)?))
+    });
+    let contents: Vec<(Vec<u8>, Vec<u8>)> = contents.collect::<Result<_>>()?;
+    let pairs = contents.iter().map(|(base, target)| Pair { base, target });
+    let pairs: Vec<Pair<'_>> = pairs.collect();
+    let bytes = contents.iter().map(|(_, target)| target.len() as u64).sum();
+    Ok(best(&pairs, bytes, effort, progress)?.len() as u64)
 }
 
 /// Groups as the memo keeps them: how many; of each, how many contents; of each of these, its number in the job, and the bytes

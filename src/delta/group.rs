@@ -38,6 +38,10 @@ const SMALL_BYTES: u64 = 64 * KIB;
 /// shows what a base is worth.
 const ENDS_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
 
+/// Bytes of contents from which on the view gives back what it keeps of them, since they are hardly read again and patching
+/// them takes all the memory there is.
+pub(super) const GIVEN_BACK_FROM_BYTES: u64 = 2 * PATCH_GROUP_BYTES_MAX;
+
 /// Stands for a content without a base.
 const NO_BASE: u8 = u8::MAX;
 /// Pieces of a large content that show how it compresses.
@@ -160,6 +164,9 @@ impl Group {
             progress.check()?;
             let target = read(view, wanted.id, wanted.bytes)?;
             contents.push(Chosen::of(view, wanted, target, ENDS_BYTES_MAX)?);
+        }
+        if self.bytes > GIVEN_BACK_FROM_BYTES {
+            view.give_back();
         }
         let mut patch = best(&pairs(&contents), self.bytes, effort, progress)?;
         if let [only] = &mut contents[..]

@@ -118,6 +118,12 @@ impl PackStore {
             })
     }
 
+    /// Closes the packs that nobody reads at this moment, which gives back the memory in which they are mapped.
+    pub(super) fn close_idle(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, pack| Arc::strong_count(pack) > 1);
+    }
+
     fn forget_open(&self, id: PackId) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(&id);

@@ -17,8 +17,6 @@ use std::sync::Arc;
 use redb::ReadOnlyTable;
 
 use super::catalog::{failed, find_row, open_table};
-use crate::base::cache::Cache;
-
 use super::departed::Era;
 use super::landing::Landing;
 use super::open::Store;
@@ -28,6 +26,7 @@ use super::tables::{
     OBJECTS, ObjectKey, ObjectRow, ObjectValue, PACKS, PINS, PinBytes, object_key, pin_bytes,
     pins_in,
 };
+use crate::base::cache::Cache;
 use crate::base::id::{Hash, SnapshotId};
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
@@ -259,6 +258,13 @@ impl<'s> View<'s> {
             });
         }
         Ok(self)
+    }
+
+    /// Gives back the memory of what was read and may never be read again: expanded frames, and packs that nobody reads at
+    /// this moment. Whoever reads them again pays for it once more.
+    pub fn give_back(&self) {
+        self.frames.clear();
+        self.store.packs.close_idle();
     }
 
     /// The store that this view shows.
