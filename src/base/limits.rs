@@ -82,6 +82,8 @@ pub const SCRIPT_BYTES_MAX: u64 = 128 * MIB;
 pub const PACK_OBJECTS_MAX: u32 = 4_000_000;
 /// Bytes of one pack file that a reader maps. A store starts a new one at 64 MiB; a release travels as one pack if it fits.
 pub const PACK_BYTES_MAX: u64 = 16 * GIB;
+/// Bytes of a delta or bundle that comes through a pipe: the largest pack, and more than the proofs of a bundle take.
+pub const PIPED_BYTES_MAX: u64 = PACK_BYTES_MAX + GIB;
 /// Bytes of a pack that is handed in to a build.
 pub const UPLOAD_BYTES_MAX: u64 = GIB;
 /// Blobs above this are cut into chunks; up to it they are stored whole.

@@ -16,6 +16,7 @@ pub mod real;
 pub mod room;
 pub mod scratch;
 pub mod source;
+pub mod spool;
 pub mod stat;
 pub mod target_dir;
 pub mod target_file;

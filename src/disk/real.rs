@@ -168,14 +168,16 @@ impl Disk for RealDisk {
     }
 }
 
-fn map_file(file: &File) -> io::Result<Mapping> {
+/// Shows the bytes of an open file that nobody writes to any more.
+pub(super) fn map_file(file: &File) -> io::Result<Mapping> {
     // The system refuses to map nothing.
     if file.metadata()?.len() == 0 {
         return Ok(Mapping::owned(Vec::new()));
     }
     #[allow(
         unsafe_code,
-        reason = "SAFETY: mapped files are packs, written under tmp/, renamed when finished and never written again; one \
+        reason = "SAFETY: mapped files are packs, written under tmp/, renamed when finished and never written again, or what \
+                  came through a pipe, whose file has no name; one \
                   that somebody else cuts short is a fault of the medium like any other that ends the process"
     )]
     let map = unsafe { memmap2::Mmap::map(file)? };

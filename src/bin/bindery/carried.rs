@@ -4,11 +4,15 @@
 //!
 //! What is in them (`delta`, `remote::bundle`).
 
+use std::env;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use bindery::base::limits::PIPED_BYTES_MAX;
 use bindery::base::{Error, Result};
 use bindery::disk::files::{Disk, Mapping};
 use bindery::disk::real::RealDisk;
+use bindery::disk::spool::{spool, spool_file};
 
 /// How a pack starts, which a delta is.
 const PACK_START: &[u8] = b"bindery\0";
@@ -34,19 +38,20 @@ impl Carried {
         }
     }
 
-    /// Shows the bytes of a file that should be one.
+    /// Shows the bytes of a file that should be one; of standard input, if it is called `-`. What is no regular file is read to
+    /// its end first.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] if it is a folder, or of the other sort: the message says what to do with that; [`Error::Io`] if it
-    /// cannot be read.
+    /// cannot be read; [`Error::Limit`] if more than [`PIPED_BYTES_MAX`] come through a pipe.
     pub fn open(self, file: &Path) -> Result<Mapping> {
         let shown = file.display();
         if file.is_dir() {
             let reason = format!("{shown} is a folder: name a {} in it", self.word());
             return Err(Error::usage(reason));
         }
-        let bytes = RealDisk::new("").map(file)?;
+        let bytes = self.read(file)?;
         let reason = match self {
             Self::Delta if bytes.starts_with(BUNDLE_START) => {
                 format!("{shown} is a bundle: take it in with 'bindery bundle import {shown}'")
@@ -57,6 +62,26 @@ impl Carried {
             Self::Delta | Self::Bundle => return Ok(bytes),
         };
         Err(Error::usage(reason))
+    }
+
+    fn read(self, file: &Path) -> Result<Mapping> {
+        let folder = env::temp_dir();
+        if file == Path::new("-") {
+            let input = io::stdin();
+            if input.is_terminal() {
+                let reason = format!(
+                    "standard input is a terminal: pipe a {} into it",
+                    self.word()
+                );
+                return Err(Error::usage(reason));
+            }
+            let name = Path::new("standard input");
+            return spool(input.lock(), PIPED_BYTES_MAX, name, &folder);
+        }
+        match file.metadata() {
+            Ok(found) if !found.is_file() => spool_file(file, PIPED_BYTES_MAX, &folder),
+            _ => RealDisk::new("").map(file),
+        }
     }
 
     /// Names the file in an error that says that its bytes are not what they should be.

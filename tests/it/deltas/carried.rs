@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
 use super::{FIRST, SECOND, release, stores};
-use crate::support::{Outcome, Scratch, number};
+use crate::support::{Outcome, Scratch, number, text};
 
 /// The lines that make the same file, each with `-o` at its end.
 const MAKERS: [&str; 2] = [
@@ -76,6 +76,50 @@ fn a_pipe_is_written_to_and_standard_output_has_a_name() -> Outcome {
         );
         fs::remove_file(maker.path("pipe"))?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_pipe_and_standard_input_are_read_from() -> Outcome {
+    let (maker, receiver) = stores()?;
+    maker.ok(&format!("{} update", MAKERS[0]))?;
+    maker.ok("bundle create stable -o update.bundle")?;
+    let shown = maker.ok("delta show update")?.stdout;
+    let copy = Scratch::empty()?;
+    copy.ok("init --no-repo")?;
+    for (scratch, line, file) in [
+        (&receiver, "delta show", "update"),
+        (&receiver, "delta apply", "update"),
+        (&copy, "bundle import --trust-first", "update.bundle"),
+    ] {
+        // Whoever writes ends when nobody reads; neither waits for long if there is a fault.
+        let script = "mkfifo pipe && { timeout 60 cat \"$FILE\" >pipe & } && timeout 60 \"$BINDERY\" $LINE pipe && wait \
+                      && cat \"$FILE\" | timeout 60 \"$BINDERY\" $LINE -";
+        let mut command = Command::new("sh");
+        scratch.isolate(&mut command);
+        command.env("BINDERY", env!("CARGO_BIN_EXE_bindery"));
+        command.env("LINE", line).env("FILE", maker.path(file));
+        let output = command.args(["-c", script]).output()?;
+        assert!(output.status.success(), "{line}: {output:?}");
+        if line == "delta show" {
+            assert_eq!(String::from_utf8(output.stdout)?, shown.repeat(2));
+        }
+        fs::remove_file(scratch.path("pipe"))?;
+    }
+    let snapshot = text(&maker.json("show stable")?, "snapshot")?;
+    for (scratch, spec) in [
+        (&receiver, "build:2"),
+        (&receiver, "build:3"),
+        (&copy, "stable"),
+    ] {
+        let found = scratch.json(&format!("show {spec}"))?;
+        assert_eq!(text(&found, "snapshot")?, snapshot, "{spec}");
+    }
+    let mut command = receiver.command(["delta", "apply", "-"]);
+    let output = command.stdin(Stdio::null()).output()?;
+    let told = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(7), "{told}");
+    assert!(told.starts_with("error: malformed delta: -: "), "{told}");
     Ok(())
 }
 

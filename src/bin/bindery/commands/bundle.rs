@@ -61,7 +61,7 @@ pub struct CreateArguments {
 /// What `bundle import` takes.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// The bundle
+    /// The bundle; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

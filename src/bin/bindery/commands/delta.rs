@@ -40,6 +40,7 @@ pub enum Verb {
     /// Make a committed build of a delta, whose snapshot is the one it leads to
     #[command(after_help = examples!(
         "bindery delta apply update.delta --ref stable"
+        "curl https://example.org/update.delta | bindery delta apply - --ref stable"
         "bindery diff stable build:18"
         "bindery publish 18"
     ))]
@@ -90,7 +91,7 @@ impl From<EffortArgument> for Effort {
 /// What `delta apply` takes.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
-    /// The delta
+    /// The delta; - is standard input
     file: PathBuf,
     /// The ref that the build is meant for
     #[arg(long = "ref", value_name = "REF")]
@@ -103,7 +104,7 @@ pub struct ApplyArguments {
 /// What `delta show` takes.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// The delta
+    /// The delta; - is standard input
     file: PathBuf,
 }
 
