@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::complete::check;
+use super::complete::{Checked, check};
 use super::parts::{as_delta, malformed, start_digits};
 use super::unpack::{Unpacked, unpack};
 use crate::base::clock::Time;
@@ -50,10 +50,14 @@ pub fn apply<B: AsRef<[u8]> + Sync>(
     let from = from.as_ref().map(|from| from.snapshot);
     let view = store.view(&repo.name, builds)?;
     let mut intake = store.intake();
-    let unpacked = unpack(pack, from, &view, &mut intake, progress)?;
+    let mut unpacked = unpack(pack, from, &view, &mut intake, progress)?;
     let landing = intake.finish()?;
     let view = view.with(&landing)?;
-    let snapshot = as_delta(check(&view, from, unpacked.snapshot, progress))?;
+    let checked = Checked {
+        from,
+        assembled: std::mem::take(&mut unpacked.assembled),
+    };
+    let snapshot = as_delta(check(&view, &checked, unpacked.snapshot, progress))?;
     check_names(&view, repo, from, &snapshot)?;
     let landing = with_copies(&view, unpacked.snapshot, landing)?;
     record(store, repo, target, &unpacked, &snapshot, landing, time)

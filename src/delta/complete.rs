@@ -2,7 +2,7 @@
 //!
 //! What the snapshot has in common with the one that the delta started from was checked when that became part of the store,
 //! and is not looked at again. All else is: trees are cut as the rules say and their totals are true, contents have the
-//! sizes that trees say, large ones are put together and hashed.
+//! sizes that trees say, large ones are put together and hashed, but for those that were so a moment ago.
 //!
 //! # Invariants
 //!
@@ -33,8 +33,16 @@ use crate::object::walk::{Step, walk};
 use crate::store::rows::SnapshotRef;
 use crate::store::view::{Found, View};
 
-/// Checks that `to`, which was unpacked, is complete. `view` shows what was unpacked, too; `from` is the snapshot that the
-/// delta started from.
+/// What need not be looked at again.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// The snapshot that the delta started from.
+    pub from: Option<SnapshotRef>,
+    /// Large contents that were hashed while the delta was unpacked, in just the pieces that were taken in.
+    pub assembled: HashSet<Hash>,
+}
+
+/// Checks that `to`, which was unpacked, is complete. `view` shows what was unpacked, too.
 ///
 /// # Errors
 ///
@@ -42,14 +50,18 @@ use crate::store::view::{Found, View};
 /// to be, [`Error::Malformed`] for a tree or snapshot that breaks the rules, [`Error::Interrupted`] if `progress` says so.
 pub fn check(
     view: &View<'_>,
-    from: Option<SnapshotRef>,
+    checked: &Checked,
     to: SnapshotRef,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    let before = from.map(|from| view.snapshot_of_size(from)).transpose()?;
+    let before = checked
+        .from
+        .map(|from| view.snapshot_of_size(from))
+        .transpose()?;
     let snapshot = view.snapshot_of_size(to)?;
     let mut blobs = Blobs {
         view,
+        assembled: &checked.assembled,
         seen: HashSet::new(),
     };
     let mut depth = before.as_ref().map_or(0, |before| before.depth);
@@ -105,6 +117,7 @@ fn needed(error: Error, path: &TreePath) -> Error {
 /// The contents that were met.
 struct Blobs<'v, 's> {
     view: &'v View<'s>,
+    assembled: &'v HashSet<Hash>,
     seen: HashSet<(Hash, u64)>,
 }
 
@@ -149,6 +162,7 @@ impl Blobs<'_, '_> {
         match found {
             // It was put together and hashed when it was published.
             Found::Published(_) => Ok(()),
+            Found::Own(_) if self.assembled.contains(&id) => Ok(()),
             Found::Own(_) => view.read_blob(BlobId::new(id), bytes, &mut |_| Ok(())),
         }
     }

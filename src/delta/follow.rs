@@ -24,6 +24,7 @@ use crate::base::limits::{ARCHIVE_CODER_BYTES_MAX, BLOB_BYTES_MAX, PATCH_BYTES_M
 use crate::base::progress::Progress;
 use crate::object::archive::{refold, unpack};
 use crate::object::edges::blob_form;
+use crate::object::frame::{FRAME_BYTES_TARGET, FRAME_ROW_BYTES};
 use crate::object::frame_builder::{FrameBuilder, SealedFrame};
 use crate::object::kind::ObjectKind;
 use crate::object::patch;
@@ -41,6 +42,15 @@ struct Order {
     /// What the patch makes.
     bytes: u64,
     archive: Option<Archive>,
+}
+
+impl Order {
+    /// Bytes of the content that is made, if it is one object.
+    fn small_bytes(&self) -> Option<usize> {
+        let bytes = self.archive.map_or(self.bytes, |archive| archive.size);
+        let is_small = blob_form(bytes) == ObjectKind::Blob;
+        usize::try_from(bytes).ok().filter(|_| is_small)
+    }
 }
 
 /// What the base and the outcome of a patch are, if the content is told by what is in it.
@@ -333,9 +343,28 @@ impl Making<'_, '_> {
             if !self.blobs.has_room_for(content.len()) {
                 self.seal()?;
             }
+            if self.blobs.is_empty() {
+                self.blobs = self.frame();
+            }
             self.blobs.push(ObjectKind::Blob, id, content)?;
         }
         Ok(id)
+    }
+
+    /// A frame with just the room that this content and those behind it take, if all of them are new.
+    fn frame(&self) -> FrameBuilder {
+        let mut raw_bytes = 0;
+        let sizes = self.orders[self.number - 1..]
+            .iter()
+            .map(Order::small_bytes);
+        let objects = sizes.take_while(|bytes| {
+            let more = raw_bytes + FRAME_ROW_BYTES + bytes.unwrap_or(FRAME_BYTES_TARGET);
+            let fits = raw_bytes == 0 || more <= FRAME_BYTES_TARGET;
+            raw_bytes = if fits { more } else { raw_bytes };
+            fits
+        });
+        let objects = objects.count();
+        FrameBuilder::with_room(objects, raw_bytes)
     }
 
     fn seal(&mut self) -> Result<()> {

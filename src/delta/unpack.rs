@@ -21,6 +21,8 @@
 //!
 //! Whether the snapshot is complete (`delta::complete`), what is recorded of it (whoever unpacks).
 
+use std::collections::HashSet;
+
 use super::follow::follow;
 use super::parts::{Parts, as_delta, malformed, only_snapshot, salt};
 use super::retell::retell;
@@ -28,6 +30,7 @@ use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
 use crate::base::id::{Hash, PackId};
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
+use crate::object::edges::blob_form;
 use crate::object::frame::{FRAME_BYTES_TARGET, Frame, FrameHeader};
 use crate::object::frame_builder::FrameBuilder;
 use crate::object::kind::ObjectKind;
@@ -40,7 +43,7 @@ use crate::store::rows::SnapshotRef;
 use crate::store::view::View;
 
 /// What a delta brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpacked {
     /// The hash of the delta.
     pub pack: PackId,
@@ -48,6 +51,8 @@ pub struct Unpacked {
     pub snapshot: SnapshotRef,
     /// Objects in it.
     pub objects: u64,
+    /// Large contents that it made, which were hashed in just the pieces that were taken in.
+    pub assembled: HashSet<Hash>,
 }
 
 /// Takes what a delta brings into `intake`, as far as `view` does not show it. `view` shows `from`, the snapshot that the
@@ -85,11 +90,12 @@ fn take_apart<'s, B: AsRef<[u8]> + Sync>(
     let frames = parts.whole.iter().copied();
     let text = take_whole(pack, frames, &entries, view, intake, progress)?;
     let text = text.ok_or_else(|| malformed("it holds no snapshot"))?;
-    follow_script(parts, from, &text, view, intake, progress)?;
+    let assembled = follow_script(parts, from, &text, view, intake, progress)?;
     Ok(Unpacked {
         pack: id,
         snapshot,
         objects: entries.len() as u64,
+        assembled,
     })
 }
 
@@ -154,7 +160,7 @@ fn take_whole<B: AsRef<[u8]> + Sync>(
     Ok(text)
 }
 
-/// Makes what the script tells.
+/// Makes what the script tells; gives the large contents among it.
 fn follow_script<'s>(
     parts: Parts<'_>,
     from: Option<SnapshotRef>,
@@ -162,10 +168,10 @@ fn follow_script<'s>(
     view: &View<'s>,
     intake: &mut Intake<'s>,
     progress: &dyn Progress,
-) -> Result<()> {
+) -> Result<HashSet<Hash>> {
     let Some(script) = parts.script()? else {
         return if parts.groups.is_empty() {
-            Ok(())
+            Ok(HashSet::new())
         } else {
             Err(malformed("it has groups and no script"))
         };
@@ -176,7 +182,10 @@ fn follow_script<'s>(
     let workshop = Workshop::new(intake, view);
     let tree = retell(&workshop, &mut &workshop, a, &script, &told)?;
     if tree == snapshot.tree {
-        return Ok(());
+        let large = told
+            .values()
+            .filter(|(_, bytes)| blob_form(*bytes) == ObjectKind::Recipe);
+        return Ok(large.map(|(id, _)| *id).collect());
     }
     Err(malformed(format!(
         "what it makes is not the tree of its snapshot: {} instead of {}",

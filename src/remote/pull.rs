@@ -23,7 +23,7 @@ use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
 use crate::base::progress::{Progress, compute};
 use crate::base::{Error, Result};
-use crate::delta::complete;
+use crate::delta::complete::{self, Checked};
 use crate::delta::parts::open_delta;
 use crate::delta::unpack::unpack;
 use crate::object::tree::TreeRef;
@@ -235,7 +235,7 @@ fn fetch(
     let (mut view, mut landing) = (contact.view(store)?, Landing::default());
     let known = contact.known.refs.values();
     let mut here: Vec<SnapshotRef> = known.map(|current| current.snapshot).collect();
-    let mut starts = Vec::new();
+    let mut unpacked = Vec::new();
     for moved in &update.moves {
         let before = moved.before.map(|current| current.snapshot);
         let wanted = Wanted {
@@ -245,18 +245,18 @@ fn fetch(
                 None => nearest(origin, moved.snapshot, &view, &here)?,
             },
         };
-        let (arrived, from) = arrive(store, origin, wanted, &view, progress)?;
+        let (arrived, checked) = arrive(store, origin, wanted, &view, progress)?;
         view = view.with(&arrived)?;
         here.push(moved.snapshot);
         landing.join(arrived);
-        starts.push(from);
+        unpacked.push(checked);
     }
     let mut moves = Vec::new();
-    for (moved, from) in update.moves.into_iter().zip(starts) {
-        let checked = compute(progress, || {
-            complete::check(&view, from, moved.snapshot, progress).map_err(incomplete)
+    for (moved, checked) in update.moves.into_iter().zip(unpacked) {
+        let outcome = compute(progress, || {
+            complete::check(&view, &checked, moved.snapshot, progress).map_err(incomplete)
         });
-        let root = checked?.tree;
+        let root = outcome?.tree;
         moves.push(copied(moved, root));
     }
     let copy = copy(
@@ -306,14 +306,14 @@ fn nearest(
     Ok(best.filter(is_like).map(|(_, candidate)| candidate))
 }
 
-/// Fetches one snapshot: as a pack, or else object by object. Says also what the pack started from.
+/// Fetches one snapshot: as a pack, or else object by object. Says also what is known of it.
 fn arrive(
     store: &Store,
     origin: &dyn Origin,
     wanted: Wanted,
     view: &View<'_>,
     progress: &dyn Progress,
-) -> Result<(Landing, Option<SnapshotRef>)> {
+) -> Result<(Landing, Checked)> {
     receive(store, &origin.place(), &mut |arrival| {
         let mut intake = store.intake();
         let totals = || Ok(shown(origin, wanted.to)?.totals);
@@ -322,7 +322,7 @@ fn arrive(
         let from = match bounded.outcome(asked) {
             Err(Error::NotFound { .. }) => {
                 fetch_objects(origin, wanted.to, view, &mut intake, progress)?;
-                return Ok((intake.finish()?, None));
+                return Ok((intake.finish()?, Checked::default()));
             }
             from => from?,
         };
@@ -336,7 +336,8 @@ fn arrive(
             let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
             return Err(Error::malformed("delta", reason));
         }
-        Ok((intake.finish()?, from))
+        let assembled = unpacked.assembled;
+        Ok((intake.finish()?, Checked { from, assembled }))
     })
 }
 

@@ -2,9 +2,13 @@
 
 use super::*;
 use crate::base::Error;
+use crate::base::id::Hash;
 use crate::base::progress::Silent;
 use crate::build::sandbox::{AnyError, Sandbox, large_file, time};
+use crate::build::testing::noise;
 use crate::delta::apply::apply;
+use crate::delta::complete::{self, Checked};
+use crate::delta::unpack::unpack;
 use crate::object::pack_reader::PackReader;
 use crate::store::rows::BuildRow;
 
@@ -79,7 +83,7 @@ fn check(a: Files<'_>, b: Files<'_>) -> Result<DeltaSummary, AnyError> {
 
 /// Reads every file of a snapshot; gives their number.
 pub(super) fn complete_from_nothing(view: &View<'_>, to: SnapshotRef) -> Result<u64, AnyError> {
-    let snapshot = crate::delta::complete::check(view, None, to, &crate::base::progress::Silent)?;
+    let snapshot = complete::check(view, &Checked::default(), to, &Silent)?;
     let mut files = 0;
     crate::object::walk::walk(view, snapshot.tree, &mut |_, entry| {
         if entry.tree_ref().is_none() {
@@ -141,5 +145,34 @@ fn a_content_in_many_pieces_is_one_that_comes_whole() -> Outcome {
     assert!(objects > 10, "it is in pieces: {objects}");
     let (_, new) = made(&maker, Some(from), to)?;
     assert_eq!((new.files, new.patched, new.whole), (3, 0, 1));
+    Ok(())
+}
+
+#[test]
+fn a_large_content_that_a_delta_makes_is_known_to_be_hashed() -> Outcome {
+    let large = large_file()?;
+    let mut larger = large.clone();
+    larger.splice(1_000_000..1_000_000, *b"inserted");
+    let files: Files<'_> = &[
+        ("large", &larger),
+        ("small", b"2"),
+        ("strange", &noise(5000)),
+    ];
+    let maker = published(&[&[("large", &large), ("small", b"1")], files])?;
+    let [from, to] = snapshots(&maker)?[..] else {
+        return Err("two releases".into());
+    };
+    let assembled = |from: Option<SnapshotRef>| -> Result<Vec<Hash>, AnyError> {
+        let (delta, _) = made(&maker, from, to)?;
+        let receiver = published(&[&[("large", &large), ("small", b"1")]])?;
+        let view = receiver.store()?.view(&"main".parse()?, &[])?;
+        let mut intake = receiver.store()?.intake();
+        let pack = PackReader::open(&delta[..])?;
+        let unpacked = unpack(&pack, from, &view, &mut intake, &Silent)?;
+        Ok(unpacked.assembled.into_iter().collect())
+    };
+    assert_eq!(assembled(Some(from))?, [Hash::of(&larger)]);
+    // What came in pieces was not put together yet.
+    assert_eq!(assembled(None)?, []);
     Ok(())
 }
