@@ -14,8 +14,10 @@ use super::kind::ObjectKind;
 use super::pack::{IndexEntry, PackSummary};
 use super::pack_reader::PackReader;
 use super::pack_writer::PackWriter;
-use super::patch::apply;
+use super::patch::tests::linked::{Target, linked};
 use super::patch::tests::made::{object_file, program};
+use super::patch::tests::slow;
+use super::patch::{Pair, apply};
 use super::recipe::{Piece, Recipe};
 use crate::base::error::{Error, Result};
 use crate::base::id::{BlobId, Hash, PackId};
@@ -29,9 +31,14 @@ const RECIPE: &[u8] = include_bytes!("../../tests/data/large.recipe");
 const PATCH_PROGRAM: &[u8] = include_bytes!("../../tests/data/patch-base.program");
 const PATCH_OBJECT: &[u8] = include_bytes!("../../tests/data/patch-base.object");
 const DIFFERENCE: &[u8] = include_bytes!("../../tests/data/difference.patch");
+const PATCH_X86: &[u8] = include_bytes!("../../tests/data/patch-base.x86-64");
+const PATCH_ARM64: &[u8] = include_bytes!("../../tests/data/patch-base.arm64");
+const DIFFERENCE_2: &[u8] = include_bytes!("../../tests/data/difference-2.patch");
 const PREFIX: &[u8] = include_bytes!("../../tests/data/prefix.patch");
 /// Bytes of what the patches make.
 const LENGTHS: [u32; 4] = [2148, 1770, 14, 2050];
+/// Bytes of what the patch of the second version makes.
+const LENGTHS_2: [u32; 3] = [1439, 1235, 1770];
 const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 
 const HELLO: &[u8] = b"Hello, world.\n";
@@ -137,16 +144,46 @@ fn the_golden_recipe_has_one_spelling() -> Result<()> {
     Ok(())
 }
 
+/// What a patch makes, by both appliers.
+fn made(patch: &[u8], bases: &[&[u8]], lengths: &[u32]) -> Result<Vec<Vec<u8>>> {
+    let mut made = vec![Vec::new(); bases.len()];
+    apply(patch, bases, lengths, &mut |number, piece| {
+        made[number].extend_from_slice(piece);
+        Ok(())
+    })?;
+    let targets = bases.iter().zip(&made);
+    let pairs: Vec<Pair<'_>> = targets
+        .map(|(base, target)| Pair { base, target })
+        .collect();
+    assert!(slow::apply(patch, &pairs)? == made);
+    Ok(made)
+}
+
+/// The functions of the programs from which the second version is made, and of those that it makes.
+const FUNCTIONS: [u64; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+const FUNCTIONS_MADE: [u64; 9] = [1, 2, 3, 500, 4, 5, 6, 7, 0];
+
+#[test]
+fn the_golden_patch_of_the_second_version_makes_its_targets() -> Result<()> {
+    let text = LINE.repeat(40);
+    let bases = [PATCH_X86, PATCH_ARM64, &text];
+    let made = made(DIFFERENCE_2, &bases, &LENGTHS_2)?;
+    let machines = [Target::X86, Target::Arm64];
+    for ((target, base), made) in machines.into_iter().zip(bases).zip(&made) {
+        assert!(base == linked(target, &FUNCTIONS));
+        assert!(*made == linked(target, &FUNCTIONS_MADE));
+    }
+    assert_eq!(made[2], [&text[..1000], BYE, &text[1000..]].concat());
+    Ok(())
+}
+
 #[test]
 fn the_golden_patches_make_their_targets() -> Result<()> {
     let text = LINE.repeat(40);
     let bases = [PATCH_PROGRAM, &text, b"", PATCH_OBJECT];
-    for patch in [DIFFERENCE, PREFIX] {
-        let mut made = [(); 4].map(|()| Vec::new());
-        apply(patch, &bases, &LENGTHS, &mut |number, piece| {
-            made[number].extend_from_slice(piece);
-            Ok(())
-        })?;
+    let second_prefix = [&[2], &PREFIX[1..]].concat();
+    for patch in [DIFFERENCE, PREFIX, &second_prefix] {
+        let made = made(patch, &bases, &LENGTHS)?;
         assert_eq!(made[2], HELLO);
         assert_eq!(made[1], [&text[..1000], BYE, &text[1000..]].concat());
         assert!(
@@ -172,6 +209,9 @@ fn the_format_document_names_the_golden_files_by_their_hashes() {
         ("patch-base.object", PATCH_OBJECT),
         ("difference.patch", DIFFERENCE),
         ("prefix.patch", PREFIX),
+        ("patch-base.x86-64", PATCH_X86),
+        ("patch-base.arm64", PATCH_ARM64),
+        ("difference-2.patch", DIFFERENCE_2),
     ] {
         let row = format!("| `{file}` | {} | `{}` |", bytes.len(), Hash::of(bytes));
         assert!(FORMAT.contains(&row), "{row}");

@@ -11,10 +11,11 @@
 //! Whether bases and targets are what their ids say (`delta::follow`).
 
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
-use super::pair::{Method, PATCH_VERSION, check_group};
+use super::pair::{Method, check_group};
 use super::predict::{Memory, Predictor, unfold};
 use super::segment::{self, Segment};
 use super::stream::{self, Stream, malformed};
+use super::version::Version;
 use super::{loads, prefix};
 use crate::base::error::Result;
 
@@ -43,15 +44,11 @@ pub fn apply(
     let Some(([version, method], streams)) = patch.split_first_chunk() else {
         return Err(malformed("it is shorter than its start"));
     };
-    if *version != PATCH_VERSION {
-        return Err(malformed(format!(
-            "version {version}; this program reads version {PATCH_VERSION}"
-        )));
-    }
+    let version = Version::from_byte(*version)?;
     match Method::from_byte(*method)? {
         Method::Prefix => prefix::apply(streams, bases, target_lengths, sink),
         Method::Difference => {
-            let mut applier = Applier::open(streams, bases.len() as u64, target_bytes)?;
+            let mut applier = Applier::open(version, streams, bases.len() as u64, target_bytes)?;
             for (number, (base, length)) in bases.iter().zip(target_lengths).enumerate() {
                 applier.target(base, *length, &mut |piece| sink(number, piece))?;
             }
@@ -62,6 +59,7 @@ pub fn apply(
 
 /// The streams of a group of differences, as far as they have been read.
 struct Applier<'a> {
+    version: Version,
     control: Stream<'a>,
     difference: Stream<'a>,
     extra: Stream<'a>,
@@ -75,7 +73,7 @@ struct Applier<'a> {
 type PieceSink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<()>;
 
 impl<'a> Applier<'a> {
-    fn open(streams: &'a [u8], targets: u64, target_bytes: u64) -> Result<Self> {
+    fn open(version: Version, streams: &'a [u8], targets: u64, target_bytes: u64) -> Result<Self> {
         let control_bytes_max =
             loads::control_bytes_max(targets) + segment::control_bytes_max(targets, target_bytes);
         let [control, difference, extra] = stream::open_all(
@@ -84,6 +82,7 @@ impl<'a> Applier<'a> {
             [control_bytes_max, target_bytes, target_bytes],
         )?;
         Ok(Self {
+            version,
             control,
             difference,
             extra,
@@ -105,7 +104,7 @@ impl<'a> Applier<'a> {
             }
             return Ok(());
         };
-        let code = Code::of(base)
+        let code = Code::of(base, self.version)
             .ok_or_else(|| malformed("it predicts for a base in which nothing is understood"))?;
         let mut memory = self.memory.take().unwrap_or_else(Memory::new);
         let mut predictor = Predictor::new(&code, &loads, &segments, &mut memory);

@@ -12,9 +12,11 @@
 
 use std::ops::Range;
 
+use super::arm64::{self, Instruction};
 use super::btf::{self, Reference};
-use super::elf::{Content, Image, Part};
+use super::elf::{Content, Image, Machine, Part};
 use super::frames::{self, Distance};
+use super::version::Version;
 use super::x86;
 
 /// Bytes of a word.
@@ -45,6 +47,13 @@ pub(super) enum Meaning {
     Row,
     /// A number that stands for the same thing wherever it occurs.
     Number(Numbering),
+    /// An instruction of ARM64 at the address `from` that names a place.
+    Instruction {
+        /// Its own address.
+        from: u32,
+        /// That of the place.
+        named: u32,
+    },
     /// Nothing that is understood.
     Plain,
 }
@@ -87,9 +96,9 @@ pub(super) struct Code<'a> {
 pub(super) struct Cursor(usize);
 
 impl<'a> Code<'a> {
-    /// Finds the words of `file`, if it is of a kind that is understood.
-    pub(super) fn of(file: &'a [u8]) -> Option<Self> {
-        let image = Image::of(file)?;
+    /// Finds the words of `file` for the predictions of a version, if it is of a kind that is understood.
+    pub(super) fn of(file: &'a [u8], version: Version) -> Option<Self> {
+        let image = Image::of(file, version)?;
         let mut code = Self {
             words: Bits::new(file.len()),
             others: Bits::new(file.len()),
@@ -101,10 +110,13 @@ impl<'a> Code<'a> {
             let start = part.range.start;
             let bytes = &file[part.range.clone()];
             match part.content {
-                Content::Code => {
-                    let address = image.address(start);
+                Content::Code(machine) => {
                     let mut found = |at| code.words.set(start + at);
-                    x86::distances(bytes, address, &branches, &operands, &mut found);
+                    let find = match machine {
+                        Machine::X86 => x86::distances,
+                        Machine::Arm64 => arm64::places,
+                    };
+                    find(bytes, part.address, &branches, &operands, &mut found);
                 }
                 Content::Relocations => code.set_rows(&part.range, RELOCATION_BYTES, &[0, 12, 16]),
                 Content::Symbols => code.set_rows(&part.range, SYMBOL_BYTES, &[0, 8]),
@@ -170,12 +182,20 @@ impl<'a> Code<'a> {
         };
         let ahead = |from, moves| Meaning::Ahead { from, moves };
         match part.content {
-            Content::Code => ahead(image.address(place + CODE_WORD_BYTES), Moves::WithCopy),
+            Content::Code(Machine::X86) => {
+                ahead(image.address(place + CODE_WORD_BYTES), Moves::WithCopy)
+            }
+            Content::Code(Machine::Arm64) => {
+                let at = place - part.range.start;
+                let from = part.address.wrapping_add(u32::try_from(at).unwrap_or(0));
+                let named = arm64::named(&self.file[part.range.clone()], at, from);
+                Meaning::Instruction { from, named }
+            }
             Content::Frames if self.others.has(place) => Meaning::Back {
                 from: image.address(place),
             },
             Content::Frames => ahead(image.address(place), Moves::WithCopy),
-            Content::FrameTable => ahead(image.address(part.range.start), Moves::WithPlace),
+            Content::FrameTable => ahead(part.address, Moves::WithPlace),
             Content::Relocations => self.relocation(part, place),
             Content::Symbols if (place - part.range.start).is_multiple_of(SYMBOL_BYTES) => part
                 .origin
@@ -233,10 +253,16 @@ impl<'a> Code<'a> {
     /// The file without its words: what is left is alike wherever its parts lie.
     pub(super) fn masked(&self) -> Vec<u8> {
         let mut masked = self.file.to_vec();
-        let mut from = 0;
-        while let Some(place) = self.next(from, masked.len()) {
-            from = place + CODE_WORD_BYTES;
-            masked[place..from].fill(0);
+        for part in &self.image.parts {
+            let mut from = part.range.start;
+            while let Some(place) = self.next(from, part.range.end) {
+                from = place + CODE_WORD_BYTES;
+                let left = match part.content {
+                    Content::Code(Machine::Arm64) => Instruction(self.word(place)).without_place(),
+                    _ => 0,
+                };
+                masked[place..from].copy_from_slice(&left.to_le_bytes());
+            }
         }
         masked
     }
@@ -252,6 +278,7 @@ impl<'a> Code<'a> {
                 Meaning::Ahead { from, .. } => moved(from.wrapping_add(word)),
                 Meaning::Back { from } => moved(from.wrapping_sub(word)),
                 Meaning::Row | Meaning::Number(_) => 0,
+                Meaning::Instruction { named, .. } => Instruction(word).with(0, moved(named)),
                 Meaning::Plain => continue,
             };
             absolute[place..from].copy_from_slice(&word.to_le_bytes());

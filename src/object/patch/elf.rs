@@ -1,7 +1,7 @@
 //! ELF: where the parts of an executable or object file lie in the file and in memory, and what stands in them.
 //!
-//! Only what predictions need (System V ABI, "Object Files"), of files of 64 bits, little-endian, for x86-64 and ARM64;
-//! of the latter, tables alone are understood, not the code.
+//! Only what predictions need (System V ABI, "Object Files"), of files of 64 bits, little-endian, for x86-64 and ARM64.
+//! Of object files for the latter, tables alone are understood, not the code: there, calls name nothing yet.
 //!
 //! # Invariants
 //!
@@ -14,14 +14,18 @@
 
 use std::ops::Range;
 
+use super::version::Version;
+
 /// Most headers of either kind that are looked at: compilers and linkers make tens.
 const HEADERS_MAX: usize = 4096;
 
 /// The first bytes: magic, 64 bits, little-endian, version 1.
 const MAGIC: [u8; 7] = [0x7f, b'E', b'L', b'F', 2, 1, 1];
-/// The machines that are understood.
+/// The machines that are understood, by their numbers.
 const X86_64: u16 = 62;
-const AARCH64: u16 = 183;
+const ARM64: u16 = 183;
+/// Bytes at whose multiples the code of ARM64 stands.
+const ARM64_CODE_ALIGNMENT: usize = 4;
 /// Most loaded segments: linkers make less than ten.
 pub(super) const LOADS_MAX: usize = 64;
 /// Length of one section header.
@@ -52,11 +56,28 @@ pub(super) struct Load {
     pub(super) address: u32,
 }
 
+/// What runs code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Machine {
+    X86,
+    Arm64,
+}
+
+impl Machine {
+    fn from_number(number: u16) -> Option<Self> {
+        match number {
+            X86_64 => Some(Self::X86),
+            ARM64 => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+}
+
 /// What stands in a part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Code.
-    Code,
+    /// Code for a machine.
+    Code(Machine),
     /// Relocations: place, kind and symbol, addend.
     Relocations,
     /// Symbols.
@@ -76,6 +97,8 @@ pub(super) struct Part {
     pub(super) content: Content,
     /// Where it lies in the file; never empty.
     pub(super) range: Range<usize>,
+    /// The address of its first byte.
+    pub(super) address: u32,
     /// Of relocations in an object file, the address of the code that they change; of symbols, that of their names.
     pub(super) origin: Option<u32>,
     /// Of relocations, where their symbols lie in the file.
@@ -94,8 +117,8 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Reads the headers of `file`, if it is one that is understood.
-    pub(super) fn of(file: &[u8]) -> Option<Self> {
+    /// Reads the headers of `file`, if it is one that is understood, for the predictions of a version.
+    pub(super) fn of(file: &[u8], version: Version) -> Option<Self> {
         if !file.starts_with(&MAGIC) {
             return None;
         }
@@ -105,9 +128,7 @@ impl Image {
             2 | 3 => false,
             _ => return None,
         };
-        if machine != X86_64 && machine != AARCH64 {
-            return None;
-        }
+        let machine = Machine::from_number(machine)?;
         let mut image = Self::default();
         if !is_object {
             let headers = headers(file, 32, 54, PROGRAM_HEADER_BYTES)?;
@@ -132,9 +153,11 @@ impl Image {
         let name_header = headers.get(usize::from(u16_at(file, 62)?));
         let names = name_header.and_then(|header| section(header, file));
         let names = &file[names.unwrap_or_default()];
+        let code = image.code_alignment(machine, version);
+        let code = code.map(|alignment| (Content::Code(machine), alignment));
         image.parts = headers
             .iter()
-            .filter_map(|header| image.part(header, &headers, file, names, machine))
+            .filter_map(|header| image.part(header, &headers, file, names, code))
             .collect();
         image.parts.sort_unstable_by_key(|part| part.range.start);
         image
@@ -159,7 +182,7 @@ impl Image {
         let mut code = self
             .parts
             .iter()
-            .filter(|part| part.content == Content::Code);
+            .filter(|part| matches!(part.content, Content::Code(_)));
         let Some(first) = code.next() else {
             return 0..0;
         };
@@ -177,13 +200,22 @@ impl Image {
         }
     }
 
+    /// At which multiples of bytes code stands, if it is understood.
+    fn code_alignment(&self, machine: Machine, version: Version) -> Option<usize> {
+        match (machine, version) {
+            (Machine::X86, _) => Some(1),
+            (Machine::Arm64, Version::First) => None,
+            (Machine::Arm64, Version::Second) => self.is_loaded().then_some(ARM64_CODE_ALIGNMENT),
+        }
+    }
+
     fn part(
         &self,
         header: &[u8],
         headers: &[&[u8]],
         file: &[u8],
         names: &[u8],
-        machine: u16,
+        code: Option<(Content, usize)>,
     ) -> Option<Part> {
         let range = section(header, file)?;
         let name = usize::try_from(u32_at(header, 0)?).ok()?;
@@ -200,7 +232,9 @@ impl Image {
             PROGRAM_BITS | UNWIND if is_called(b".eh_frame\0") => Content::Frames,
             PROGRAM_BITS | UNWIND if is_called(b".eh_frame_hdr\0") => Content::FrameTable,
             PROGRAM_BITS if is_called(b".BTF\0") => Content::Types,
-            PROGRAM_BITS if is_code(header) && machine == X86_64 => Content::Code,
+            PROGRAM_BITS if is_code(header) => code
+                .filter(|(_, alignment)| range.start.is_multiple_of(*alignment))
+                .map(|(content, _)| content)?,
             _ => return None,
         };
         let number_at = |at| usize::try_from(u32_at(header, at)?).ok();
@@ -220,6 +254,7 @@ impl Image {
         };
         Some(Part {
             content,
+            address: self.address(range.start),
             range,
             origin,
             symbols,

@@ -17,9 +17,10 @@ use super::align::{Search, align, index_bytes_max};
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
 use super::elf::{Image, Load};
 use super::moved::Moves;
-use super::pair::{Effort, Method, PATCH_VERSION, Pair, check_group};
+use super::pair::{Effort, Method, Pair, check_group};
 use super::predict::{MEMORY_BYTES, Memory, Predictor, fold};
 use super::segment::{self, Segment};
+use super::version::{PATCH_VERSION, Version};
 use super::{loads, prefix, stream};
 use crate::base::error::Result;
 use crate::object::codec;
@@ -155,8 +156,8 @@ impl Streams {
     }
 
     fn push(&mut self, pair: Pair<'_>, plain: Search) {
-        let image = Image::of(pair.target);
-        if let Some((target, base)) = image.zip(Code::of(pair.base)) {
+        let image = Image::of(pair.target, Version::MADE);
+        if let Some((target, base)) = image.zip(Code::of(pair.base, Version::MADE)) {
             self.push_code(pair, &base, &target.loads);
         } else {
             loads::push_none(&mut self.control);
@@ -220,11 +221,11 @@ fn align_code(
     target_loads: &[Load],
     room: &mut Vec<u32>,
 ) -> Vec<Segment> {
-    let kept = (target.len() <= KEPT_BYTES_MAX).then(|| Code::of(target));
+    let kept = (target.len() <= KEPT_BYTES_MAX).then(|| Code::of(target, Version::MADE));
     let changed = |change: &dyn Fn(&Code<'_>) -> Vec<u8>| {
         let found = match &kept {
             Some(kept) => kept.as_ref().map(change),
-            None => Code::of(target).as_ref().map(change),
+            None => Code::of(target, Version::MADE).as_ref().map(change),
         };
         found.unwrap_or_else(|| target.to_vec())
     };

@@ -17,6 +17,7 @@
 
 mod align;
 mod apply;
+mod arm64;
 mod btf;
 mod code;
 mod elf;
@@ -31,6 +32,7 @@ mod prefix;
 mod segment;
 mod stream;
 pub(in crate::object) mod varint;
+mod version;
 mod word;
 mod x86;
 
@@ -39,4 +41,5 @@ pub(crate) mod tests;
 
 pub use self::apply::apply;
 pub use self::encode::{GroupBytes, compressor_version, encode, encode_memory_bytes, estimate};
-pub use self::pair::{Effort, Method, PATCH_VERSION, Pair};
+pub use self::pair::{Effort, Method, Pair};
+pub use self::version::PATCH_VERSION;

@@ -13,9 +13,7 @@ use crate::base::limits::{PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_
 
 use super::elf::Image;
 use super::stream::malformed;
-
-/// The version of the patches that this program makes and reads.
-pub const PATCH_VERSION: u8 = 1;
+use super::version::Version;
 
 /// A file to be made, and one that it is made from.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +28,9 @@ impl Pair<'_> {
     /// Whether both are executables or object files that this codec understands.
     #[must_use]
     pub fn is_code(&self) -> bool {
-        Image::of(self.base).is_some() && Image::of(self.target).is_some()
+        [self.base, self.target]
+            .iter()
+            .all(|file| Image::of(file, Version::MADE).is_some())
     }
 }
 

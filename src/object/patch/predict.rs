@@ -16,6 +16,7 @@
 
 use std::ops::Range;
 
+use super::arm64::{Instruction, Naming, PAGE_MASK, REGISTERS};
 use super::code::{CODE_WORD_BYTES, Code, Cursor, Meaning, Moves as MovesWith, Numbering};
 use super::elf::{Load, address};
 use super::moved::Moves;
@@ -100,6 +101,8 @@ pub(super) struct Predictor<'a> {
     place: (u32, u32),
     /// The range that was looked up last, and by how much it moves.
     recent: (Range<u32>, u32),
+    /// By register, the page that the target put there last.
+    pages: [u32; REGISTERS],
 }
 
 /// Words that are looked at together.
@@ -119,6 +122,10 @@ struct Ahead {
 #[derive(Clone, Copy, Debug)]
 struct Prediction {
     word: u32,
+    /// What the base has.
+    old: u32,
+    /// Where an instruction is in the target.
+    from: u32,
     meaning: Meaning,
     key: u32,
     by: u32,
@@ -144,6 +151,7 @@ impl<'a> Predictor<'a> {
             row: 0,
             place: (0, moves.by(0)),
             recent: (0..0, 0),
+            pages: [0; REGISTERS],
             moves,
         }
     }
@@ -203,6 +211,7 @@ impl<'a> Predictor<'a> {
                 };
                 word ^ salt ^ NUMBER_SALT.wrapping_add((numbering as u32) << 28)
             }
+            Meaning::Instruction { named, .. } => named ^ self.salt,
             Meaning::Back { .. } | Meaning::Row | Meaning::Plain => 0,
         };
         std::hint::black_box(self.memory.get(key));
@@ -219,6 +228,21 @@ impl<'a> Predictor<'a> {
         let Ahead {
             word, meaning, key, ..
         } = *ahead;
+        if let Meaning::Instruction { from, named } = meaning {
+            let by = match self.recall(key) {
+                Some(by) => by,
+                None => self.moves_by(named),
+            };
+            let from = from.wrapping_add(shift);
+            return Prediction {
+                word: Instruction(word).with(from, named.wrapping_add(by)),
+                old: word,
+                from,
+                meaning,
+                key,
+                by,
+            };
+        }
         let (by, shift) = match meaning {
             Meaning::Ahead { from, moves } => {
                 let shift = match moves {
@@ -238,10 +262,12 @@ impl<'a> Predictor<'a> {
                 let by = self.recall(key);
                 (by.unwrap_or(self.last[numbering as usize]), 0)
             }
-            Meaning::Plain => (0, 0),
+            Meaning::Instruction { .. } | Meaning::Plain => (0, 0),
         };
         Prediction {
             word: word.wrapping_add(by).wrapping_sub(shift),
+            old: word,
+            from: 0,
             meaning,
             key,
             by,
@@ -288,7 +314,34 @@ impl<'a> Predictor<'a> {
                 self.last[numbering as usize] = by;
             }
             Meaning::Row => self.row = by,
+            Meaning::Instruction { named, .. } => self.learn_instruction(prediction, named, word),
             Meaning::Ahead { .. } | Meaning::Back { .. } | Meaning::Plain => {}
+        }
+    }
+
+    /// Remembers where the place went that an instruction named, if it still names one in the same way.
+    #[inline]
+    fn learn_instruction(&mut self, prediction: Prediction, named: u32, word: u32) {
+        let Prediction { from, key, by, .. } = prediction;
+        let instruction = Instruction(word);
+        let naming = instruction.naming();
+        if naming == Naming::Page {
+            self.pages[instruction.result()] = instruction.named(from, 0);
+        }
+        if word == prediction.word || naming != Instruction(prediction.old).naming() {
+            return;
+        }
+        let foretold = named.wrapping_add(by);
+        let found = match naming {
+            Naming::Branch => instruction.named(from, 0),
+            // Its low bits are seen in the next instruction that uses it.
+            Naming::Page => instruction.named(from, 0) | foretold & PAGE_MASK,
+            Naming::Low(_) => instruction.named(from, self.pages[instruction.origin()]),
+            Naming::None => return,
+        };
+        if found != foretold {
+            let by = found.wrapping_sub(named);
+            self.memory.put(Seen { key, by });
         }
     }
 }

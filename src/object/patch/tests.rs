@@ -1,12 +1,14 @@
 //! What the codec promises as a whole: every target comes back, and nothing but targets does.
 
 mod hostile;
+pub(in crate::object) mod linked;
 pub(crate) mod made;
 mod predicted;
-mod slow;
+pub(in crate::object) mod slow;
 
 use proptest::prelude::*;
 
+use self::linked::{Target, linked};
 use self::made::{applied, noise, object_file, program};
 use super::*;
 use crate::base::error::{Error, Result};
@@ -27,12 +29,10 @@ fn check_round_trip(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<[usize; 2]> {
             targets.iter().eq(wanted),
             "{method:?} gives the targets back"
         );
-        if *method == Method::Difference {
-            assert!(
-                slow::apply(&patch, &group)? == targets,
-                "so does the slow applier"
-            );
-        }
+        assert!(
+            slow::apply(&patch, &group)? == targets,
+            "so does the slow applier"
+        );
         *bytes = patch.len();
     }
     Ok(bytes)
@@ -222,7 +222,7 @@ proptest! {
     #[test]
     fn edited_files_come_back(
         seed in any::<u64>(),
-        kind in 0..4_u8,
+        kind in 0..6_u8,
         length in 0..20_000_usize,
         edits in prop::collection::vec(Edit::any(), 0..8),
     ) {
@@ -230,7 +230,9 @@ proptest! {
             0 => noise(seed, length),
             1 => vec![7; length],
             2 => program(seed, length / 32),
-            _ => object_file(seed, length / 64),
+            3 => object_file(seed, length / 64),
+            4 => linked(Target::X86, &numbers(length / 64)),
+            _ => linked(Target::Arm64, &numbers(length / 64)),
         };
         let mut target = base.clone();
         for edit in &edits {
@@ -239,6 +241,38 @@ proptest! {
         let checked = check_one(&base, &target).and_then(|_| check_one(&target, &base));
         prop_assert!(checked.is_ok(), "{checked:?}");
     }
+
+    #[test]
+    fn programs_come_back_whose_functions_moved(
+        is_x86 in any::<bool>(),
+        functions in 1..200_usize,
+        moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..5),
+        new in prop::collection::vec((any::<prop::sample::Index>(), 0..1000_u64), 0..10),
+        gone in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+    ) {
+        let machine = if is_x86 { Target::X86 } else { Target::Arm64 };
+        let mut order = numbers(functions);
+        let base = linked(machine, &order);
+        for at in gone {
+            order.remove(at.index(order.len()));
+            order.push(1000);
+        }
+        for (from, to) in moves {
+            let length = order.len();
+            order[from.index(length)..].rotate_left(to.index(length - from.index(length)));
+        }
+        for (at, number) in new {
+            order.insert(at.index(order.len()), number);
+        }
+        let target = linked(machine, &order);
+        let checked = check_one(&base, &target).and_then(|_| check_one(&target, &base));
+        prop_assert!(checked.is_ok(), "{checked:?}");
+    }
+}
+
+/// The numbers of functions, far enough from each other that others fit between.
+fn numbers(count: usize) -> Vec<u64> {
+    (0..count.max(1) as u64).map(|number| number * 7).collect()
 }
 
 #[test]

@@ -122,11 +122,12 @@ fn streams_that_claim_too_much_are_refused_before_they_are_expanded() -> Result<
     let good = patch(&[0, 30, 10, 0], 30, 10)?;
     for (patch, reason) in [
         ([&good[..], &[0]].concat(), "a byte behind"),
-        ([&[2], &good[1..]].concat(), "another version"),
-        ([&[1, 0], &good[2..]].concat(), "another method"),
-        ([&[1, 3], &good[2..]].concat(), "a third method"),
+        ([&[0], &good[1..]].concat(), "no version"),
+        ([&[3], &good[1..]].concat(), "a later version"),
+        ([&[2, 0], &good[2..]].concat(), "another method"),
+        ([&[2, 3], &good[2..]].concat(), "a third method"),
         (
-            [&[1, 2], &good[2..]].concat(),
+            [&[2, 2], &good[2..]].concat(),
             "the streams of the other method",
         ),
         (

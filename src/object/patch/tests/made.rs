@@ -49,7 +49,7 @@ pub(in crate::object) fn applied(patch: &[u8], pairs: &[Pair<'_>]) -> Result<Vec
 }
 
 /// A section of a file that is being made.
-struct Section {
+pub(super) struct Section {
     name: &'static str,
     kind: u32,
     flags: u64,
@@ -58,7 +58,7 @@ struct Section {
     bytes: Vec<u8>,
 }
 
-const fn section(name: &'static str, kind: u32, flags: u64, bytes: Vec<u8>) -> Section {
+pub(super) const fn section(name: &'static str, kind: u32, flags: u64, bytes: Vec<u8>) -> Section {
     Section {
         name,
         kind,
@@ -69,8 +69,12 @@ const fn section(name: &'static str, kind: u32, flags: u64, bytes: Vec<u8>) -> S
     }
 }
 
+/// The machines, by their numbers.
+pub(super) const X86_64: u16 = 62;
+pub(super) const ARM64: u16 = 183;
+
 /// Where the sections of a file start in memory, beyond where they do in the file.
-const SLIDE: u64 = 0x1_0000;
+pub(super) const SLIDE: u64 = 0x1_0000;
 
 /// Functions of which each calls others and reads data. Most are the same for every seed; one in forty is not.
 fn functions(seed: u64, count: usize) -> Vec<Vec<u8>> {
@@ -147,6 +151,7 @@ pub(crate) fn program(seed: u64, count: usize) -> Vec<u8> {
     }
     file(
         2,
+        X86_64,
         vec![
             section(".text", 1, 6, text),
             section(".rela.dyn", 4, 2, relocations),
@@ -202,6 +207,7 @@ pub(crate) fn object_file(seed: u64, count: usize) -> Vec<u8> {
     let btf = section(".BTF", 1, 0, [header, types].concat());
     file(
         1,
+        X86_64,
         vec![
             section(".text", 1, 6, text),
             relocations,
@@ -212,9 +218,9 @@ pub(crate) fn object_file(seed: u64, count: usize) -> Vec<u8> {
     )
 }
 
-/// An ELF file of this kind; the sections follow the headers, and the section headers follow them. A program has one
+/// An ELF file of this kind for this machine; the sections follow the headers, and the section headers follow them. A program has one
 /// segment that loads them.
-fn file(kind: u16, mut sections: Vec<Section>) -> Vec<u8> {
+pub(super) fn file(kind: u16, machine: u16, mut sections: Vec<Section>) -> Vec<u8> {
     let program_headers = u16::from(kind != 1);
     let mut names = vec![0];
     let mut places = vec![0_u32];
@@ -230,7 +236,7 @@ fn file(kind: u16, mut sections: Vec<Section>) -> Vec<u8> {
     let count = u16::try_from(sections.len() + 1).unwrap_or(0);
     let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
     file.resize(16, 0);
-    for half in [kind, 62] {
+    for half in [kind, machine] {
         file.extend_from_slice(&half.to_le_bytes());
     }
     file.extend_from_slice(&1_u32.to_le_bytes());

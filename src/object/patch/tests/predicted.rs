@@ -1,10 +1,12 @@
 //! Predictions: that they are made, and what they save.
 
+use super::linked::{Target, linked};
 use super::made::{noise, object_file, program};
-use super::{check_one, frames};
+use super::{check_one, frames, numbers};
 use crate::base::error::{Error, Result};
 use crate::object::patch::code::{CODE_WORD_BYTES, Code, Cursor, Meaning, Moves, Numbering};
 use crate::object::patch::frames::Distance;
+use crate::object::patch::version::Version;
 
 /// The same file, but no longer marked as an executable.
 fn unmarked(file: &[u8]) -> Vec<u8> {
@@ -21,6 +23,12 @@ fn code_that_moved_costs_a_fraction_of_what_it_costs_unpredicted() -> Result<()>
             75,
             "an object file",
         ),
+        (
+            linked(Target::Arm64, &numbers(800)),
+            linked(Target::Arm64, &grown(800)),
+            45,
+            "a program for ARM64",
+        ),
     ] {
         let [predicted, _] = check_one(&base, &target)?;
         let [unpredicted, _] = check_one(&unmarked(&base), &unmarked(&target))?;
@@ -32,10 +40,21 @@ fn code_that_moved_costs_a_fraction_of_what_it_costs_unpredicted() -> Result<()>
     Ok(())
 }
 
+/// Functions as [`numbers`] gives them, with one more here and there.
+fn grown(count: usize) -> Vec<u64> {
+    let numbers = numbers(count).into_iter();
+    let is_followed = |number: u64| number.is_multiple_of(700);
+    numbers
+        .flat_map(|number| [Some(number), is_followed(number).then_some(number + 3)])
+        .flatten()
+        .collect()
+}
+
 /// How many words of each meaning a file has.
-fn counts(file: &[u8]) -> Result<[usize; 8]> {
-    let code = Code::of(file).ok_or_else(|| Error::internal("nothing is understood"))?;
-    let (mut from, mut cursor, mut counts) = (0, Cursor::default(), [0; 8]);
+fn counts(file: &[u8]) -> Result<[usize; 9]> {
+    let code =
+        Code::of(file, Version::MADE).ok_or_else(|| Error::internal("nothing is understood"))?;
+    let (mut from, mut cursor, mut counts) = (0, Cursor::default(), [0; 9]);
     while let Some(place) = code.next(from, file.len()) {
         from = place + CODE_WORD_BYTES;
         counts[match code.meaning(place, &mut cursor) {
@@ -55,6 +74,7 @@ fn counts(file: &[u8]) -> Result<[usize; 8]> {
             Meaning::Number(Numbering::Symbols) => 5,
             Meaning::Number(Numbering::Names | Numbering::Types) => 6,
             Meaning::Plain => 7,
+            Meaning::Instruction { .. } => 8,
         }] += 1;
     }
     Ok(counts)
@@ -62,18 +82,41 @@ fn counts(file: &[u8]) -> Result<[usize; 8]> {
 
 #[test]
 fn the_words_of_a_file_are_found_and_told_apart() -> Result<()> {
-    let [copy, place, fixed, back, row, symbol, number, plain] = counts(&program(1, 100))?;
+    let [
+        copy,
+        place,
+        fixed,
+        back,
+        row,
+        symbol,
+        number,
+        plain,
+        instruction,
+    ] = counts(&program(1, 100))?;
     // Two calls and an operand of each function, two distances of each frame; random bytes may look like more.
     assert!((500..560).contains(&copy), "{copy}");
     assert_eq!((place, fixed, back, row), (100, 100, 100, 100));
-    assert_eq!((symbol, number, plain), (100, 0, 0));
-    let [copy, place, fixed, back, row, symbol, number, plain] = counts(&object_file(1, 90))?;
+    assert_eq!((symbol, number, plain, instruction), (100, 0, 0, 0));
+    let [
+        copy,
+        place,
+        fixed,
+        back,
+        row,
+        symbol,
+        number,
+        plain,
+        instruction,
+    ] = counts(&object_file(1, 90))?;
     assert!((180..300).contains(&copy), "{copy}");
     // Of each relocation its place, and its addend if its symbol is a section; of each symbol its name and value.
     assert_eq!((place, plain), (90 + 60 + 2 * 91 + 1, 31));
     assert_eq!((fixed, back, row, symbol), (0, 0, 0, 90));
     // Four names and four types for each function.
-    assert_eq!(number, 90 * 9);
+    assert_eq!((number, instruction), (90 * 9, 0));
+    // Two calls, two pages, an `add` and a load of each function.
+    let counts = counts(&linked(Target::Arm64, &numbers(50)))?;
+    assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 0, 50 * 6]);
     Ok(())
 }
 

@@ -1,11 +1,16 @@
-//! A second applier: slow and simple, written from `docs/FORMAT.md`. It holds everything in memory, looks everything up
-//! from the start each time, and believes its patch. Only what the words of a base mean comes from the codec.
+//! A second applier: slow and simple, written from `docs/FORMAT.md` and sharing nothing with the codec. It holds everything
+//! in memory, looks everything up from the start each time, and believes its patch.
+
+mod image;
+mod words;
 
 use std::collections::HashMap;
+use std::io::Read;
 
+use self::image::{Image, Word, word};
+use self::words::Kind;
 use crate::base::error::{Error, Result};
 use crate::object::patch::Pair;
-use crate::object::patch::code::{Code, Cursor, Meaning, Moves, Numbering};
 
 /// Bytes that are read from their start.
 struct Bytes(Vec<u8>, usize);
@@ -47,43 +52,60 @@ type Piece = (usize, usize, usize, usize);
 /// Offset and address.
 type Load = (usize, u32);
 
-/// Makes the targets of a patch of differences.
-pub(super) fn apply(patch: &[u8], pairs: &[Pair<'_>]) -> Result<Vec<Vec<u8>>> {
-    assert_eq!(patch[..2], [1, 1]);
+/// Makes the targets of a patch.
+pub(in crate::object) fn apply(patch: &[u8], pairs: &[Pair<'_>]) -> Result<Vec<Vec<u8>>> {
+    let [version, method] = [patch[0], patch[1]];
+    assert!(version == 1 || version == 2);
     let mut patch = Bytes(patch.to_vec(), 2);
-    let lengths = [(); 3].map(|()| (patch.index(), patch.index()));
-    let mut streams = Vec::new();
-    for (raw, stored) in lengths {
-        let stored = patch.take(stored);
-        let expanded = match raw {
-            0 => Vec::new(),
-            _ => zstd::bulk::decompress(stored, raw)
-                .map_err(|error| Error::internal(error.to_string()))?,
-        };
-        assert_eq!(expanded.len(), raw);
-        streams.push(Bytes(expanded, 0));
+    if method == 2 {
+        return together(&mut patch, pairs);
     }
+    assert_eq!(method, 1);
+    let [mut control, mut differences, mut literals] = streams(&mut patch, &[])?;
     let mut seen = HashMap::new();
     let mut predicted = 0;
     pairs
         .iter()
         .map(|pair| {
-            let loads = loads(&mut streams[0]);
-            let pieces = pieces(&mut streams[0], pair.target.len());
-            let mut target = make(pair.base, &pieces, &mut streams);
+            let loads = loads(&mut control);
+            let pieces = pieces(&mut control, pair.target.len());
+            let mut target = make(pair.base, &pieces, &mut differences, &mut literals);
             if let Some(loads) = loads {
                 predicted += 1;
-                predict(
-                    pair.base,
-                    &mut target,
-                    &pieces,
-                    &loads,
-                    (&mut seen, predicted),
-                )?;
+                let image = Image::of(pair.base, version);
+                let image = image.ok_or_else(|| Error::internal("the base has no image"))?;
+                predict(&image, &mut target, &pieces, &loads, (&mut seen, predicted));
             }
             Ok(target)
         })
         .collect()
+}
+
+/// The targets of a patch that has them behind their bases.
+fn together(patch: &mut Bytes, pairs: &[Pair<'_>]) -> Result<Vec<Vec<u8>>> {
+    let bases: Vec<&[u8]> = pairs.iter().map(|pair| pair.base).collect();
+    let [mut targets] = streams(patch, &bases.concat())?;
+    let lengths = pairs.iter().map(|pair| pair.target.len());
+    Ok(lengths
+        .map(|length| targets.take(length).to_vec())
+        .collect())
+}
+
+/// The streams of a patch, expanded.
+fn streams<const N: usize>(patch: &mut Bytes, prefix: &[u8]) -> Result<[Bytes; N]> {
+    let lengths = [(); N].map(|()| (patch.index(), patch.index()));
+    let mut streams = [(); N].map(|()| Bytes(Vec::new(), 0));
+    for ((raw, stored), stream) in lengths.into_iter().zip(&mut streams) {
+        let stored = patch.take(stored);
+        if raw > 0 {
+            zstd::stream::read::Decoder::with_ref_prefix(stored, prefix)
+                .and_then(|mut decoder| decoder.read_to_end(&mut stream.0))
+                .map_err(|error| Error::internal(error.to_string()))?;
+        }
+        assert_eq!(stream.0.len(), raw);
+    }
+    assert_eq!(patch.1, patch.0.len());
+    Ok(streams)
 }
 
 fn loads(control: &mut Bytes) -> Option<Vec<Load>> {
@@ -112,13 +134,13 @@ fn pieces(control: &mut Bytes, target_bytes: usize) -> Vec<Piece> {
 }
 
 /// The target without regard to words: those are still what their predictions missed, and the base added.
-fn make(base: &[u8], pieces: &[Piece], streams: &mut [Bytes]) -> Vec<u8> {
+fn make(base: &[u8], pieces: &[Piece], differences: &mut Bytes, literals: &mut Bytes) -> Vec<u8> {
     let mut target = Vec::new();
     for (start, copied, literal, _) in pieces {
-        let differences = streams[1].take(*copied);
+        let differences = differences.take(*copied);
         let bytes = differences.iter().zip(&base[*start..]);
         target.extend(bytes.map(|(difference, old)| difference.wrapping_add(*old)));
-        target.extend_from_slice(streams[2].take(*literal));
+        target.extend_from_slice(literals.take(*literal));
     }
     target
 }
@@ -164,51 +186,70 @@ struct State<'s> {
     salt: u32,
     last: [u32; 3],
     row: u32,
+    /// By register, the page that the target put there last.
+    pages: [u32; 32],
     /// For each hash, the last key and its change.
     seen: &'s mut HashMap<u32, (u32, u32)>,
 }
 
 impl State<'_> {
     /// The key under which changes of a word are remembered, how it changes as far as is known, and how far that is off.
-    fn known(&self, meaning: Meaning, old: u32, shift: u32) -> (Option<u32>, u32, u32) {
-        let (key, known, off) = match meaning {
-            Meaning::Ahead { from, moves } => {
-                let goal = from.wrapping_add(old);
-                let off = match moves {
-                    Moves::WithCopy => shift,
-                    Moves::WithPlace => moved(&self.ranges, from),
-                    Moves::Not => 0,
-                };
-                (Some(goal ^ self.salt), moved(&self.ranges, goal), off)
+    fn known(&self, word: Word, old: u32, shift: u32) -> (Option<u32>, u32, u32) {
+        let goal = |from: u32| from.wrapping_add(old);
+        let (key, known, off) = match word {
+            Word::AheadOfItself(from) => (goal(from) ^ self.salt, self.moved(goal(from)), shift),
+            Word::AheadOf(from) => {
+                let known = self.moved(goal(from));
+                (goal(from) ^ self.salt, known, self.moved(from))
             }
-            Meaning::Back { from } => {
-                return (None, shift, moved(&self.ranges, from.wrapping_sub(old)));
-            }
-            Meaning::Row => return (None, self.row, 0),
-            Meaning::Number(kind) => {
-                let is_own = kind == Numbering::Symbols;
-                let salt = if is_own { self.salt } else { 0 };
-                let kind = kind as u32;
+            Word::Absolute => (old ^ self.salt, self.moved(old), 0),
+            Word::Instruction(_, named) => (named ^ self.salt, self.moved(named), shift),
+            Word::Back(from) => return (None, shift, self.moved(from.wrapping_sub(old))),
+            Word::Row => return (None, self.row, 0),
+            Word::Number(kind) => {
+                let salt = if kind == 0 { self.salt } else { 0 };
                 let key = old ^ salt ^ 0x5000_0000_u32.wrapping_add(kind << 28);
-                (Some(key), self.last[kind as usize], 0)
+                (key, self.last[kind as usize], 0)
             }
-            Meaning::Plain => return (None, 0, 0),
+            Word::Plain => return (None, 0, 0),
         };
-        let cell = key.and_then(|key| self.seen.get(&hash(key)));
-        let (seen, change) = cell.copied().unwrap_or_default();
-        (key, if Some(seen) == key { change } else { known }, off)
+        let (seen, change) = self.seen.get(&hash(key)).copied().unwrap_or_default();
+        (Some(key), if seen == key { change } else { known }, off)
     }
 
-    fn learn(&mut self, meaning: Meaning, key: Option<u32>, change: u32, missed: u32) {
-        match meaning {
-            Meaning::Number(kind) => self.last[kind as usize] = change,
-            Meaning::Row => self.row = change,
+    fn moved(&self, place: u32) -> u32 {
+        moved(&self.ranges, place)
+    }
+
+    fn learn(&mut self, word: Word, key: Option<u32>, change: u32, missed: u32) {
+        match word {
+            Word::Number(kind) => self.last[kind as usize] = change,
+            Word::Row => self.row = change,
             _ if missed == 0 => return,
             _ => {}
         }
         if let Some(key) = key {
             self.seen.insert(hash(key), (key, change));
         }
+    }
+
+    /// Learns from an instruction at `at` of the target, which was foretold to name `goal`.
+    fn learn_instruction(&mut self, old: u32, new: u32, at: u32, goal: u32) -> Option<u32> {
+        let register = |number: u32| number as usize;
+        if words::kind(new) == Kind::Page {
+            self.pages[register(words::result(new))] = words::page_of(new, at);
+        }
+        let is_alike = words::kind(new) == words::kind(old);
+        let found = match words::kind(new) {
+            Kind::Branch => words::branch_of(new, at),
+            Kind::Page => words::page_of(new, at) + goal % 4096,
+            Kind::Low(_) => {
+                let page = self.pages[register(words::origin(new))];
+                page.wrapping_add(words::low_of(new))
+            }
+            Kind::Other => goal,
+        };
+        (is_alike && found != goal).then_some(found)
     }
 }
 
@@ -219,49 +260,60 @@ fn hash(key: u32) -> u32 {
 
 /// Puts words where only the misses of their predictions are.
 fn predict(
-    base: &[u8],
+    base: &Image<'_>,
     target: &mut [u8],
     pieces: &[Piece],
     target_loads: &[Load],
     (seen, pair): (&mut HashMap<u32, (u32, u32)>, u32),
-) -> Result<()> {
-    let code = Code::of(base).ok_or_else(|| Error::internal("no code"))?;
-    let load = |load: &super::super::elf::Load| (load.offset as usize, load.address);
-    let base_loads: Vec<Load> = code.image().loads.iter().map(load).collect();
+) {
+    let load = |load: &(usize, usize, u32)| (load.0, load.2);
+    let base_loads: Vec<Load> = base.loads.iter().map(load).collect();
     let mut state = State {
         ranges: ranges(&base_loads, target_loads, pieces),
         salt: pair.wrapping_mul(0x85eb_ca6b),
         last: [0; 3],
         row: 0,
+        pages: [0; 32],
         seen,
     };
+    let words = words::all(base);
     for (start, copied, _, at) in pieces {
         let shift = address(target_loads, *at).wrapping_sub(address(&base_loads, *start));
-        let mut place = *start;
-        while let Some(found) = code.next(place, start + copied) {
-            place = found + 4;
-            if place > start + copied {
+        let first = words.partition_point(|(place, _)| place < start);
+        for (place, meaning) in &words[first..] {
+            if place + 4 > start + copied {
                 break;
             }
-            let old = code.word(found);
-            let meaning = code.meaning(found, &mut Cursor::default());
-            let (key, known, off) = state.known(meaning, old, shift);
-            let bytes = &mut target[found - start + at..][..4];
-            let differences = bytes.iter().zip(&base[found..]);
-            let missed: Vec<u8> = differences
-                .map(|(new, old)| new.wrapping_sub(*old))
-                .collect();
-            let missed = u32::from_le_bytes([missed[0], missed[1], missed[2], missed[3]]);
+            let old = word(base.file, *place);
+            let (key, by, off) = state.known(*meaning, old, shift);
+            let bytes = &mut target[place - start + at..][..4];
+            let missed = word(bytes, 0);
+            // Bytes of the base were added one by one.
+            let missed = missed.to_le_bytes().map(u32::from);
+            let old_bytes = old.to_le_bytes().map(u32::from);
+            let missed = (0..4).fold(0, |sum, n| {
+                sum | (missed[n].wrapping_sub(old_bytes[n]) & 0xff) << (8 * n)
+            });
             let half = missed >> 1 ^ (missed & 1).wrapping_neg();
-            let word = old.wrapping_add(known).wrapping_sub(off).wrapping_add(half);
-            bytes.copy_from_slice(&word.to_le_bytes());
-            state.learn(
-                meaning,
-                key,
-                word.wrapping_sub(old).wrapping_add(off),
-                missed,
-            );
+            let foretold = match *meaning {
+                Word::Instruction(from, named) => {
+                    words::naming(old, from.wrapping_add(off), named.wrapping_add(by))
+                }
+                _ => old.wrapping_add(by).wrapping_sub(off),
+            };
+            let new = foretold.wrapping_add(half);
+            bytes.copy_from_slice(&new.to_le_bytes());
+            if let Word::Instruction(from, named) = *meaning {
+                let goal = named.wrapping_add(by);
+                let found = state.learn_instruction(old, new, from.wrapping_add(off), goal);
+                if let (Some(found), Some(key)) = (found.filter(|_| half != 0), key) {
+                    let change = found.wrapping_sub(named);
+                    state.seen.insert(hash(key), (key, change));
+                }
+            } else {
+                let change = new.wrapping_sub(old).wrapping_add(off);
+                state.learn(*meaning, key, change, missed);
+            }
         }
     }
-    Ok(())
 }
