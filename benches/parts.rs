@@ -27,11 +27,15 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 mod common;
 
 use self::common::Outcome;
+use self::common::program::program;
 use self::common::stock::Stock;
 use self::common::text::{Random, text};
 
 /// Names in the wide directory, as in performance.md.
 const WIDE_NAMES: u64 = 200_000;
+
+/// Functions of the program that is patched: 8 MB.
+const PATCHED_FUNCTIONS: u64 = 60_000;
 
 /// Objects in the pack that is searched: a full pack of a source tree.
 const PACK_OBJECTS: u64 = 20_000;
@@ -175,27 +179,31 @@ fn patches(criterion: &mut Criterion) -> Outcome {
     for place in target.iter_mut().step_by(4 << 10) {
         *place = place.wrapping_add(1);
     }
+    patch(criterion, "patch", &base, &target)?;
+    // A program in which some functions are new, so most calls have other distances.
+    let base = program(PATCHED_FUNCTIONS, &[])?;
+    let new: Vec<u64> = (0..PATCHED_FUNCTIONS).step_by(3_000).collect();
+    let target = program(PATCHED_FUNCTIONS, &new)?;
+    patch(criterion, "patch of code", &base, &target)
+}
+
+fn patch(criterion: &mut Criterion, name: &str, base: &[u8], target: &[u8]) -> Outcome {
     let lengths = [u32::try_from(target.len())?];
-    let encode = |target: &[u8]| {
-        let pair = Pair {
-            base: &base,
-            target,
-        };
-        encode(Method::Difference, &[pair], Effort::Quick)
-    };
-    let patch = encode(&target)?;
-    let mut group = criterion.benchmark_group("patch");
-    group.throughput(Throughput::Bytes(PATCHED_BYTES as u64));
+    let encode =
+        |target: &[u8]| encode(Method::Difference, &[Pair { base, target }], Effort::Quick);
+    let patch = encode(target)?;
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Bytes(target.len() as u64));
     group.bench_function("index", |bencher| {
         bencher.iter(|| encode(black_box(&target[..64])));
     });
     group.bench_function("index and match", |bencher| {
-        bencher.iter(|| encode(black_box(&target)));
+        bencher.iter(|| encode(black_box(target)));
     });
     group.bench_function("apply", |bencher| {
         bencher.iter(|| {
             let mut bytes = 0;
-            apply(black_box(&patch), &[&base], &lengths, &mut |_, piece| {
+            apply(black_box(&patch), &[base], &lengths, &mut |_, piece| {
                 bytes += black_box(piece).len();
                 Ok(())
             })

@@ -14,6 +14,7 @@
 )]
 
 pub mod cost;
+pub mod program;
 pub mod shop;
 pub mod stock;
 pub mod text;

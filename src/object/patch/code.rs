@@ -13,9 +13,11 @@
 use std::ops::Range;
 
 use super::arm64::{self, Instruction};
+use super::bits::Bits;
 use super::btf::{self, Reference};
 use super::elf::{Content, Image, Machine, Part};
 use super::frames::{self, Distance};
+use super::tables::Starts;
 use super::version::Version;
 use super::x86;
 
@@ -98,39 +100,62 @@ pub(super) struct Cursor(usize);
 impl<'a> Code<'a> {
     /// Finds the words of `file` for the predictions of a version, if it is of a kind that is understood.
     pub(super) fn of(file: &'a [u8], version: Version) -> Option<Self> {
-        let image = Image::of(file, version)?;
+        let mut image = Image::of(file, version)?;
         let mut code = Self {
             words: Bits::new(file.len()),
             others: Bits::new(file.len()),
             file,
             image: Image::default(),
         };
-        let (branches, operands) = (image.code_addresses(), image.addresses());
+        let has_tables = version == Version::Second && image.is_loaded();
+        let mut starts = has_tables.then(|| Starts::new(file.len()));
         for part in &image.parts {
-            let start = part.range.start;
-            let bytes = &file[part.range.clone()];
-            match part.content {
-                Content::Code(machine) => {
-                    let mut found = |at| code.words.set(start + at);
-                    let find = match machine {
-                        Machine::X86 => x86::distances,
-                        Machine::Arm64 => arm64::places,
-                    };
-                    find(bytes, part.address, &branches, &operands, &mut found);
-                }
-                Content::Relocations => code.set_rows(&part.range, RELOCATION_BYTES, &[0, 12, 16]),
-                Content::Symbols => code.set_rows(&part.range, SYMBOL_BYTES, &[0, 8]),
-                Content::FrameTable => code.set_rows(&part.range, CODE_WORD_BYTES, &[0]),
-                Content::Frames => frames::distances(bytes, &mut |at, distance| {
-                    code.set(start + at, distance == Distance::Back);
-                }),
-                Content::Types => btf::references(bytes, &mut |at, reference| {
-                    code.set(start + at, reference == Reference::Name);
-                }),
+            code.find_words(&image, part, starts.as_mut());
+        }
+        if let Some(starts) = starts {
+            let tables = starts.tables(file, &image, &image.code_addresses());
+            for table in &tables {
+                code.find_words(&image, table, None);
             }
+            image.add(tables);
         }
         code.image = image;
         Some(code)
+    }
+
+    /// Finds the words of one part, and where tables start that it uses.
+    fn find_words(&mut self, image: &Image, part: &Part, mut starts: Option<&mut Starts>) {
+        let start = part.range.start;
+        let bytes = &self.file[part.range.clone()];
+        let (branches, operands) = (image.code_addresses(), image.addresses());
+        match part.content {
+            Content::Code(Machine::X86) => {
+                let mut found = |at| {
+                    self.words.set(start + at);
+                    if let Some(starts) = &mut starts
+                        && let Some(loaded) = x86::loaded(bytes, at, part.address)
+                    {
+                        starts.add(image, loaded);
+                    }
+                };
+                x86::distances(bytes, part.address, &branches, &operands, &mut found);
+            }
+            Content::Code(Machine::Arm64) => {
+                let mut found = |at| self.words.set(start + at);
+                arm64::places(bytes, part.address, &branches, &operands, &mut found);
+            }
+            Content::Relocations => self.set_rows(&part.range, RELOCATION_BYTES, &[0, 12, 16]),
+            Content::Symbols => self.set_rows(&part.range, SYMBOL_BYTES, &[0, 8]),
+            Content::FrameTable | Content::Jumps => {
+                self.set_rows(&part.range, CODE_WORD_BYTES, &[0]);
+            }
+            Content::Frames => frames::distances(bytes, &mut |at, distance| {
+                self.set(start + at, distance == Distance::Back);
+            }),
+            Content::Types => btf::references(bytes, &mut |at, reference| {
+                self.set(start + at, reference == Reference::Name);
+            }),
+        }
     }
 
     fn set(&mut self, place: usize, is_other: bool) {
@@ -195,7 +220,7 @@ impl<'a> Code<'a> {
                 from: image.address(place),
             },
             Content::Frames => ahead(image.address(place), Moves::WithCopy),
-            Content::FrameTable => ahead(part.address, Moves::WithPlace),
+            Content::FrameTable | Content::Jumps => ahead(part.address, Moves::WithPlace),
             Content::Relocations => self.relocation(part, place),
             Content::Symbols if (place - part.range.start).is_multiple_of(SYMBOL_BYTES) => part
                 .origin
@@ -284,47 +309,6 @@ impl<'a> Code<'a> {
             absolute[place..from].copy_from_slice(&word.to_le_bytes());
         }
         absolute
-    }
-}
-
-/// A bit for each byte of a file.
-#[derive(Debug)]
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(bytes: usize) -> Self {
-        Self(vec![0; bytes.div_ceil(64)])
-    }
-
-    #[inline]
-    fn set(&mut self, at: usize) {
-        self.0[at / 64] |= 1 << (at % 64);
-    }
-
-    #[inline]
-    fn has(&self, at: usize) -> bool {
-        self.0
-            .get(at / 64)
-            .is_some_and(|bits| bits >> (at % 64) & 1 == 1)
-    }
-
-    /// The first bit that is set, from `from` on and before `end`.
-    #[inline]
-    fn next(&self, from: usize, end: usize) -> Option<usize> {
-        if from >= end {
-            return None;
-        }
-        let mut number = from / 64;
-        let mut bits = self.0.get(number)? & (u64::MAX << (from % 64));
-        while bits == 0 {
-            number += 1;
-            if number * 64 >= end {
-                return None;
-            }
-            bits = *self.0.get(number)?;
-        }
-        let found = number * 64 + bits.trailing_zeros() as usize;
-        (found < end).then_some(found)
     }
 }
 

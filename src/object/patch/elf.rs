@@ -88,6 +88,8 @@ pub(super) enum Content {
     FrameTable,
     /// Type information of the kernel.
     Types,
+    /// A table of jumps. Headers do not say where these are.
+    Jumps,
 }
 
 /// A part of a file.
@@ -103,6 +105,19 @@ pub(super) struct Part {
     pub(super) origin: Option<u32>,
     /// Of relocations, where their symbols lie in the file.
     pub(super) symbols: Range<usize>,
+}
+
+impl Part {
+    /// A table of jumps.
+    pub(super) fn jumps(range: Range<usize>, address: u32) -> Self {
+        Self {
+            content: Content::Jumps,
+            range,
+            address,
+            origin: None,
+            symbols: 0..0,
+        }
+    }
 }
 
 /// An executable, a shared library or an object file.
@@ -175,6 +190,37 @@ impl Image {
     #[inline]
     pub(super) fn address(&self, offset: usize) -> u32 {
         address(&self.loads, offset)
+    }
+
+    /// Where the file has the byte with this address, if it is loaded from there.
+    pub(super) fn place(&self, address: u32) -> Option<usize> {
+        self.loads.iter().find_map(|load| {
+            let behind = address.wrapping_sub(load.address);
+            (behind < load.bytes).then_some(load.offset as usize + behind as usize)
+        })
+    }
+
+    /// How far it is to the next part or the end of what is loaded, from a place that is in no part.
+    pub(super) fn gap_end(&self, place: usize) -> Option<usize> {
+        let after = self.parts.partition_point(|part| part.range.start <= place);
+        let before = after.checked_sub(1).and_then(|at| self.parts.get(at));
+        if before.is_some_and(|before| before.range.contains(&place)) {
+            return None;
+        }
+        let mut loads = self.loads.iter().rev();
+        let load = loads.find(|load| load.offset as usize <= place)?;
+        let load_end = load.offset as usize + load.bytes as usize;
+        let next = self
+            .parts
+            .get(after)
+            .map_or(load_end, |next| next.range.start);
+        Some(load_end.min(next))
+    }
+
+    /// Adds parts that lie in no other.
+    pub(super) fn add(&mut self, parts: Vec<Part>) {
+        self.parts.extend(parts);
+        self.parts.sort_unstable_by_key(|part| part.range.start);
     }
 
     /// From the first address of code to the last.

@@ -20,6 +20,7 @@ use super::moved::Moves;
 use super::pair::{Effort, Method, Pair, check_group};
 use super::predict::{MEMORY_BYTES, Memory, Predictor, fold};
 use super::segment::{self, Segment};
+use super::tables::tables_bytes_max;
 use super::version::{PATCH_VERSION, Version};
 use super::{loads, prefix, stream};
 use crate::base::error::Result;
@@ -117,7 +118,10 @@ pub fn encode_memory_bytes(group: GroupBytes, effort: Effort) -> u64 {
     let pair = base_max.saturating_add(target_max);
     let index = usize::try_from(base_max).map_or(0, index_bytes_max) as u64;
     // While a pair is aligned, changed copies of both and the index are there, and two bits for each byte say what is a word.
-    let aligning = pair.saturating_add(pair / 4).saturating_add(index);
+    // Where tables may start takes less than the copies, and is forgotten before these are made.
+    let tables = tables_bytes_max(base_max) + tables_bytes_max(target_max);
+    let found = (pair / 4).saturating_add(tables);
+    let aligning = pair.saturating_add(found).saturating_add(index);
     let compressing = targets.saturating_add(compressor_bytes(effort));
     // The streams of pairs before are there all the time.
     bases

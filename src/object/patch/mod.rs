@@ -18,6 +18,7 @@
 mod align;
 mod apply;
 mod arm64;
+mod bits;
 mod btf;
 mod code;
 mod elf;
@@ -31,6 +32,7 @@ mod predict;
 mod prefix;
 mod segment;
 mod stream;
+mod tables;
 pub(in crate::object) mod varint;
 mod version;
 mod word;

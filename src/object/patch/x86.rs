@@ -18,6 +18,18 @@ use std::ops::Range;
 /// Bytes of a distance.
 const DISTANCE_BYTES: usize = 4;
 
+/// The first byte of an instruction that loads an address; a `ModRM` byte and a distance follow.
+const LEA: u8 = 0x8d;
+
+/// The address that is loaded by the instruction whose distance is at `place` of `code`, if it is one that loads one.
+#[inline]
+pub(super) fn loaded(code: &[u8], place: usize, address: u32) -> Option<u32> {
+    let opcode = *code.get(place.checked_sub(2)?)?;
+    let distance = code.get(place..)?.first_chunk().copied()?;
+    let from = address.wrapping_add(u32::try_from(place + DISTANCE_BYTES).ok()?);
+    (opcode == LEA).then(|| from.wrapping_add(u32::from_le_bytes(distance)))
+}
+
 /// What a byte may be the start of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lead {
@@ -121,6 +133,23 @@ mod tests {
                 &mut |at| found.push(at),
             );
             assert_eq!(found, expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_loaded_by_one_instruction_alone() {
+        for (code, place, expected, reason) in [
+            (
+                &[0x48, 0x8d, 0x05, 0x10, 0, 0, 0][..],
+                3,
+                Some(0x1017),
+                "lea",
+            ),
+            (&[0x48, 0x8b, 0x05, 0x10, 0, 0, 0], 3, None, "mov"),
+            (&[0xe8, 0x10, 0, 0, 0], 1, None, "a call at the start"),
+            (&[0x8d, 0x05, 0x10, 0, 0], 2, None, "cut short"),
+        ] {
+            assert_eq!(loaded(code, place, 0x1000), expected, "{reason}");
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct Image<'a> {
     pub(super) file: &'a [u8],
     /// 1 or 2: that of the patch.
     pub(super) version: u8,
-    is_object: bool,
+    pub(super) is_object: bool,
     pub(super) machine: u64,
     /// Offset, end, address.
     pub(super) loads: Vec<(usize, usize, u32)>,
@@ -172,6 +172,15 @@ impl<'a> Image<'a> {
         let load = self.loads.iter().rfind(|load| load.0 <= offset);
         load.map_or(low(offset as u64), |(start, _, address)| {
             address.wrapping_add(low((offset - start) as u64))
+        })
+    }
+
+    /// The place of an address, if there is one.
+    pub(super) fn place(&self, address: u32) -> Option<usize> {
+        let mut loads = self.loads.iter();
+        loads.find_map(|(start, end, first)| {
+            let place = start + address.wrapping_sub(*first) as usize;
+            (place < *end).then_some(place)
         })
     }
 

@@ -21,7 +21,62 @@ pub(super) fn all(image: &Image<'_>) -> Words {
             Content::Code => arm64(image, section, &mut words),
         }
     }
+    if image.version == 2 && !image.is_object && image.machine == 62 {
+        tables(image, &mut words);
+        words.sort_by_key(|(place, _)| *place);
+    }
     words
+}
+
+/// Tables of jumps; `words` has all others.
+fn tables(image: &Image<'_>, words: &mut Words) {
+    let code: Vec<_> = image
+        .parts
+        .iter()
+        .filter(|part| part.1 == Content::Code)
+        .collect();
+    let mut starts = Vec::new();
+    for (place, _) in words.iter() {
+        let section = code
+            .iter()
+            .find(|part| part.0.start <= *place && *place < part.0.end);
+        let is_lea =
+            section.is_some_and(|part| *place >= part.0.start + 2) && image.file[place - 2] == 0x8d;
+        if let Some((section, _)) = section.filter(|_| is_lea) {
+            let behind = u32::try_from(place + 4 - section.start).unwrap_or(0);
+            let from = image.address(section.start).wrapping_add(behind);
+            starts.extend(image.place(from.wrapping_add(word(image.file, *place))));
+        }
+    }
+    starts.retain(|start| start % 4 == 0);
+    starts.sort_unstable();
+    starts.dedup();
+    let mut left = 4096 + image.file.len() / 1024;
+    for (number, start) in starts.iter().enumerate() {
+        let is_in_part = image
+            .parts
+            .iter()
+            .any(|part| part.0.start <= *start && *start < part.0.end);
+        let behind = image
+            .parts
+            .iter()
+            .map(|part| part.0.start)
+            .filter(|part| part > start);
+        let load = image.loads.iter().rfind(|load| load.0 <= *start);
+        let ends = behind
+            .chain(load.map(|load| load.1))
+            .chain(starts.get(number + 1).copied());
+        let end = ends.min().unwrap_or(0);
+        let from = image.address(*start);
+        let is_jump = |place: &usize| {
+            place + 4 <= end && is_in(image.code(), from.wrapping_add(word(image.file, *place)))
+        };
+        let places: Vec<usize> = (*start..end).step_by(4).take_while(is_jump).collect();
+        if !is_in_part && places.len() >= 2 && left > 0 {
+            left -= 1;
+            words.extend(places.into_iter().map(|place| (place, Word::AheadOf(from))));
+        }
+    }
 }
 
 fn frames(image: &Image<'_>, section: &Section, words: &mut Words) {
