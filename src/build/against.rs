@@ -29,7 +29,6 @@ use crate::disk::stat::Stat;
 use crate::disk::walk::{SourceContent, SourceDir, SourceEntry, walk};
 use crate::object::directory::{TreeSource, entries, join};
 use crate::object::tree::{Entry, EntryKind, TreeRef};
-use crate::store::view::View;
 
 /// Bytes of a file that are in memory at a time, for each thread.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -77,14 +76,14 @@ impl fmt::Display for What {
 /// [`Error::Source`] if a file cannot be read, changes meanwhile, or has a name that no tree can have; [`Error::Damaged`]
 /// if the tree is.
 pub fn against(
-    view: &View<'_>,
+    source: &dyn TreeSource,
     root: TreeRef,
     dir: &Path,
     progress: &dyn Progress,
 ) -> Result<Vec<AgainstDifference>> {
     let walked = walk(dir, &Excludes::none())?;
     let mut comparison = Comparison {
-        source: view,
+        source,
         differences: Vec::new(),
         unread: Vec::new(),
     };

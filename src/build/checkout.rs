@@ -39,6 +39,7 @@ use self::marker::{MARKER_BYTES_MAX, Marker};
 use self::prepare::prepare;
 use self::survey::survey;
 use self::wanted::Wanted;
+use super::contents::Stock;
 use super::reached::{Reached, follow};
 use crate::base::clock::file_clock_ns;
 use crate::base::id::SnapshotId;
@@ -47,7 +48,6 @@ use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::disk::checkout::Target;
 use crate::object::tree::{EntryKind, TreeRef};
-use crate::store::view::View;
 
 /// How far the times of written files lie before the checkout, in nanoseconds: so far that any later change gives a file
 /// another time, even on a file system that counts pairs of seconds.
@@ -77,7 +77,7 @@ pub struct CheckoutAnswer {
     pub unchanged: u64,
 }
 
-/// Writes what lies at `path` in the tree `root` into the directory `dir`: the contents of a directory, or one file under
+/// Writes what lies at `path` in the tree `root`, which `stock` has, into the directory `dir`: the contents of a directory, or one file under
 /// its name. In an earlier checkout, files that are still as it wrote them and are still wanted are left alone.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ pub struct CheckoutAnswer {
 /// checkout, or something in it that no checkout wrote is in the way: nothing was changed. After [`Error::Damaged`] and
 /// [`Error::Io`], checking out again completes it.
 pub fn checkout(
-    view: &View<'_>,
+    stock: &dyn Stock,
     root: TreeRef,
     snapshot: SnapshotId,
     path: &TreePath,
@@ -94,13 +94,13 @@ pub fn checkout(
     links: Links,
     progress: &dyn Progress,
 ) -> Result<CheckoutAnswer> {
-    let wanted = Wanted::find(view, root, path, &|at, entry| {
+    let wanted = Wanted::find(stock, root, path, &|at, entry| {
         if links == Links::All || entry.kind() != EntryKind::Link {
             return Ok(true);
         }
         let names = at.names().chain([entry.name()]);
         let names: Vec<String> = names.map(|name| name.as_str().to_owned()).collect();
-        Ok(follow(view, root, &names)? != Reached::Nothing)
+        Ok(follow(stock, root, &names)? != Reached::Nothing)
     })?;
     let mtime_ns = file_clock_ns().saturating_sub(FILES_AGE_NS);
     let target = Target::create(dir)?;
@@ -119,7 +119,11 @@ pub fn checkout(
     let (unchanged, unchanged_bytes) = survey.unchanged;
     progress.expect(wanted.bytes.saturating_sub(unchanged_bytes));
     let removed = prepare(target.top(), &wanted, earlier.as_ref(), &survey)?;
-    let written = write::write(view, &target, &mut survey, mtime_ns, progress)?;
+    let mut written = 0;
+    stock.with_blobs(&survey.blobs(), &mut |view| {
+        written = write::write(view, &target, &mut survey, mtime_ns, progress)?;
+        Ok(())
+    })?;
     target.write_marker(&marker.complete(&wanted, &survey.facts)?)?;
     Ok(CheckoutAnswer {
         files: wanted.files,

@@ -11,6 +11,7 @@ pub mod checkout;
 mod closure;
 pub mod commit;
 mod conflict;
+pub mod contents;
 mod copy;
 pub mod create;
 pub mod diff;

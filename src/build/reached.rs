@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 
+use super::contents::Contents;
 use crate::base::Result;
+use crate::base::id::BlobId;
 use crate::base::name::EntryName;
 use crate::object::directory::find;
 use crate::object::entry::{Entry, EntryKind, TreeRef};
-use crate::object::kind::ObjectKind;
-use crate::store::view::View;
 
 /// Links that are followed on one path; more are taken for a circle, as systems do.
 pub const LINKS_MAX: usize = 40;
@@ -32,7 +32,7 @@ pub enum Reached {
 /// # Errors
 ///
 /// [`Error::Damaged`](crate::base::Error::Damaged) if a tree or link cannot be read.
-pub fn follow(view: &View<'_>, root: TreeRef, names: &[String]) -> Result<Reached> {
+pub fn follow(contents: &dyn Contents, root: TreeRef, names: &[String]) -> Result<Reached> {
     let mut names: VecDeque<String> = names.iter().cloned().collect();
     let mut above = Vec::new();
     let (mut here, mut links) = (root, 0);
@@ -51,7 +51,7 @@ pub fn follow(view: &View<'_>, root: TreeRef, names: &[String]) -> Result<Reache
         let Ok(name) = EntryName::parse(name.as_bytes()) else {
             return Ok(Reached::Nothing);
         };
-        let Some(entry) = find(view, here, &name)? else {
+        let Some(entry) = find(contents, here, &name)? else {
             return Ok(Reached::Nothing);
         };
         if let Some(tree) = entry.tree_ref() {
@@ -59,8 +59,12 @@ pub fn follow(view: &View<'_>, root: TreeRef, names: &[String]) -> Result<Reache
             here = tree;
         } else if entry.kind() == EntryKind::Link {
             links += 1;
-            let target = view.read(ObjectKind::Blob, entry.id())?;
-            let target = String::from_utf8_lossy(target.as_slice()?).into_owned();
+            let mut target = Vec::new();
+            contents.read_file(BlobId::new(entry.id()), entry.size(), &mut |bytes| {
+                target.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            let target = String::from_utf8_lossy(&target).into_owned();
             // What leads out of the tree leads nowhere for those who read it from here.
             if target.starts_with('/') || links > LINKS_MAX {
                 return Ok(Reached::Nothing);

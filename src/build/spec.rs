@@ -10,6 +10,7 @@
 //!
 //! With several repos in a store, `REPO:REF` says which; with one, it is meant.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::base::id::HASH_BYTES;
@@ -17,7 +18,7 @@ use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::store::Store;
 use crate::store::reader::Reader;
-use crate::store::rows::{BuildState, RepoRow, SnapshotRef};
+use crate::store::rows::{BuildRow, BuildState, RepoRow, SnapshotRef};
 
 /// The shortest prefix of a snapshot's id that is looked for.
 const PREFIX_DIGITS_MIN: usize = 8;
@@ -49,6 +50,17 @@ pub enum Which {
     Seq(u64),
     /// So many before the newest.
     Back(u64),
+}
+
+impl fmt::Display for Which {
+    /// As it stands behind the name of a ref.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newest => Ok(()),
+            Self::Seq(seq) => write!(f, "@{seq}"),
+            Self::Back(back) => write!(f, "~{back}"),
+        }
+    }
 }
 
 /// What a spec names.
@@ -125,15 +137,29 @@ pub fn resolve(store: &Store, spec: &Spec, repo: Option<&RepoName>) -> Result<Re
             which,
         } => {
             let repo = only_repo(store, said.as_ref().or(repo))?;
-            match of_ref(&reader, &repo, name, *which) {
-                Err(Error::NotFound { what: "ref", .. })
-                    if *which == Which::Newest && is_prefix(name) =>
-                {
-                    of_prefix(&reader, repo, name.as_str())
-                }
-                other => other,
-            }
+            resolve_in(&reader, repo, name, *which, &|_| true)
         }
+    }
+}
+
+/// Finds the snapshot that a ref of a repo shows or has shown, or, if there is no such ref, the one whose id begins like this.
+/// Of builds, only those that `is_seen` are looked at.
+///
+/// # Errors
+///
+/// As [`resolve`].
+pub fn resolve_in(
+    reader: &Reader<'_>,
+    repo: RepoRow,
+    name: &RefName,
+    which: Which,
+    is_seen: &dyn Fn(&BuildRow) -> bool,
+) -> Result<Resolved> {
+    match of_ref(reader, &repo, name, which) {
+        Err(Error::NotFound { what: "ref", .. }) if which == Which::Newest && is_prefix(name) => {
+            of_prefix(reader, repo, name.as_str(), is_seen)
+        }
+        other => other,
     }
 }
 
@@ -270,7 +296,9 @@ fn of_ref(reader: &Reader<'_>, repo: &RepoRow, name: &RefName, which: Which) -> 
     Ok(resolved(release.snapshot, release.seq))
 }
 
-fn is_prefix(name: &RefName) -> bool {
+/// Whether the name of a ref could be the beginning of a snapshot's id.
+#[must_use]
+pub fn is_prefix(name: &RefName) -> bool {
     let text = name.as_str();
     (PREFIX_DIGITS_MIN..=2 * HASH_BYTES).contains(&text.len())
         && text
@@ -278,7 +306,12 @@ fn is_prefix(name: &RefName) -> bool {
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-fn of_prefix(reader: &Reader<'_>, repo: RepoRow, prefix: &str) -> Result<Resolved> {
+fn of_prefix(
+    reader: &Reader<'_>,
+    repo: RepoRow,
+    prefix: &str,
+    is_seen: &dyn Fn(&BuildRow) -> bool,
+) -> Result<Resolved> {
     let mut found = Vec::new();
     for id in reader.snapshots_with_prefix(&repo, prefix, LISTED_SNAPSHOTS_MAX)? {
         found.push((id, Vec::new()));
@@ -286,7 +319,8 @@ fn of_prefix(reader: &Reader<'_>, repo: RepoRow, prefix: &str) -> Result<Resolve
     for build in reader.builds()? {
         let live = build.repo == repo.name
             && build.state != BuildState::Purged
-            && build.state != BuildState::Published;
+            && build.state != BuildState::Published
+            && is_seen(&build);
         if let Some(committed) = build.committed.filter(|_| live) {
             let id = committed.snapshot.id;
             if id.to_string().starts_with(prefix) && !found.iter().any(|(other, _)| *other == id) {
@@ -390,7 +424,7 @@ mod tests {
         }
         let reader = store.reader()?;
         for (digit, ids) in by_digit {
-            let found = of_prefix(&reader, repo.clone(), &digit);
+            let found = of_prefix(&reader, repo.clone(), &digit, &|_| true);
             let [only] = ids.as_slice() else {
                 assert!(
                     matches!(&found, Err(error @ Error::Ambiguous { matches, .. })

@@ -4,6 +4,7 @@
 //! `base::limits`, and accept exactly what the encoders make.
 
 pub mod archive;
+pub mod assembly;
 pub mod canonical;
 pub mod census;
 pub mod chunk;

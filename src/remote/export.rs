@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::origin::Origin;
 use super::pin::Pin;
 use crate::base::id::SnapshotId;
+use crate::base::limits::STATEMENT_CHAIN_MAX;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
@@ -34,6 +36,8 @@ use crate::store::Store;
 use crate::store::note_files::NoteFiles;
 use crate::store::notes::Notes;
 use crate::store::rows::{Current, RepoRow, SnapshotRef};
+use crate::trust::ref_statement::RefStatement;
+use crate::trust::signed::verify_under;
 
 /// The file that tells an export from somebody's own folder.
 const MARKER: &str = "bindery-export";
@@ -43,12 +47,24 @@ const MARKER_LINE: &str = "bindery export 1";
 const MARKER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How to export.
-#[derive(Clone, Debug)]
-pub struct ExportOptions {
+#[derive(Clone, Default)]
+pub struct ExportOptions<'o> {
     /// The refs whose packs and files are written; all, if none is named.
     pub refs: Vec<RefName>,
     /// Where it will be found, for the pin file.
     pub urls: Vec<String>,
+    /// Where older statements are, if the store has not all of them.
+    pub older: Option<&'o dyn Origin>,
+}
+
+/// The refs of a repo that an export in this folder has.
+///
+/// # Errors
+///
+/// [`Error::Refused`] if the folder is somebody's own.
+pub fn exported(folder: &Path, repo: &RepoName) -> Result<Vec<RefName>> {
+    let marker = Marker::read(&RealDisk::new(folder), folder)?;
+    Ok(marker.refs(repo).cloned().collect())
 }
 
 /// What an export wrote.
@@ -72,7 +88,7 @@ pub fn export(
     store: &Store,
     repo: &RepoRow,
     folder: &Path,
-    options: &ExportOptions,
+    options: &ExportOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<ExportAnswer> {
     let disk = RealDisk::new(folder);
@@ -95,6 +111,9 @@ pub fn export(
     export.notes(&notes)?;
     for (name, current) in &refs {
         export.statements(&notes, name)?;
+        if let Some(origin) = options.older {
+            export.older_statements(*current, origin)?;
+        }
         export.packs(*current, &mut answer, progress)?;
     }
     for (name, current) in &refs {
@@ -279,6 +298,32 @@ impl Export<'_> {
             if let Some(note) = notes.statement(id)? {
                 self.put(&format!("statements/{id}"), &note)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes the statements before the one that a ref shows, as far as `origin` has them, or they were written before.
+    fn older_statements(&self, current: Current, origin: &dyn Origin) -> Result<()> {
+        let (name, id) = (&self.repo.name, self.repo.repo_id);
+        let notes = Notes::open(self.store.disk(), name, Some(id))?;
+        let mut prev = notes.statement(current.statement)?.0.prev;
+        for _ in 1..STATEMENT_CHAIN_MAX {
+            let Some(id) = prev else { break };
+            let file = format!("statements/{id}");
+            if exists(self.disk, &self.base.join(&file))? {
+                break;
+            }
+            let note = match origin.statement(id) {
+                Err(Error::NotFound { .. }) => break,
+                note => note?,
+            };
+            let signed = verify_under::<RefStatement>(&note, notes.keysets())?;
+            if signed.id() != id {
+                let reason = format!("{} shows the statement {}", origin.place(), signed.id());
+                return Err(Error::Untrusted { what: file, reason });
+            }
+            self.put(&file, &note)?;
+            prev = signed.value().prev;
         }
         Ok(())
     }

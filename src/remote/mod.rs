@@ -9,11 +9,14 @@
 //!
 //! What deltas are (`delta`), what changes together in the catalog (`store::copies`).
 
+pub mod borrowed;
 mod bounded;
 pub mod builds;
 pub mod bundle;
+pub mod contents;
 pub mod export;
 pub mod follow;
+pub mod gather;
 pub mod http;
 pub mod known;
 pub mod mirror;
@@ -24,6 +27,7 @@ pub mod pin;
 pub mod pull;
 pub mod push;
 mod receive;
+pub mod snapshots;
 pub mod store_builds;
 pub mod store_origin;
 pub mod subtree;

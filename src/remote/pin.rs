@@ -58,8 +58,18 @@ impl Pin {
             repo: repo.name.clone(),
             repo_id: repo.repo_id,
             keyset: (newest.keyset().version(), newest.id()),
-            urls,
+            urls: Vec::new(),
         };
+        pin.at(urls)
+    }
+
+    /// The same pin, for those who can pull the repo from `urls`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if a URL cannot be in a pin file.
+    pub fn at(self, urls: Vec<String>) -> Result<Self> {
+        let pin = Self { urls, ..self };
         match Self::parse(&pin.encode()) {
             Ok(pin) => Ok(pin),
             Err(error) => Err(Error::usage(format!(

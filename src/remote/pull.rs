@@ -307,7 +307,7 @@ fn nearest(
 }
 
 /// Fetches one snapshot: as a pack, or else object by object. Says also what is known of it.
-fn arrive(
+pub(super) fn arrive(
     store: &Store,
     origin: &dyn Origin,
     wanted: Wanted,

@@ -211,7 +211,7 @@ impl TreeSource for Directories<'_> {
 }
 
 /// Fetches a subtree: as a pack, or else object by object.
-fn arrive(
+pub(super) fn arrive(
     store: &Store,
     origin: &dyn Origin,
     part: &Part,

@@ -392,7 +392,8 @@ pub async fn admit_change(
 /// What must be open to everybody for a request to need no token.
 const fn open_to(route: &Route) -> Anonymous {
     match (route.base(), route) {
-        (Some(Base::Repo(_)), _) | (None, Route::Repos | Route::Refs(..) | Route::Log(..)) => {
+        (Some(Base::Repo(_)), _)
+        | (None, Route::Repos | Route::Refs(..) | Route::Log(..) | Route::Snapshot(..)) => {
             Anonymous::Published
         }
         _ => Anonymous::Builds,

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use super::access::{Caller, admit};
 use super::answer::{Answer, Failure, json};
 use super::api::upload::upload;
-use super::api::{admin, builds, jobs, publishing, refs};
+use super::api::{admin, builds, jobs, publishing, refs, snapshots};
 use super::app::App;
 use super::body::small;
 use super::content::Wish;
@@ -179,7 +179,11 @@ async fn route(
         Route::Files(base, asked) => files(app, context, base, asked).await?,
         Route::Repos => refs::repos(app, caller).await?,
         Route::Refs(repo, cursor) => refs::refs(app, repo, cursor).await?,
-        Route::Log(repo, target) => refs::log(app, repo, target).await?,
+        Route::Snapshot(repo, name, which) => {
+            snapshots::of_ref(app, caller, repo, name, which).await?
+        }
+        Route::BuildSnapshot(build) => snapshots::of_build(app, build).await?,
+        Route::Log(repo, target, asked) => refs::log(app, repo, target, asked).await?,
         Route::Rollback(repo, target) => refs::roll_back(app, repo, target, body).await?,
         Route::Hold(repo, target) => {
             refs::hold(app, repo, target, refs::reason(body).await?).await?

@@ -18,6 +18,7 @@ use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{CheckName, EntryName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
+use crate::build::spec::{Spec, Which};
 use crate::delta::receive::Announced;
 use crate::store::retire::Mode;
 use crate::store::rows::BuildState;
@@ -64,6 +65,15 @@ pub struct AuditAsked {
     pub number: Option<usize>,
 }
 
+/// Which releases of a ref are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogAsked {
+    /// Those before this cursor; else the newest.
+    pub cursor: Option<u64>,
+    /// At most so many.
+    pub number: Option<usize>,
+}
+
 /// The objects about which a question is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectsAsked {
@@ -100,7 +110,8 @@ pub enum Route {
     Retire(RepoName, Mode),
     RepoEvents(RepoName),
     Refs(RepoName, Option<RefName>),
-    Log(RepoName, RefName),
+    Log(RepoName, RefName, LogAsked),
+    Snapshot(RepoName, RefName, Which),
     Rollback(RepoName, RefName),
     Hold(RepoName, RefName),
     Release(RepoName, RefName),
@@ -108,6 +119,7 @@ pub enum Route {
     Builds(BuildsAsked),
     Build(u64),
     BuildLog(u64),
+    BuildSnapshot(u64),
     Missing(u64, ObjectsAsked),
     Upload(u64, Announced),
     Stage(u64),
@@ -197,6 +209,22 @@ impl Given {
     pub fn part<T: FromStr>(&self, name: &'static str) -> Result<T> {
         let text = self.captures.get(name);
         text.parse().map_err(|_| Error::not_found(name, text))
+    }
+
+    /// What a spec of a repo names, but for builds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if it cannot be one.
+    pub fn spec(&self) -> Result<(RefName, Which)> {
+        match self.part("spec")? {
+            Spec::Ref {
+                repo: None,
+                name,
+                which,
+            } => Ok((name, which)),
+            spec => Err(Error::not_found("snapshot", format!("{spec:?}"))),
+        }
     }
 
     /// A pack: `full.pack`, of which a directory may be wanted alone, or `<from>.pack`.

@@ -8,7 +8,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::route::{AuditAsked, Base, BuildsAsked, Given, ObjectsAsked, Route, Wait};
+use super::route::{AuditAsked, Base, BuildsAsked, Given, LogAsked, ObjectsAsked, Route, Wait};
 use crate::base::{Error, Result};
 use crate::remote::wire::PACK_TYPE;
 use crate::remote::wire::audit::{AuditSaid, RevokeTokens, RevokedTokens};
@@ -20,6 +20,7 @@ use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::jobs::{JobSaid, JobsPage, StartJob};
 use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, RepoSaid, Repos, Rollback};
 use crate::remote::wire::repos::{CreateRepo, Retire, Retired};
+use crate::remote::wire::snapshots::NamedSaid;
 use crate::remote::wire::stats::StatsSaid;
 use crate::store::retire::Mode;
 use crate::store::rows::BuildState;
@@ -198,13 +199,15 @@ pub const ROUTES: &[Row] = &[
     row("POST", "/api/v1/repos/{repo+}/builds", STAGE, "Make a build.", both::<CreateBuild, CreatedBuild>(), |g| Ok(Route::CreateBuild(g.part("repo")?))),
     row("GET", "/api/v1/repos/{repo+}/events", READ, "What happens in a repo, as it happens.", EVENTS, |g| Ok(Route::RepoEvents(g.part("repo")?))),
     with(&["cursor"], row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo in pages, by name.", gives::<Refs>(), |g| Ok(Route::Refs(g.part("repo")?, g.asked("cursor")?)))),
-    row("GET", "/api/v1/repos/{repo+}/refs/{ref+}/log", READ, "The releases of a ref, newest first.", gives::<Releases>(), |g| Ok(Route::Log(g.part("repo")?, g.part("ref")?))),
+    with(&["cursor", "number"], row("GET", "/api/v1/repos/{repo+}/refs/{ref+}/log", READ, "The releases of a ref in pages, newest first.", gives::<Releases>(), |g| Ok(Route::Log(g.part("repo")?, g.part("ref")?, LogAsked { cursor: g.asked("cursor")?, number: g.asked("number")? })))),
+    row("GET", "/api/v1/repos/{repo+}/snapshots/{spec+}", READ, "The snapshot that REF, REF@SEQ, REF~N or the beginning of an id stands for.", gives::<NamedSaid>(), |g| g.spec().and_then(|(name, which)| Ok(Route::Snapshot(g.part("repo")?, name, which)))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/rollback", PUBLISH, "Show an older release again.", both::<Rollback, Publishing>(), |g| Ok(Route::Rollback(g.part("repo")?, g.part("ref")?))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/hold", PUBLISH, "Hold publishing to a ref back.", both::<Hold, RefSaid>(), |g| Ok(Route::Hold(g.part("repo")?, g.part("ref")?))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/release", PUBLISH, "Let a ref that was held go.", gives::<RefSaid>(), |g| Ok(Route::Release(g.part("repo")?, g.part("ref")?))),
 
     with(&["repo", "ref", "state", "cursor"], row("GET", "/api/v1/builds", READ, "Builds in pages, newest first.", gives::<BuildsPage>(), |g| Ok(Route::Builds(BuildsAsked { repo: g.asked("repo")?, target: g.asked("ref")?, state: state(g)?, cursor: g.asked("cursor")? })))),
     row("GET", "/api/v1/builds/{build}", READ, "One build.", gives::<BuildSaid>(), |g| Ok(Route::Build(g.part("build")?))),
+    row("GET", "/api/v1/builds/{build}/snapshot", READ, "The snapshot that the test repository of a build shows.", gives::<NamedSaid>(), |g| Ok(Route::BuildSnapshot(g.part("build")?))),
     row("GET", "/api/v1/builds/{build}/log", READ, "What happened to a build.", gives::<EventsSaid>(), |g| Ok(Route::BuildLog(g.part("build")?))),
     with(&["kind"], row("POST", "/api/v1/builds/{build}/missing", STAGE, "Which of some objects must be sent: ids of 32 bytes in, a set of bits out.", (Form::Bytes(OCTETS), Form::Bytes(OCTETS)), |g| Ok(Route::Missing(g.part("build")?, objects(g)?)))),
     with(&["frames"], row("PUT", "/api/v1/builds/{build}/packs/{pack}", STAGE, "Send a pack, named by its hash; ?frames= says how many it has.", (Form::Bytes(PACK_TYPE), document::<Received>()), |g| Ok(Route::Upload(g.part("build")?, g.announced()?)))),

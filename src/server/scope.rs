@@ -11,8 +11,10 @@ use crate::base::id::StatementId;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
+use crate::build::spec::{Which, is_prefix};
 use crate::store::Store;
 use crate::store::notes::Notes;
+use crate::store::reader::Reader;
 use crate::store::rows::{BuildRow, RepoRow};
 
 /// What a request is about.
@@ -128,7 +130,8 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Retire(repo, _)
         | Route::RepoEvents(repo)
         | Route::Refs(repo, _) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
-        Route::Log(repo, target)
+        Route::Snapshot(repo, name, which) => of_snapshot(&reader, repo, name, *which),
+        Route::Log(repo, target, _)
         | Route::Rollback(repo, target)
         | Route::Hold(repo, target)
         | Route::Release(repo, target) => {
@@ -137,6 +140,7 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         }
         Route::Build(build)
         | Route::BuildLog(build)
+        | Route::BuildSnapshot(build)
         | Route::Missing(build, _)
         | Route::Upload(build, _)
         | Route::Stage(build)
@@ -163,6 +167,18 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Ready
         | Route::Metrics => Ok(Scope::default()),
     }
+}
+
+/// What a snapshot is of that is named by a ref; by its id, it is of the whole repo.
+fn of_snapshot(
+    reader: &Reader<'_>,
+    repo: &RepoName,
+    name: &RefName,
+    which: Which,
+) -> Result<Scope> {
+    let row = reader.repo(repo)?;
+    let is_id = which == Which::Newest && is_prefix(name) && reader.find_ref(&row, name)?.is_none();
+    Ok(Scope::in_repo(row.name, (!is_id).then(|| name.clone())))
 }
 
 /// The ref that a statement is about; none if it is not there, or cannot be read.

@@ -12,6 +12,7 @@ mod files;
 mod hidden;
 mod jobs;
 mod limits;
+mod looking;
 mod lying;
 mod mirroring;
 mod paces;
@@ -20,6 +21,7 @@ mod refused;
 mod running;
 mod smuggling;
 mod subtrees;
+mod taking;
 mod uploads;
 
 use std::error::Error;

@@ -23,6 +23,11 @@ use crate::store_place::Surroundings;
 ///
 /// What the library answers.
 pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
+    if let (Some(url), Some(why)) = (&session.globals.remote, here_alone(command)) {
+        let reason =
+            format!("this works on a store of this machine, and --remote says {url}: {why}");
+        return Err(Error::usage(reason));
+    }
     let done = match command {
         Command::Init(arguments) => init::run(session, arguments),
         Command::Repo(verb) => repo::run(session, verb),
@@ -61,6 +66,39 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Help(arguments) => help::run(session, arguments, Cli::command()),
     };
     done.map(|()| Outcome::Done)
+}
+
+/// Why a command is of no use on a server, and what is to be done instead.
+const fn here_alone(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Key(_) => Some(
+            "secret keys never leave the machine that they lie on: run it there; 'bindery repo pin' says what others need",
+        ),
+        Command::Token(token::Verb::Create(_)) => Some(
+            "who may make tokens is who has the store: run it on the server's machine, or make a token from one that you have, \
+             with 'bindery token narrow'",
+        ),
+        Command::Fsck(_) => Some(
+            "a server checks its store itself: 'bindery job scrub' reads every pack again, 'bindery job verify' checks what a \
+             repo shows; the rest of fsck needs a store that nobody serves",
+        ),
+        Command::RunJobs(_) => {
+            Some("a server does such work itself, and 'bindery job list' shows it")
+        }
+        Command::Delta(commands::delta::Verb::Make(_)) => Some(
+            "a server makes deltas itself, and whoever pulls gets them: pull both releases to make one here",
+        ),
+        Command::Delta(commands::delta::Verb::Apply(_)) => Some(
+            "a build is made of a delta where its base is: apply it here, check the build out, and push that",
+        ),
+        Command::Bundle(bundle::Verb::Create(_)) => {
+            Some("a bundle is made of a copy: 'bindery pull' it, and bundle that")
+        }
+        Command::Bundle(bundle::Verb::Import(_)) => Some(
+            "a bundle brings a copy to this machine: import it here, and serve it, or import it on the server's machine",
+        ),
+        _ => None,
+    }
 }
 
 /// Parses and runs a command line of the demo, as if it had been typed in `surroundings`, on stores of this machine: what the

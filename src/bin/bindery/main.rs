@@ -14,6 +14,7 @@ mod carried;
 mod choice;
 mod colour;
 mod commands;
+mod copied;
 mod dispatch;
 mod duration;
 mod examples;

@@ -12,9 +12,12 @@ use bindery::base::clock::Time;
 use bindery::base::name::RepoName;
 use bindery::base::{Error, Result};
 use bindery::build::spec::{Resolved, Spec, resolve};
+use bindery::remote::borrowed::Lender;
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::authorities::Authorities;
+use bindery::remote::http::snapshots::HttpSnapshots;
 use bindery::remote::http::url::ServerUrl;
+use bindery::remote::snapshots::{Named, Snapshots};
 use bindery::store::{Access, Patience, Store};
 use bindery::trust::token::Token;
 
@@ -95,6 +98,30 @@ impl Session {
     pub fn server(&self) -> Result<Option<Agent>> {
         let url = self.globals.remote.as_deref().map(parse_url).transpose()?;
         url.map(|url| self.agent(url)).transpose()
+    }
+
+    /// The snapshots of the store that is meant, here or on a server.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read) or [`server`](Self::server).
+    pub fn snapshots(&self) -> Result<Box<dyn Snapshots>> {
+        Ok(match self.server()? {
+            Some(server) => Box::new(HttpSnapshots::new(server, self.lender()?)),
+            None => Box::new(self.open(Access::Read)?),
+        })
+    }
+
+    /// Where stores are borrowed from, for what a command needs of a server.
+    ///
+    /// # Errors
+    ///
+    /// As [`patience`](Self::patience).
+    pub fn lender(&self) -> Result<Lender> {
+        Ok(Lender {
+            folder: std::env::temp_dir(),
+            patience: self.patience()?,
+        })
     }
 
     /// What works on this machine alone must not be taken for the same on a server.
@@ -189,6 +216,23 @@ impl Session {
             resolved.name, resolved.snapshot.id
         ));
         Ok(resolved)
+    }
+
+    /// Finds the snapshot that a SPEC names, here or on a server.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub fn find(
+        &self,
+        snapshots: &dyn Snapshots,
+        spec: &Spec,
+        repo: Option<&RepoName>,
+    ) -> Result<Named> {
+        let named = snapshots.find(spec, repo)?;
+        let (name, id) = (&named.name, named.snapshot.id);
+        self.detail(format_args!("{name} is snapshot {id}"));
+        Ok(named)
     }
 
     /// Starts a progress bar for work called `verb`.

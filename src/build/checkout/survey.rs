@@ -20,6 +20,7 @@ use crate::build::file_list::Facts;
 use crate::disk::checkout::{FileMode, TargetDir};
 use crate::disk::stat::{FileKind, Stat};
 use crate::object::directory;
+use crate::object::edges::{Edge, blob_form};
 use crate::object::tree::{Entry, EntryKind};
 
 /// What is to be done in a target.
@@ -103,6 +104,17 @@ pub(super) fn survey(
 }
 
 impl Survey {
+    /// The blobs of the files and links to write.
+    pub(super) fn blobs(&self) -> Vec<Edge> {
+        let entries = self.jobs.iter().map(|job| &job.entry);
+        let edge = |entry: &Entry| Edge {
+            kind: blob_form(entry.size()),
+            id: entry.id(),
+            size: entry.size(),
+        };
+        entries.map(edge).collect()
+    }
+
     /// Looks at a wanted directory, which is `open` if it is there; the length of its path ends the recursion.
     fn directory(
         &mut self,

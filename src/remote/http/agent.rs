@@ -51,7 +51,8 @@ pub struct Opened {
     pub body: Box<dyn Read>,
 }
 
-/// One server, and who asks it.
+/// One server, and who asks it. Copies share their connections.
+#[derive(Clone)]
 pub struct Agent {
     client: ureq::Agent,
     server: ServerUrl,
@@ -92,6 +93,15 @@ impl Agent {
         Self {
             client: client(self.waits, tls),
             ..self
+        }
+    }
+
+    /// The same, of another place on the server.
+    #[must_use]
+    pub fn at(&self, server: ServerUrl) -> Self {
+        Self {
+            server,
+            ..self.clone()
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! # Errors
 //!
-//! All calls: [`Error::Unreachable`](crate::base::Error::Unreachable) if the server cannot be reached,
-//! [`Error::Remote`](crate::base::Error::Remote) with what it says if it could not do what it was asked.
+//! All calls: [`Error::Unreachable`] if the server cannot be reached,
+//! [`Error::Remote`] with what it says if it could not do what it was asked.
 //!
 //! # Not here
 //!
@@ -13,9 +13,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::agent::Agent;
-use crate::base::Result;
 use crate::base::name::{CheckName, RefName, RepoName};
 use crate::base::path::TreePath;
+use crate::base::{Error, Result};
+use crate::build::spec::Which;
+use crate::remote::pin::{PIN_BYTES_MAX, Pin};
 use crate::remote::wire::audit::{AuditSaid, RevokeTokens, RevokedTokens};
 use crate::remote::wire::builds::{
     BuildSaid, BuildsPage, Commit, CreateBuild, CreatedBuild, EventsSaid, Publish, Publishing,
@@ -23,14 +25,20 @@ use crate::remote::wire::builds::{
 };
 use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::jobs::{JobSaid, JobsPage, StartJob};
-use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, RepoSaid, Repos, Rollback};
+use crate::remote::wire::refs::{
+    Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
+};
 use crate::remote::wire::repos::{CreateRepo, Retire, Retired};
+use crate::remote::wire::snapshots::NamedSaid;
+use crate::remote::wire::stats::StatsSaid;
 use crate::store::retire::Mode;
 
 /// Where the API begins.
 pub const API: &str = "api/v1";
 /// Pages of a list that are asked for in one go.
 const PAGES_MAX: usize = 10_000;
+/// Releases that are asked for at once.
+const LOG_PAGE_RELEASES: usize = 1000;
 /// Bytes of a job's log.
 const JOB_LOG_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -51,6 +59,56 @@ impl Agent {
     /// The repos that the caller may see.
     pub fn repos(&self) -> Result<Repos> {
         self.get(&format!("{API}/repos"))
+    }
+
+    /// The repo that is named, or the only one that the server shows: [`Error::Usage`] if it shows several,
+    /// [`Error::NotFound`] if none.
+    pub fn only_repo(&self, named: Option<&RepoName>) -> Result<RepoName> {
+        match named {
+            Some(repo) => Ok(repo.clone()),
+            None => self.repo(None).map(|repo| repo.repo),
+        }
+    }
+
+    /// Shows the repo that is named, or the only one: as [`only_repo`](Self::only_repo).
+    pub fn repo(&self, named: Option<&RepoName>) -> Result<RepoSaid> {
+        let mut repos = self.repos()?.repos;
+        if let Some(named) = named {
+            let found = repos.into_iter().find(|repo| repo.repo == *named);
+            return found.ok_or_else(|| Error::not_found("repo", named));
+        }
+        match (repos.pop(), repos.is_empty()) {
+            (Some(repo), true) => Ok(repo),
+            (None, _) => Err(Error::not_found("repo at", self.server())),
+            (Some(last), false) => {
+                repos.push(last);
+                let all: Vec<String> = repos.iter().map(|repo| repo.repo.to_string()).collect();
+                let all = all.join(", ");
+                Err(Error::usage(format!(
+                    "the server has several repos: say --repo, one of {all}"
+                )))
+            }
+        }
+    }
+
+    /// What is needed for first contact with a repo, as the server says.
+    pub fn pin(&self, repo: &RepoName) -> Result<Pin> {
+        Pin::parse(&self.text(&format!("r/{repo}/pin"), PIN_BYTES_MAX)?)
+    }
+
+    /// Sums over the store.
+    pub fn stats(&self) -> Result<StatsSaid> {
+        self.get(&format!("{API}/stats"))
+    }
+
+    /// The snapshot that a ref shows or has shown, or whose id begins like this.
+    pub fn snapshot(&self, repo: &RepoName, name: &RefName, which: Which) -> Result<NamedSaid> {
+        self.get(&format!("{API}/repos/{repo}/snapshots/{name}{which}"))
+    }
+
+    /// The snapshot that the test repository of a build shows.
+    pub fn snapshot_of_build(&self, build: u64) -> Result<NamedSaid> {
+        self.get(&format!("{API}/builds/{build}/snapshot"))
     }
 
     /// Makes a repo.
@@ -210,9 +268,31 @@ impl Agent {
         Ok(refs)
     }
 
-    /// Lists the newest releases of a ref.
-    pub fn releases(&self, repo: &RepoName, target: &RefName) -> Result<Releases> {
-        self.get(&format!("{API}/repos/{repo}/refs/{target}/log"))
+    /// Lists the newest releases of a ref, at most so many, newest first.
+    pub fn releases(
+        &self,
+        repo: &RepoName,
+        target: &RefName,
+        number: usize,
+    ) -> Result<Vec<ReleaseSaid>> {
+        let mut releases = Vec::new();
+        let mut cursor = String::new();
+        for _ in 0..PAGES_MAX {
+            let wanted = (number - releases.len()).min(LOG_PAGE_RELEASES);
+            if wanted == 0 {
+                break;
+            }
+            let query = format!("number={wanted}{cursor}");
+            let page: Releases =
+                self.get(&format!("{API}/repos/{repo}/refs/{target}/log?{query}"))?;
+            releases.extend(page.releases);
+            releases.truncate(number);
+            match page.next {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        Ok(releases)
     }
 
     /// Shows an older release of a ref again.

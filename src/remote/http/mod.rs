@@ -7,6 +7,7 @@ pub mod builds;
 pub mod origin;
 pub mod pace;
 mod range;
+pub mod snapshots;
 pub mod token_file;
 pub mod url;
 pub mod waits;

@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod problem;
 pub mod refs;
 pub mod repos;
+pub mod snapshots;
 pub mod stats;
 
 /// The content type of a pack.

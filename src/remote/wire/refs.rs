@@ -3,13 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Result;
 use crate::base::clock::Time;
 use crate::base::id::{SnapshotId, StatementId};
 use crate::base::name::{KeyName, RefName, RepoName};
 use crate::base::profile::Profile;
+use crate::base::{Kind, Result};
+use crate::build::retire::tag;
 use crate::store::Store;
 use crate::store::rows::{RefRow, ReleaseKind, ReleaseRow, RepoRow};
+use crate::store::view::View;
 
 /// The repos of a store that the caller may see.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +93,9 @@ pub struct Releases {
     pub target: RefName,
     /// Newest first.
     pub releases: Vec<ReleaseSaid>,
+    /// The cursor of the next page, if there is one.
+    #[serde(default)]
+    pub next: Option<u64>,
 }
 
 /// One release of a ref.
@@ -116,6 +121,9 @@ pub struct ReleaseSaid {
     pub statement: StatementId,
     /// What a withdrawal or rollback referred to.
     pub note: Option<String>,
+    /// The label `tag` of what it shows, if that is there and has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// Whether what it shows was let go of.
     pub retired: bool,
 }
@@ -175,9 +183,24 @@ impl From<RefRow> for RefSaid {
     }
 }
 
-impl From<ReleaseRow> for ReleaseSaid {
-    fn from(row: ReleaseRow) -> Self {
-        Self {
+impl ReleaseSaid {
+    /// What is said of a release, with its tag if that can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`](crate::base::Error::Catalog) if the catalog cannot be read.
+    pub fn of(view: &View<'_>, row: ReleaseRow) -> Result<Self> {
+        let tag = if row.retired {
+            Ok(None)
+        } else {
+            tag(view, &row)
+        };
+        // What is damaged, or was retired since the list was read, is still a release.
+        let tag = tag.or_else(|error| match error.kind() {
+            Kind::Integrity | Kind::NotFound => Ok(None),
+            _ => Err(error),
+        })?;
+        Ok(Self {
             epoch: row.epoch,
             seq: row.seq,
             time: row.time,
@@ -186,7 +209,8 @@ impl From<ReleaseRow> for ReleaseSaid {
             snapshot: row.snapshot.id,
             statement: row.statement,
             note: row.note,
+            tag,
             retired: row.retired,
-        }
+        })
     }
 }

@@ -5,4 +5,5 @@ pub mod builds;
 pub mod jobs;
 pub mod publishing;
 pub mod refs;
+pub mod snapshots;
 pub mod upload;

@@ -19,11 +19,12 @@ use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body;
 use crate::server::events::Happened;
+use crate::server::route::LogAsked;
 use crate::store::Store;
 
 /// Refs on one page.
 pub const PAGE_REFS_MAX: usize = 1000;
-/// Releases that a log shows.
+/// Releases on one page of a log.
 pub const LOG_RELEASES_MAX: usize = 1000;
 
 /// Lists the repos.
@@ -64,22 +65,40 @@ pub async fn refs(
     json(StatusCode::OK, &Refs { repo, refs, next })
 }
 
-/// Lists the newest releases of a ref.
+/// Lists releases of a ref, newest first: those before the cursor, which counts them from the first one on.
 ///
 /// # Errors
 ///
-/// As [`repos`].
-pub async fn log(app: &Arc<App>, repo: RepoName, target: RefName) -> Result<Answer, Failure> {
-    let name = target.clone();
-    let rows = app.work(move |app| {
+/// As [`repos`]; [`Error::Usage`] if more are asked for than a page has.
+pub async fn log(
+    app: &Arc<App>,
+    repo: RepoName,
+    target: RefName,
+    asked: LogAsked,
+) -> Result<Answer, Failure> {
+    let number = asked.number.unwrap_or(LOG_RELEASES_MAX);
+    if !(1..=LOG_RELEASES_MAX).contains(&number) {
+        let reason = format!("?number is from 1 to {LOG_RELEASES_MAX}");
+        return Err(Error::usage(reason).into());
+    }
+    let page = app.work(move |app| {
         let reader = app.store.reader()?;
         let repo = reader.repo(&repo)?;
-        check_there(&app.store, &repo.name, &name)?;
-        reader.releases(&repo, &name)
+        check_there(&app.store, &repo.name, &target)?;
+        let mut rows = reader.releases(&repo, &target)?;
+        let cursor = asked.cursor.map(usize::try_from);
+        rows.truncate(cursor.map_or(usize::MAX, |cursor| cursor.unwrap_or(usize::MAX)));
+        let first = rows.len().saturating_sub(number);
+        let view = app.store.view(&repo.name, &[])?;
+        let page = rows.split_off(first).into_iter().rev();
+        let releases = page.map(|row| ReleaseSaid::of(&view, row));
+        Ok(Releases {
+            target,
+            releases: releases.collect::<Result<_>>()?,
+            next: (first > 0).then_some(first as u64),
+        })
     });
-    let newest_first = rows.await?.into_iter().rev().take(LOG_RELEASES_MAX);
-    let releases = newest_first.map(ReleaseSaid::from).collect();
-    json(StatusCode::OK, &Releases { target, releases })
+    json(StatusCode::OK, &page.await?)
 }
 
 /// Shows an older release of a ref again.
@@ -155,6 +174,6 @@ fn check_there(store: &Store, repo: &RepoName, target: &RefName) -> Result<()> {
 ///
 /// As [`repos`].
 pub async fn stats(app: &Arc<App>) -> Result<Answer, Failure> {
-    let totals = app.work(|app| app.store.reader()?.totals()).await?;
-    json(StatusCode::OK, &StatsSaid::from(totals))
+    let sums = app.work(|app| StatsSaid::of(&app.store));
+    json(StatusCode::OK, &sums.await?)
 }

@@ -20,6 +20,7 @@ fn sample(row: &Row, build: u64, empty: &str) -> (String, String) {
         .template
         .replace("{repo+}", "main")
         .replace("{ref+}", "stable")
+        .replace("{spec+}", "stable")
         .replace("{build}", &build.to_string())
         .replace("{check}", "lint")
         .replace("{job}", "1-1")
@@ -114,7 +115,9 @@ fn every_request_needs_the_capability_that_the_table_says_and_no_other() -> Outc
         for (capability, token) in &world.in_main {
             let reply = world.ask(row, Some(token))?;
             let is_denied = DENIED.contains(&reply.status);
-            let is_published = row.template.starts_with("/r/") || row.template.contains("/refs");
+            let is_published = ["/r/", "/refs", "/snapshots"]
+                .iter()
+                .any(|part| row.template.contains(part));
             let is_list = ["/api/v1/repos", "/api/v1/builds"].contains(&row.template);
             let expected = match row.needs {
                 Needs::Nothing => false,

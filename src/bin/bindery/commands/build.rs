@@ -26,7 +26,6 @@ use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
-use crate::server::repo_of;
 use crate::session::Session;
 use crate::values::{BuildId, Label};
 
@@ -191,7 +190,7 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
 
 fn create_build(session: &Session, arguments: &CreateArguments) -> Result<()> {
     if let Some(server) = session.server()? {
-        let repo = repo_of(&server, arguments.repo.as_ref())?;
+        let repo = server.only_repo(arguments.repo.as_ref())?;
         let wanted = CreateBuild {
             target: arguments.target.clone(),
             labels: labels(&arguments.labels)?,

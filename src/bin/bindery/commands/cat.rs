@@ -32,15 +32,15 @@ pub struct Arguments {
 ///
 /// [`Error::NotFound`] if there is none, [`Error::Usage`] if it is a directory.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    let found = session.resolve(&store, &arguments.spec, arguments.repo.as_ref())?;
-    let view = store.view(&found.repo.name, &found.builds)?;
-    let root = view.snapshot_of_size(found.snapshot)?.tree;
+    let snapshots = session.snapshots()?;
+    let found = session.find(&*snapshots, &arguments.spec, arguments.repo.as_ref())?;
+    let contents = snapshots.open(&[&found])?;
+    let root = contents.snapshot(found.snapshot)?.tree;
     let path = &arguments.path;
-    match find_path(&view, root, path)? {
+    match find_path(&*contents, root, path)? {
         Some(Found::Entry(entry)) if entry.kind() != EntryKind::Directory => {
             let id = BlobId::new(entry.id());
-            view.read_blob(id, entry.size(), &mut |bytes| output::write_bytes(bytes))
+            contents.read_file(id, entry.size(), &mut |bytes| output::write_bytes(bytes))
         }
         Some(_) => Err(Error::usage(format!(
             "/{path} in {} is a directory: 'bindery ls' lists it",

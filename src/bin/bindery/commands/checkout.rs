@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use bindery::base::Result;
 use bindery::base::id::{SnapshotId, TreeId};
-use bindery::base::name::RepoName;
+use bindery::base::name::{RESERVED_NAME, RepoName};
 use bindery::base::path::TreePath;
+use bindery::base::{Error, Result};
 use bindery::build::checkout::{Links, checkout};
 use bindery::build::spec::Spec;
+use bindery::remote::gather::Amount;
 use clap::Args;
 use serde::Serialize;
 
@@ -55,21 +56,32 @@ struct CheckedOut {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    let found = session.resolve(&store, &arguments.spec, arguments.repo.as_ref())?;
-    let view = store.view(&found.repo.name, &found.builds)?;
-    let root = view.snapshot_of_size(found.snapshot)?.tree;
+    let snapshots = session.snapshots()?;
+    let found = session.find(&*snapshots, &arguments.spec, arguments.repo.as_ref())?;
     let (snapshot, path, directory) = (found.snapshot.id, &arguments.path, &arguments.directory);
+    // Of what was checked out before, little may have changed.
+    let amount = if directory.join(RESERVED_NAME).is_file() {
+        Amount::LookedAt
+    } else {
+        Amount::Beneath(path)
+    };
     let progress = session.progress("writing");
-    let answer = checkout(
-        &view,
-        root,
-        snapshot,
-        path,
-        directory,
-        Links::All,
-        &progress,
-    )?;
+    let mut answer = None;
+    snapshots.gather(&found, amount, &progress, &mut |stock| {
+        let root = stock.snapshot(found.snapshot)?.tree;
+        let written = checkout(
+            stock,
+            root,
+            snapshot,
+            path,
+            directory,
+            Links::All,
+            &progress,
+        )?;
+        answer = Some((root, written));
+        Ok(())
+    })?;
+    let (root, answer) = answer.ok_or_else(|| Error::internal("what is gathered is written"))?;
     drop(progress);
     session.output.note(format_args!(
         "{} shows {}: {}, {}; {} written, {} removed, {} left as they were",

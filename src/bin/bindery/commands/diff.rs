@@ -83,25 +83,22 @@ struct Change {
 ///
 /// [`Error::Usage`] if the snapshots are of two repos, and what the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<Outcome> {
-    let store = session.read()?;
+    let snapshots = session.snapshots()?;
     let repo = arguments.repo.as_ref();
-    let a = session.resolve(&store, &arguments.a, repo)?;
-    let b = session.resolve(&store, &arguments.b, repo)?;
-    if a.repo.name != b.repo.name {
-        let (a, b) = (a.repo.name, b.repo.name);
+    let a = session.find(&*snapshots, &arguments.a, repo)?;
+    let b = session.find(&*snapshots, &arguments.b, repo)?;
+    if a.repo != b.repo {
+        let (a, b) = (a.repo, b.repo);
         return Err(Error::usage(format!(
             "{a} and {b} are two repos, and nothing is shared between them"
         )));
     }
-    let view = store.view(&a.repo.name, &[a.builds, b.builds].concat())?;
-    let root = |snapshot| {
-        view.snapshot_of_size(snapshot)
-            .map(|snapshot| snapshot.tree)
-    };
+    let contents = snapshots.open(&[&a, &b])?;
+    let root = |snapshot| contents.snapshot(snapshot).map(|snapshot| snapshot.tree);
     let (tree_a, tree_b) = (root(a.snapshot)?, root(b.snapshot)?);
     let mut changes = Changes::new(a.name, b.name, form(arguments));
     changed_paths(
-        &view,
+        &*contents,
         Some(tree_a),
         Some(tree_b),
         &mut |path, difference| {

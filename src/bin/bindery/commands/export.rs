@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use bindery::base::Result;
 use bindery::base::name::{RefName, RepoName};
 use bindery::build::spec::only_repo;
-use bindery::remote::export::{ExportOptions, export};
+use bindery::remote::export::{ExportOptions, export, exported};
+use bindery::remote::follow::Asked;
+use bindery::remote::http::agent::Agent;
 use clap::Args;
 use serde::Serialize;
 
 use crate::colour::Colours;
+use crate::copied::Copied;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
@@ -51,17 +54,31 @@ struct Exported {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    let repo = only_repo(&store, arguments.repo.as_ref())?;
-    let options = ExportOptions {
+    let progress = session.progress("exporting");
+    let named = arguments.repo.as_ref();
+    let mut options = ExportOptions {
         refs: arguments.refs.clone(),
         urls: arguments.urls.clone(),
+        older: None,
     };
-    let progress = session.progress("exporting");
-    let answer = export(&store, &repo, &arguments.folder, &options, &progress)?;
+    let (repo, answer) = if let Some(server) = session.server()? {
+        let repo = server.only_repo(named)?;
+        let asked = asked(&server, &repo, arguments)?;
+        let copied = Copied::of(session, &server, &repo, asked, &progress)?;
+        options.older = Some(&copied.origin);
+        let (store, folder) = (copied.store(), &arguments.folder);
+        let answer = export(store, &copied.repo, folder, &options, &progress)?;
+        session.output.note(copied.note(&server));
+        (repo, answer)
+    } else {
+        let store = session.read()?;
+        let repo = only_repo(&store, named)?;
+        let answer = export(&store, &repo, &arguments.folder, &options, &progress)?;
+        (repo.name, answer)
+    };
     drop(progress);
     session.output.answer(&Exported {
-        repo: repo.name.clone(),
+        repo: repo.clone(),
         refs: answer.refs,
         new_packs: answer.packs,
         new_bytes: answer.bytes,
@@ -69,16 +86,27 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     session.output.note(format_args!(
         "{} of {} can be pulled from {}; {} new, {}",
         counted(answer.refs, "ref"),
-        repo.name,
-        arguments
-            .folder
-            .join("r")
-            .join(repo.name.as_str())
-            .display(),
+        repo,
+        arguments.folder.join("r").join(repo.as_str()).display(),
         counted(answer.packs, "pack"),
         size(answer.bytes)
     ));
     Ok(())
+}
+
+/// What is needed of a server: the refs that are named, and those that are in the folder already.
+fn asked(server: &Agent, repo: &RepoName, arguments: &Arguments) -> Result<Asked> {
+    if arguments.refs.is_empty() {
+        return Ok(Asked::All);
+    }
+    let before = exported(&arguments.folder, repo)?;
+    let there = server.refs(repo)?;
+    let is_there = |name: &RefName| there.iter().any(|said| said.name == *name);
+    let again = before.into_iter().filter(is_there);
+    let mut refs: Vec<RefName> = arguments.refs.iter().cloned().chain(again).collect();
+    refs.sort_unstable();
+    refs.dedup();
+    Ok(Asked::Named(refs))
 }
 
 impl Answer for Exported {

@@ -15,7 +15,6 @@ use crate::colour::{Colours, Tone};
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::size;
-use crate::server::repo_of;
 use crate::session::Session;
 use crate::table::{Side, Table};
 
@@ -119,7 +118,7 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
         Verb::Show(one) => session.output.answer(&One(server.job(&one.job)?)),
         Verb::Log(arguments) => log(session, &server, arguments),
         Verb::Verify(arguments) => {
-            let repo = repo_of(&server, arguments.repo.as_ref())?;
+            let repo = server.only_repo(arguments.repo.as_ref())?;
             let job = StartJob {
                 kind: JobKind::Verify,
                 repo: Some(repo),

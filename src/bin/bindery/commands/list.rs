@@ -6,17 +6,17 @@ use bindery::base::id::{BlobId, Hash};
 use bindery::base::name::RepoName;
 use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
+use bindery::build::contents::Contents;
 use bindery::build::spec::Spec;
 use bindery::object::directory::{Found, entries, find_path, totals};
 use bindery::object::tree::{Entry, EntryKind};
 use bindery::object::walk::{Step, walk};
-use bindery::store::view::View;
 use clap::Args;
 use serde::Serialize;
 
 use crate::colour::Colours;
 use crate::examples::examples;
-use crate::output::Answer;
+use crate::output::{Answer, Format};
 use crate::session::Session;
 use crate::table::{Side, Table};
 
@@ -76,13 +76,21 @@ struct Line {
 ///
 /// [`Error::NotFound`] if there is no such path, and what the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    let found = session.resolve(&store, &arguments.spec, arguments.repo.as_ref())?;
-    let view = store.view(&found.repo.name, &found.builds)?;
-    let root = view.snapshot_of_size(found.snapshot)?.tree;
+    let snapshots = session.snapshots()?;
+    let found = session.find(&*snapshots, &arguments.spec, arguments.repo.as_ref())?;
+    let contents = snapshots.open(&[&found])?;
+    let root = contents.snapshot(found.snapshot)?.tree;
+    let listing = Lister {
+        contents: &*contents,
+        form: if arguments.long || session.output.format == Format::Json {
+            Form::Long
+        } else {
+            Form::Names
+        },
+    };
     let path = &arguments.path;
     let mut lines = Vec::new();
-    match find_path(&view, root, path)? {
+    match find_path(&*contents, root, path)? {
         None => {
             return Err(Error::not_found(
                 "path",
@@ -91,33 +99,29 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         }
         Some(place) => match place.tree_ref() {
             Some(tree) if arguments.recursive => {
-                walk(&view, tree, &mut |below, entry| {
+                walk(&*contents, tree, &mut |below, entry| {
                     if entry.kind() != EntryKind::Directory {
-                        lines.push(line(&view, full(path, below)?, entry)?);
+                        lines.push(listing.line(full(path, below)?, entry)?);
                     }
                     Ok(Step::Into)
                 })?;
             }
             Some(tree) => {
-                for entry in entries(&view, tree) {
+                for entry in entries(&*contents, tree) {
                     let entry = entry?;
-                    lines.push(line(&view, entry.name().to_string(), &entry)?);
+                    lines.push(listing.line(entry.name().to_string(), &entry)?);
                 }
             }
             None => {
                 if let Found::Entry(entry) = &place {
-                    lines.push(line(&view, path.to_string(), entry)?);
+                    lines.push(listing.line(path.to_string(), entry)?);
                 }
             }
         },
     }
     session.output.answer(&Listing {
         entries: lines,
-        form: if arguments.long {
-            Form::Long
-        } else {
-            Form::Names
-        },
+        form: listing.form,
     })
 }
 
@@ -130,32 +134,43 @@ fn full(at: &TreePath, below: &TreePath) -> Result<String> {
     Ok(path.to_string())
 }
 
-fn line(view: &View<'_>, name: String, entry: &Entry) -> Result<Line> {
-    let bytes = match entry.tree_ref() {
-        Some(tree) => totals(view, tree)?.bytes(),
-        None => entry.size(),
-    };
-    Ok(Line {
-        name,
-        kind: kind_name(entry.kind()),
-        letter: entry.kind().letter(),
-        bytes,
-        id: entry.id(),
-        target: link_target(view, entry)?,
-    })
+/// Says of entries what is wanted.
+struct Lister<'c> {
+    contents: &'c dyn Contents,
+    form: Form,
 }
 
-/// What a link points to.
-fn link_target(view: &View<'_>, entry: &Entry) -> Result<Option<String>> {
-    if entry.kind() != EntryKind::Link {
-        return Ok(None);
+impl Lister<'_> {
+    fn line(&self, name: String, entry: &Entry) -> Result<Line> {
+        // What nobody wants to see is not looked at: it may be far away.
+        let (bytes, target) = match (self.form, entry.tree_ref()) {
+            (Form::Names, _) => (0, None),
+            (Form::Long, Some(tree)) => (totals(self.contents, tree)?.bytes(), None),
+            (Form::Long, None) => (entry.size(), self.link_target(entry)?),
+        };
+        Ok(Line {
+            name,
+            kind: kind_name(entry.kind()),
+            letter: entry.kind().letter(),
+            bytes,
+            id: entry.id(),
+            target,
+        })
     }
-    let mut target = Vec::new();
-    view.read_blob(BlobId::new(entry.id()), entry.size(), &mut |bytes| {
-        target.extend_from_slice(bytes);
-        Ok(())
-    })?;
-    Ok(Some(String::from_utf8_lossy(&target).into_owned()))
+
+    /// What a link points to.
+    fn link_target(&self, entry: &Entry) -> Result<Option<String>> {
+        if entry.kind() != EntryKind::Link {
+            return Ok(None);
+        }
+        let mut target = Vec::new();
+        let id = BlobId::new(entry.id());
+        self.contents.read_file(id, entry.size(), &mut |bytes| {
+            target.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(Some(String::from_utf8_lossy(&target).into_owned()))
+    }
 }
 
 const fn kind_name(kind: EntryKind) -> &'static str {

@@ -5,12 +5,10 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, StatementId};
 use bindery::base::name::{RefName, RepoName};
-use bindery::base::{Error, Kind, Result};
-use bindery::build::retire::tag;
+use bindery::base::{Error, Result};
 use bindery::build::spec::named_ref;
 use bindery::remote::wire::refs::ReleaseSaid;
-use bindery::store::rows::{ReleaseKind, ReleaseRow};
-use bindery::store::view::View;
+use bindery::store::rows::ReleaseKind;
 use clap::Args;
 use serde::Serialize;
 
@@ -64,51 +62,27 @@ struct Release {
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let most = arguments.number.unwrap_or(usize::MAX);
-    if let Some(server) = session.server()? {
-        let (repo, target) = ref_of(&server, &arguments.target, arguments.repo.as_ref())?;
-        let releases = server.releases(&repo, &target)?.releases.into_iter();
-        let releases = releases.take(most).map(Release::from).collect();
-        return session.output.answer(&Log { target, releases });
-    }
-    let store = session.read()?;
-    let (repo, target) = named_ref(&store, &arguments.target, arguments.repo.as_ref())?;
-    let reader = store.reader()?;
-    if reader.find_ref(&repo, &target)?.is_none() {
-        return Err(Error::not_found("ref", target));
-    }
-    let view = store.view(&repo.name, &[])?;
-    let newest_first = reader.releases(&repo, &target)?.into_iter().rev();
-    let releases = newest_first
-        .take(most)
-        .map(|row| release(&view, row))
-        .collect::<Result<_>>()?;
-    session.output.answer(&Log { target, releases })
-}
-
-/// A release, with its tag if that can be read.
-fn release(view: &View<'_>, row: ReleaseRow) -> Result<Release> {
-    let tag = if row.retired {
-        Ok(None)
+    let named = arguments.repo.as_ref();
+    let (target, releases) = if let Some(server) = session.server()? {
+        let (repo, target) = ref_of(&server, &arguments.target, named)?;
+        let releases = server.releases(&repo, &target, most)?;
+        (target, releases)
     } else {
-        tag(view, &row)
+        let store = session.read()?;
+        let (repo, target) = named_ref(&store, &arguments.target, named)?;
+        let reader = store.reader()?;
+        if reader.find_ref(&repo, &target)?.is_none() {
+            return Err(Error::not_found("ref", target));
+        }
+        let view = store.view(&repo.name, &[])?;
+        let newest_first = reader.releases(&repo, &target)?.into_iter().rev();
+        let releases = newest_first.take(most);
+        let releases = releases.map(|row| ReleaseSaid::of(&view, row));
+        let releases = releases.collect::<Result<_>>()?;
+        (target, releases)
     };
-    // What is damaged, or was retired since the list was read, is still a release.
-    let tag = tag.or_else(|error| match error.kind() {
-        Kind::Integrity | Kind::NotFound => Ok(None),
-        _ => Err(error),
-    })?;
-    Ok(Release {
-        epoch: row.epoch,
-        seq: row.seq,
-        time: row.time,
-        kind: row.kind,
-        builds: row.imports.iter().map(|import| import.build).collect(),
-        snapshot: row.snapshot.id,
-        statement: row.statement,
-        note: row.note,
-        tag,
-        retired: row.retired,
-    })
+    let releases = releases.into_iter().map(Release::from).collect();
+    session.output.answer(&Log { target, releases })
 }
 
 impl From<ReleaseSaid> for Release {
@@ -122,7 +96,7 @@ impl From<ReleaseSaid> for Release {
             snapshot: said.snapshot,
             statement: said.statement,
             note: said.note,
-            tag: None,
+            tag: said.tag,
             retired: said.retired,
         }
     }

@@ -27,7 +27,6 @@ use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
-use crate::server::repo_of;
 use crate::session::Session;
 use crate::url::parse_url;
 use crate::values::{BuildId, Label};
@@ -107,7 +106,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         let agent = session.agent(parse_url(url)?)?;
         let repo = match arguments.build {
             Some(_) => None,
-            None => Some(repo_of(&agent, arguments.repo.as_ref())?),
+            None => Some(agent.only_repo(arguments.repo.as_ref())?),
         };
         push_to(session, arguments, &HttpBuilds::new(agent, repo))?
     } else {

@@ -14,7 +14,6 @@ use serde::Serialize;
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
-use crate::server::repo_of;
 use crate::session::Session;
 use crate::table::{Side, Table};
 
@@ -53,7 +52,7 @@ struct Ref {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let named = arguments.repo.as_ref();
     let (repo, refs) = if let Some(server) = session.server()? {
-        let repo = repo_of(&server, named)?;
+        let repo = server.only_repo(named)?;
         let refs = server.refs(&repo)?;
         (repo, refs)
     } else {

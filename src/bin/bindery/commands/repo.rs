@@ -97,9 +97,21 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
 }
 
 fn pin(session: &Session, arguments: &PinArguments) -> Result<()> {
-    let store = session.read()?;
-    let row = only_repo(&store, arguments.name.as_ref())?;
-    let pin = Pin::of(&store, &row, arguments.urls.clone())?;
+    let (name, urls) = (arguments.name.as_ref(), arguments.urls.clone());
+    let pin = if let Some(server) = session.server()? {
+        let repo = server.only_repo(name)?;
+        let mut pin = server.pin(&repo)?;
+        if !urls.is_empty() {
+            pin = pin.at(urls)?;
+        } else if pin.urls.is_empty() {
+            pin = pin.at(vec![server.server().join(&format!("r/{repo}"))])?;
+        }
+        pin
+    } else {
+        let store = session.read()?;
+        let row = only_repo(&store, name)?;
+        Pin::of(&store, &row, urls)?
+    };
     write_bytes(pin.encode().as_bytes())
 }
 
@@ -129,8 +141,12 @@ fn list(session: &Session) -> Result<()> {
 }
 
 fn show(session: &Session, arguments: &ShowArguments) -> Result<()> {
+    let name = arguments.name.as_ref();
+    if let Some(server) = session.server()? {
+        return session.output.answer(&Repo(server.repo(name)?));
+    }
     let store = session.read()?;
-    let row = only_repo(&store, arguments.name.as_ref())?;
+    let row = only_repo(&store, name)?;
     session.output.answer(&Repo(RepoSaid::of(&store, row)?))
 }
 

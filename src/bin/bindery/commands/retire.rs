@@ -21,7 +21,7 @@ use crate::duration::{parse_duration, write_duration};
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::counted;
-use crate::server::{ref_of, repo_of};
+use crate::server::ref_of;
 use crate::session::Session;
 
 /// Seconds of a day.
@@ -117,7 +117,7 @@ fn retire_there(session: &Session, server: &Agent, arguments: &Arguments) -> Res
             let (repo, target) = ref_of(server, text, arguments.repo.as_ref())?;
             (repo, Some(target))
         }
-        None => (repo_of(server, arguments.repo.as_ref())?, None),
+        None => (server.only_repo(arguments.repo.as_ref())?, None),
     };
     let asked = Retire {
         target,

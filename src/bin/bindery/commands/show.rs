@@ -49,14 +49,13 @@ struct Shown {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    let found = session.resolve(&store, &arguments.spec, arguments.repo.as_ref())?;
-    let view = store.view(&found.repo.name, &found.builds)?;
-    let snapshot = view.snapshot_of_size(found.snapshot)?;
+    let snapshots = session.snapshots()?;
+    let found = session.find(&*snapshots, &arguments.spec, arguments.repo.as_ref())?;
+    let snapshot = snapshots.open(&[&found])?.snapshot(found.snapshot)?;
     let labels = snapshot.labels.iter();
     session.output.answer(&Shown {
         name: found.name,
-        repo: found.repo.name,
+        repo: found.repo,
         snapshot: found.snapshot.id,
         root: snapshot.tree.id,
         files: snapshot.totals.files(),

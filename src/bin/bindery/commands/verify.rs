@@ -3,16 +3,19 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use bindery::base::name::RepoName;
+use bindery::base::name::{RefName, RepoName};
+use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
-use bindery::build::spec::{Resolved, Spec, Which, only_repo};
+use bindery::build::spec::{Spec, Which, only_repo};
 use bindery::build::verify::{VerifyAnswer, against, verify_ref, verify_repo, verify_snapshot};
-use bindery::store::Store;
-use bindery::store::rows::RepoRow;
+use bindery::remote::follow::Asked;
+use bindery::remote::gather::Amount;
+use bindery::remote::snapshots::{Named, Snapshots};
 use clap::Args;
 use serde::Serialize;
 
 use crate::colour::{Colours, Tone};
+use crate::copied::Copied;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::{counted, size};
@@ -67,65 +70,110 @@ struct Difference {
 ///
 /// [`Error::Damaged`] and [`Error::Untrusted`] say what is wrong.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
-    let store = session.read()?;
-    match (&arguments.spec, &arguments.against) {
-        (Some(spec), Some(directory)) => {
-            let found = session.resolve(&store, spec, arguments.repo.as_ref())?;
-            compare(session, &store, found, directory)
-        }
-        (Some(spec), None) => {
-            let found = session.resolve(&store, spec, arguments.repo.as_ref())?;
-            verify_one(session, &store, spec, &found)
-        }
-        (None, _) if arguments.all => verify_repos(session, &store, &store.reader()?.repos()?),
-        (None, _) => verify_repos(
-            session,
-            &store,
-            &[only_repo(&store, arguments.repo.as_ref())?],
-        ),
+    let named = arguments.repo.as_ref();
+    let Some(spec) = &arguments.spec else {
+        return verify_repos(session, arguments);
+    };
+    let snapshots = session.snapshots()?;
+    let found = session.find(&*snapshots, spec, named)?;
+    match &arguments.against {
+        Some(directory) => compare(session, &*snapshots, found, directory),
+        None => verify_one(session, snapshots, spec, &found),
     }
 }
 
-fn verify_repos(session: &Session, store: &Store, repos: &[RepoRow]) -> Result<()> {
+/// Verifies a repo, or all, with every ref.
+fn verify_repos(session: &Session, arguments: &Arguments) -> Result<()> {
     let mut sums = Verified::default();
     let progress = session.progress("verifying");
-    for repo in repos {
-        sums.add(verify_repo(store, repo, &progress)?);
+    let named = arguments.repo.as_ref();
+    if let Some(server) = session.server()? {
+        let repos = if arguments.all {
+            server.repos()?.repos
+        } else {
+            vec![server.repo(named)?]
+        };
+        for repo in repos {
+            if repo.refs == 0 {
+                sums.notes
+                    .push(format!("nothing was released in {}", repo.repo));
+                continue;
+            }
+            let copied = Copied::of(session, &server, &repo.repo, Asked::All, &progress)?;
+            sums.add(verify_repo(copied.store(), &copied.repo, &progress)?);
+            sums.notes.push(copied.note(&server));
+        }
+    } else {
+        let store = session.read()?;
+        let repos = if arguments.all {
+            store.reader()?.repos()?
+        } else {
+            vec![only_repo(&store, named)?]
+        };
+        for repo in repos {
+            sums.add(verify_repo(&store, &repo, &progress)?);
+        }
     }
     drop(progress);
     sums.finish(session)
 }
 
 /// Verifies a ref with its statements, or a snapshot alone.
-fn verify_one(session: &Session, store: &Store, spec: &Spec, found: &Resolved) -> Result<()> {
+fn verify_one(
+    session: &Session,
+    snapshots: Box<dyn Snapshots>,
+    spec: &Spec,
+    found: &Named,
+) -> Result<()> {
     let mut sums = Verified::default();
     let progress = session.progress("verifying");
-    match spec {
-        Spec::Ref {
-            name,
-            which: Which::Newest,
-            ..
-        } if store.reader()?.find_ref(&found.repo, name)?.is_some() => {
-            sums.add(verify_ref(store, &found.repo, name, &progress)?);
+    match (spec, session.server()?) {
+        (Spec::Ref { name, which, .. }, server) if is_shown_by(found, name, *which) => {
+            // One store is not opened twice.
+            drop(snapshots);
+            if let Some(server) = server {
+                let asked = Asked::Named(vec![name.clone()]);
+                let copied = Copied::of(session, &server, &found.repo, asked, &progress)?;
+                sums.add(verify_ref(copied.store(), &copied.repo, name, &progress)?);
+                sums.notes.push(copied.note(&server));
+            } else {
+                let store = session.read()?;
+                let repo = store.reader()?.repo(&found.repo)?;
+                sums.add(verify_ref(&store, &repo, name, &progress)?);
+            }
         }
-        Spec::Ref { .. } | Spec::Build(_) => {
-            let view = store.view(&found.repo.name, &found.builds)?;
-            sums.add(verify_snapshot(&view, found.snapshot, &progress)?);
-            sums.notes.push(format!(
-                "the content of {} was checked, no signatures",
-                found.name
-            ));
+        (Spec::Ref { .. } | Spec::Build(_), _) => {
+            let (root, name) = (TreePath::root(), &found.name);
+            snapshots.gather(found, Amount::Beneath(&root), &progress, &mut |stock| {
+                stock.with_blobs(&[], &mut |view| {
+                    sums.add(verify_snapshot(view, found.snapshot, &progress)?);
+                    Ok(())
+                })
+            })?;
+            let words = format!("the content of {name} was checked, no signatures");
+            sums.notes.push(words);
         }
     }
     drop(progress);
     sums.finish(session)
 }
 
-fn compare(session: &Session, store: &Store, found: Resolved, directory: &Path) -> Result<()> {
-    let view = store.view(&found.repo.name, &found.builds)?;
-    let root = view.snapshot_of_size(found.snapshot)?.tree;
+/// Whether a snapshot is what a ref of this name shows now, and not one whose id begins like this.
+fn is_shown_by(found: &Named, name: &RefName, which: Which) -> bool {
+    let seq = found.name.strip_prefix(name.as_str());
+    which == Which::Newest && seq.is_some_and(|seq| seq.starts_with('@'))
+}
+
+fn compare(
+    session: &Session,
+    snapshots: &dyn Snapshots,
+    found: Named,
+    directory: &Path,
+) -> Result<()> {
+    let contents = snapshots.open(&[&found])?;
+    let root = contents.snapshot(found.snapshot)?.tree;
     let progress = session.progress("comparing");
-    let differences = against(&view, root, directory, &progress)?.into_iter();
+    let differences = against(&*contents, root, directory, &progress)?.into_iter();
     drop(progress);
     let differences: Vec<Difference> = differences
         .map(|difference| Difference {

@@ -1,0 +1,77 @@
+//! Copies: what a server has released, verified and brought to this machine for the time of one command.
+//!
+//! # Not here
+//!
+//! Copies that stay (`commands::pull`, `commands::mirror`).
+
+use bindery::base::clock::Time;
+use bindery::base::name::RepoName;
+use bindery::base::progress::Progress;
+use bindery::base::{Error, Result};
+use bindery::remote::borrowed::Borrowed;
+use bindery::remote::follow::{Asked, Rewinds};
+use bindery::remote::http::agent::Agent;
+use bindery::remote::http::origin::HttpOrigin;
+use bindery::remote::known::Root;
+use bindery::remote::pull::{PullOptions, pull};
+use bindery::store::Store;
+use bindery::store::rows::RepoRow;
+
+use crate::session::Session;
+use crate::url::parse_url;
+
+/// A copy of a repo.
+pub struct Copied {
+    borrowed: Borrowed,
+    /// The repo in the copy.
+    pub repo: RepoRow,
+    /// Where it comes from.
+    pub origin: HttpOrigin,
+}
+
+impl Copied {
+    /// Pulls what is asked for of a repo on a server. Who signs it is not known here: that is what the server shows, and it is said.
+    ///
+    /// # Errors
+    ///
+    /// As [`pull`].
+    pub fn of(
+        session: &Session,
+        server: &Agent,
+        repo: &RepoName,
+        asked: Asked,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let url = parse_url(&server.server().join(&format!("r/{repo}")))?;
+        let origin = HttpOrigin::new(server.at(url));
+        let borrowed = session.lender()?.lend()?;
+        let options = PullOptions {
+            root: Some(Root::First),
+            asked,
+            rewinds: Rewinds::Allow,
+        };
+        pull(borrowed.store(), &origin, &options, Time::now()?, progress)?;
+        let repo = borrowed.store().reader()?.repos()?.pop();
+        let repo = repo.ok_or_else(|| Error::internal("what was pulled has a repo"))?;
+        Ok(Self {
+            borrowed,
+            repo,
+            origin,
+        })
+    }
+
+    /// The store that has it.
+    pub const fn store(&self) -> &Store {
+        self.borrowed.store()
+    }
+
+    /// What is to be known about who signed it.
+    pub fn note(&self, server: &Agent) -> String {
+        format!(
+            "{} signs with the keys that {} shows: compare its repo id {} with what its owners say",
+            self.repo.name,
+            server.server(),
+            self.repo.repo_id
+        )
+    }
+}
