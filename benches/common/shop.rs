@@ -145,5 +145,6 @@ pub fn impatience() -> Patience {
     Patience {
         wait: Duration::ZERO,
         holder: "bench".into(),
+        tell: None,
     }
 }

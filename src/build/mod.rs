@@ -18,6 +18,7 @@ pub mod diff;
 mod file_list;
 #[cfg(test)]
 mod fsck_tests;
+pub mod hold;
 pub mod merge;
 #[cfg(test)]
 pub(crate) mod model;

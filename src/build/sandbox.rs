@@ -182,6 +182,7 @@ pub fn patience() -> Patience {
     Patience {
         wait: Duration::ZERO,
         holder: "a test".into(),
+        tell: None,
     }
 }
 

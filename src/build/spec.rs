@@ -403,6 +403,7 @@ mod tests {
         let patience = Patience {
             wait: Duration::ZERO,
             holder: "test".into(),
+            tell: None,
         };
         let store = Store::create(&folder.path().join("store"), &patience)?;
         let name: RepoName = "main".parse()?;

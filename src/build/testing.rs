@@ -31,6 +31,7 @@ impl Scene {
         let patience = Patience {
             wait: Duration::ZERO,
             holder: "a test".to_owned(),
+            tell: None,
         };
         let store = Store::create(&folder.path().join("store"), &patience)?;
         let time = Time::from_seconds(1_800_000_000)?;

@@ -30,6 +30,12 @@ const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// The longest pause between two attempts.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
+/// After how long a process that waits says so.
+pub const WAIT_TOLD_AFTER: Duration = Duration::from_secs(2);
+
+/// Is told whom a process waits for, once it has waited for a while.
+pub type Tell = fn(&str);
+
 /// The right to use a store. Released when dropped, or when the process ends.
 #[must_use = "the lock is released when it is dropped"]
 #[derive(Debug)]
@@ -59,37 +65,56 @@ impl StoreLock {
     ///
     /// `holder` says who takes it, such as `process 4711 (bindery publish 17) since 2026-11-22T09:00:00Z`; it is kept up
     /// to [`HOLDER_BYTES_MAX`] bytes. Where the store cannot be written the lock is taken all the same, without that
-    /// text.
+    /// text. `tell` is told who holds it, once, after [`WAIT_TOLD_AFTER`].
     ///
     /// # Errors
     ///
     /// [`Error::Busy`] if another process still holds it after `wait`; [`Error::Io`] if there is no such store or the
     /// file system has no locks. Nothing is held then.
-    pub fn acquire(root: &Path, wait: Duration, holder: &str, sharing: Sharing) -> Result<Self> {
+    pub fn acquire(
+        root: &Path,
+        wait: Duration,
+        holder: &str,
+        tell: Option<Tell>,
+        sharing: Sharing,
+    ) -> Result<Self> {
         let place = root.join(LOCK_FILE);
         let (file, access) = open(&place).map_err(Error::io("lock", &place))?;
-        Self::acquire_file(file, access, root, wait, holder, sharing)
+        let waiting = Waiting { root, wait, tell };
+        Self::acquire_file(file, access, &waiting, holder, sharing)
     }
 
     fn acquire_file(
         file: File,
         access: Access,
-        root: &Path,
-        wait: Duration,
+        waiting: &Waiting<'_>,
         holder: &str,
         sharing: Sharing,
     ) -> Result<Self> {
+        let Waiting { root, wait, tell } = *waiting;
         let place = root.join(LOCK_FILE);
         let mut pauses = Pauses::new(wait);
+        let (mut waited, mut untold) = (Duration::ZERO, tell);
         while !try_lock(&file, sharing).map_err(Error::io("lock", &place))? {
+            let named = || read_holder(&file).map_err(Error::io("read", &place));
             let Some(pause) = pauses.next() else {
                 return Err(Error::Busy {
                     path: root.to_owned(),
-                    holder: read_holder(&file).map_err(Error::io("read", &place))?,
+                    holder: named()?,
                     waited_s: wait.as_secs(),
                 });
             };
+            if waited >= WAIT_TOLD_AFTER
+                && let Some(tell) = untold.take()
+            {
+                let (root, wait_s) = (root.display(), wait.as_secs());
+                tell(&format!(
+                    "waiting up to {wait_s} s for the store {root}: {} holds it",
+                    named()?
+                ));
+            }
             std::thread::sleep(pause);
+            waited += pause;
         }
         let lock = Self { file, access };
         lock.write_holder(holder)
@@ -127,6 +152,14 @@ impl Drop for StoreLock {
         // A text that stays is only out of date, and the next holder replaces it.
         self.write_holder("").ok();
     }
+}
+
+/// What is waited for, and for how long.
+#[derive(Clone, Copy)]
+struct Waiting<'w> {
+    root: &'w Path,
+    wait: Duration,
+    tell: Option<Tell>,
 }
 
 fn open(place: &Path) -> io::Result<(File, Access)> {
@@ -207,7 +240,7 @@ mod tests {
     use super::*;
 
     fn busy_holder(root: &Path) -> Option<String> {
-        match StoreLock::acquire(root, Duration::ZERO, "second", Sharing::Alone) {
+        match StoreLock::acquire(root, Duration::ZERO, "second", None, Sharing::Alone) {
             Err(Error::Busy { holder, .. }) => Some(holder),
             _ => None,
         }
@@ -217,16 +250,23 @@ mod tests {
     fn the_second_taker_hears_who_holds_the_store() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let root = folder.path();
-        let lock = StoreLock::acquire(root, Duration::ZERO, "process 1 (test)", Sharing::Alone)?;
+        let lock = StoreLock::acquire(
+            root,
+            Duration::ZERO,
+            "process 1 (test)",
+            None,
+            Sharing::Alone,
+        )?;
         assert!(!lock.is_read_only());
-        let refused = StoreLock::acquire(root, Duration::ZERO, "second", Sharing::Alone).map(drop);
+        let refused =
+            StoreLock::acquire(root, Duration::ZERO, "second", None, Sharing::Alone).map(drop);
         assert!(
             matches!(&refused, Err(Error::Busy { path, holder, waited_s: 0 })
                 if path == root && holder == "process 1 (test)"),
             "{refused:?}"
         );
         drop(lock);
-        let _again = StoreLock::acquire(root, Duration::ZERO, "process 2", Sharing::Alone)?;
+        let _again = StoreLock::acquire(root, Duration::ZERO, "process 2", None, Sharing::Alone)?;
         assert_eq!(busy_holder(root).as_deref(), Some("process 2"));
         Ok(())
     }
@@ -240,7 +280,8 @@ mod tests {
             ("a\u{1b}[2Jb\n", "a?[2Jb", "no control reaches a terminal"),
             (&long, &long[1..], "the text is bounded"),
         ] {
-            let _lock = StoreLock::acquire(folder.path(), Duration::ZERO, text, Sharing::Alone)?;
+            let _lock =
+                StoreLock::acquire(folder.path(), Duration::ZERO, text, None, Sharing::Alone)?;
             let holder = busy_holder(folder.path());
             assert_eq!(holder.as_deref(), Some(expected), "{reason}");
         }
@@ -258,8 +299,11 @@ mod tests {
         let lock = StoreLock::acquire_file(
             file,
             Access::ReadOnly,
-            folder.path(),
-            Duration::ZERO,
+            &Waiting {
+                root: folder.path(),
+                wait: Duration::ZERO,
+                tell: None,
+            },
             "reader",
             Sharing::Shared,
         )?;
@@ -267,7 +311,9 @@ mod tests {
         assert!(busy_holder(folder.path()).is_some());
         drop(lock);
         assert_eq!(std::fs::read(&place)?, b"left by a holder long gone");
-        assert!(StoreLock::acquire(folder.path(), Duration::ZERO, "next", Sharing::Alone).is_ok());
+        assert!(
+            StoreLock::acquire(folder.path(), Duration::ZERO, "next", None, Sharing::Alone).is_ok()
+        );
         Ok(())
     }
 
@@ -275,7 +321,8 @@ mod tests {
     fn those_who_read_share_and_keep_out_those_who_write() -> Result<(), Box<dyn std::error::Error>>
     {
         let folder = tempfile::tempdir()?;
-        let take = |sharing| StoreLock::acquire(folder.path(), Duration::ZERO, "one", sharing);
+        let take =
+            |sharing| StoreLock::acquire(folder.path(), Duration::ZERO, "one", None, sharing);
         let first = take(Sharing::Shared)?;
         let second = take(Sharing::Shared)?;
         assert!(matches!(take(Sharing::Alone), Err(Error::Busy { .. })));
@@ -289,7 +336,7 @@ mod tests {
     fn without_a_folder_there_is_nothing_to_lock() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let gone = folder.path().join("gone");
-        let refused = StoreLock::acquire(&gone, Duration::ZERO, "", Sharing::Alone).map(drop);
+        let refused = StoreLock::acquire(&gone, Duration::ZERO, "", None, Sharing::Alone).map(drop);
         assert!(matches!(refused, Err(Error::Io { action: "lock", .. })));
         Ok(())
     }

@@ -67,6 +67,7 @@ mod tests {
             patience: Patience {
                 wait: Duration::ZERO,
                 holder: "test".into(),
+                tell: None,
             },
         };
         let (one, two) = (lender.lend()?, lender.lend()?);

@@ -324,7 +324,11 @@ fn admit_reading(app: &App, caller: &Caller, route: &Route, scope: &Scope) -> Re
     };
     let wanted = scope.repo.as_ref().and_then(wanted);
     // A list of the refs that the caller may read, which may be none of them.
-    let is_list = matches!(route, Route::Files(Base::Repo(_), _)) && scope.target.is_none();
+    let shows_refs = matches!(
+        route,
+        Route::Files(Base::Repo(_), _) | Route::Page(Base::Repo(_)) | Route::NoSlash(Base::Repo(_))
+    );
+    let is_list = shows_refs && scope.target.is_none();
     let mut capabilities = capabilities.iter();
     if is_list && wanted.is_some()
         || capabilities.any(|capability| holder.may(*capability, scope, now).is_ok())

@@ -27,7 +27,7 @@ use super::reading::{Document, document, healthy, ready};
 use super::route::Route;
 use super::router::{Asked, NoRoute, parse};
 use super::scrape::{Asker, metrics};
-use super::{event_streams, openapi};
+use super::{event_streams, openapi, pages};
 use crate::base::Error;
 use crate::base::error::check_limit;
 use crate::base::id::HASH_BYTES;
@@ -177,6 +177,9 @@ async fn route(
         Route::Pin(base) => document(app, wish, base, Document::Pin).await?,
         Route::Pack(base, name) => pack(app, wish, base, name).await?,
         Route::Files(base, asked) => files(app, context, base, asked).await?,
+        Route::Page(base) => pages::page(app, context, base).await?,
+        Route::NoSlash(base) => pages::with_slash(app, base).await?,
+        Route::Start => pages::start(app, context).await?,
         Route::Repos => refs::repos(app, caller).await?,
         Route::Refs(repo, cursor) => refs::refs(app, repo, cursor).await?,
         Route::Snapshot(repo, name, which) => {

@@ -138,9 +138,9 @@ fn send(app: &Arc<App>, wish: &Wish, entry: &Entry, place: &Place, shown: Shown)
     Ok(answer(wish, Arc::new(blob), &facts))
 }
 
-/// Leads to the same with a slash, so that what is relative in a list is right. The way there is relative, too: whoever stands
+/// Leads to the same with a slash, so that what is relative in a list or page is right. The way there is relative, too: whoever stands
 /// in between may have changed what is before.
-fn slash(name: &str) -> Answer {
+pub fn slash(name: &str) -> Answer {
     let text = Bytes::from_static(b"a directory ends in a slash\n");
     let mut answer = bytes(StatusCode::MOVED_PERMANENTLY, "text/plain", Keep::Ask, text);
     set(&mut answer, LOCATION, &format!("{}/", in_url(name)));
@@ -200,7 +200,14 @@ fn look(app: &App, place: &Place, shown: Shown, asked: &FilesAsked) -> Result<Op
                 names.push(name.as_str().to_owned());
                 lead(&names)
             };
-            let listed = list(&view, tree, title, asked.after.as_ref(), &beyond)?;
+            let listed = list(
+                &view,
+                tree,
+                title,
+                shown.since,
+                asked.after.as_ref(),
+                &beyond,
+            )?;
             Some(Looked::Listed(listed, shown))
         }
     })
@@ -308,10 +315,12 @@ fn refs_below(
     let below = shown.filter_map(|row| {
         let names: Vec<String> = row.name.components().map(str::to_owned).collect();
         let rest = names.strip_prefix(asked.names.as_slice())?;
-        rest.first().cloned()
+        // What only begins the names of refs has no date.
+        let current = row.current.filter(|_| rest.len() == 1);
+        Some((rest.first().cloned()?, current.map(|current| current.time)))
     });
-    let mut names: Vec<String> = below.collect();
-    names.dedup();
+    let mut names: Vec<(String, Option<Time>)> = below.collect();
+    names.dedup_by(|one, other| one.0 == other.0);
     if names.is_empty() && !asked.names.is_empty() {
         return Ok(None);
     }

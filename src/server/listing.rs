@@ -60,9 +60,12 @@ struct Line {
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Hash>,
+    /// Since when it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<Time>,
 }
 
-/// Lists a directory, from after a name on. `lead` says what a name in it leads to; it is asked for links, because those who follow a
+/// Lists a directory that is shown since a moment, from after a name on. `lead` says what a name in it leads to; it is asked for links, because those who follow a
 /// list must know which of them are directories.
 ///
 /// # Errors
@@ -72,6 +75,7 @@ pub fn list(
     view: &View<'_>,
     tree: TreeRef,
     title: String,
+    since: Time,
     after: Option<&EntryName>,
     lead: &dyn Fn(&EntryName) -> Result<Reached>,
 ) -> Result<Listed> {
@@ -90,7 +94,7 @@ pub fn list(
             EntryKind::Link => Some(lead(entry.name())?),
             _ => None,
         };
-        lines.push(line(&entry, reached.as_ref()));
+        lines.push(line(&entry, reached.as_ref(), since));
     }
     Ok(Listed {
         title,
@@ -100,7 +104,7 @@ pub fn list(
     })
 }
 
-fn line(entry: &Entry, reached: Option<&Reached>) -> Line {
+fn line(entry: &Entry, reached: Option<&Reached>, since: Time) -> Line {
     let (leads_to, size) = match reached {
         None => (None, Some(entry.size())),
         Some(Reached::Nothing) => (None, None),
@@ -114,6 +118,7 @@ fn line(entry: &Entry, reached: Option<&Reached>) -> Line {
         leads_to,
         size: size.filter(|_| !is_directory),
         id: Some(entry.id()),
+        date: Some(since),
     }
 }
 
@@ -126,15 +131,16 @@ const fn word(kind: EntryKind) -> &'static str {
     }
 }
 
-/// Lists refs, or what they begin with, as directories.
+/// Lists refs, with since when they show what they show, or what they begin with, as directories.
 #[must_use]
-pub fn list_refs(names: Vec<String>, title: String) -> Listed {
-    let lines = names.into_iter().map(|name| Line {
+pub fn list_refs(names: Vec<(String, Option<Time>)>, title: String) -> Listed {
+    let lines = names.into_iter().map(|(name, date)| Line {
         name,
         kind: word(EntryKind::Directory),
         leads_to: None,
         size: None,
         id: None,
+        date,
     });
     Listed {
         title,
@@ -155,10 +161,7 @@ impl Listed {
         modified: Option<Modified>,
     ) -> Answer {
         let (content_type, text) = match form {
-            Form::Html => (
-                "text/html; charset=utf-8",
-                self.html(modified.map(Modified::since)),
-            ),
+            Form::Html => (HTML_TYPE, self.html()),
             Form::Json => {
                 let text = serde_json::to_string(self).unwrap_or_default();
                 ("application/json", text)
@@ -175,22 +178,17 @@ impl Listed {
         answer
     }
 
-    fn html(&self, since: Option<Time>) -> String {
-        let title = escaped(&self.title);
-        let mut html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-             <style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<table>\n\
-             <tr><th>name</th><th>size</th><th>date</th></tr>\n"
-        );
+    fn html(&self) -> String {
+        let mut html = head(&self.title);
+        html += "<table>\n<tr><th>name</th><th>size</th><th>date</th></tr>\n";
         if self.has_parent {
             html += "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n";
         }
-        let date = since.map_or_else(String::new, |since| since.to_string());
         for line in &self.entries {
             let is_directory = line.leads_to.unwrap_or(line.kind) == word(EntryKind::Directory);
             let slash = if is_directory { "/" } else { "" };
             let (link, name) = (in_url(&line.name), escaped(&line.name));
+            let date = line.date.map_or_else(String::new, |date| date.to_string());
             let size = line.size.map_or_else(String::new, |size| size.to_string());
             // A link that leads nowhere is none. `./` keeps a name with a colon from being taken for a scheme.
             let name = if line.kind == word(EntryKind::Link) && line.leads_to.is_none() {
@@ -214,10 +212,26 @@ impl Listed {
     }
 }
 
+/// How a page begins.
+#[must_use]
+pub fn head(title: &str) -> String {
+    let title = escaped(title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+    )
+}
+
+/// The type of a page.
+pub const HTML_TYPE: &str = "text/html; charset=utf-8";
+
 const STYLE: &str = "body{font-family:sans-serif;margin:2em}th{text-align:left}\
                      td,th{padding:.1em 2em .1em 0}td:nth-child(2){text-align:right}";
 
-fn escaped(text: &str) -> String {
+/// A text that means nothing to HTML.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -239,8 +253,8 @@ mod tests {
     #[test]
     fn a_name_means_nothing_to_html_or_in_a_url() {
         let name = "a<script>&\"'?#% b:c";
-        let listed = list_refs(vec![name.into()], "<b>".into());
-        let html = listed.html(None);
+        let listed = list_refs(vec![(name.into(), None)], "<b>".into());
+        let html = listed.html();
         assert!(
             !html.contains("<script>") && !html.contains("<b>"),
             "{html}"

@@ -41,6 +41,7 @@ pub mod outward;
 pub mod pace;
 pub mod pack_cache;
 pub mod packs;
+pub mod pages;
 pub mod paths;
 pub mod pool;
 pub mod quota;

@@ -100,10 +100,11 @@ fn parameters(row: &Row) -> Vec<Value> {
     in_path.chain(in_query).collect()
 }
 
-/// What a parameter may be. A list of files goes on after a name, all others after a number.
+/// What a parameter may be. Lists of files and refs go on after a name, all others after a number.
 fn schema(row: &Row, name: &str) -> Value {
     match name {
         "after" if row.template.contains("/files") => json!({ "type": "string" }),
+        "cursor" if row.template.ends_with("/refs") => json!({ "type": "string" }),
         "build" | "version" | "cursor" | "after" | "number" | "offset" | "frames" => {
             json!({ "type": "integer", "minimum": 0 })
         }
@@ -117,7 +118,10 @@ fn schema(row: &Row, name: &str) -> Value {
 fn operation_id(row: &Row) -> String {
     let path = row.template.trim_start_matches("/api/v1");
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    // What ends in a slash is a page; without it, it leads there.
+    let page = path.ends_with('/').then_some("page");
+    let words = words.filter(|word| !word.is_empty()).chain(page);
+    let words: Vec<&str> = words.collect();
     format!("{}_{}", row.method.to_lowercase(), words.join("_"))
 }
 
@@ -146,6 +150,7 @@ mod tests {
             ("/api/v1/builds/{build}", "get", "build", "integer"),
             ("/api/v1/builds/{build}/publish", "post", "wait", "boolean"),
             ("/api/v1/builds", "get", "cursor", "integer"),
+            ("/api/v1/repos/{repo}/refs", "get", "cursor", "string"),
             ("/api/v1/audit", "get", "after", "integer"),
             ("/r/{repo}/files/{path}", "get", "after", "string"),
         ] {

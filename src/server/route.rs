@@ -103,6 +103,9 @@ pub enum Route {
     Pack(Base, PackName),
     Pin(Base),
     Files(Base, FilesAsked),
+    Page(Base),
+    NoSlash(Base),
+    Start,
 
     Repos,
     CreateRepo,
@@ -156,7 +159,9 @@ impl Route {
             | Self::Object(base, _)
             | Self::Pack(base, _)
             | Self::Pin(base)
-            | Self::Files(base, _) => Some(base),
+            | Self::Files(base, _)
+            | Self::Page(base)
+            | Self::NoSlash(base) => Some(base),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //!
-//! - No two rows match the same request.
+//! - Of rows that match the same request, the first one counts: what is more special comes first.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -127,6 +127,7 @@ const fn gives<T: JsonSchema>() -> (Form, Form) {
 
 const OCTETS: &str = "application/octet-stream";
 const TEXT: (Form, Form) = (Form::Nothing, Form::Bytes("text/plain"));
+const PAGE: (Form, Form) = (Form::Nothing, Form::Bytes("text/html"));
 const BYTES: (Form, Form) = (Form::Nothing, Form::Bytes(OCTETS));
 const PACK: (Form, Form) = (Form::Nothing, Form::Bytes(PACK_TYPE));
 const EVENTS: (Form, Form) = (Form::Nothing, Form::Bytes("text/event-stream"));
@@ -191,7 +192,16 @@ pub const ROUTES: &[Row] = &[
     row("GET", "/r/{repo+}/files", READ, "Leads to the list of refs.", BYTES, |g| Ok(Route::Files(in_repo(g)?, g.refs_list()))),
     row("GET", "/b/{build}/objects/{id}", READ, "The bytes of an object of a build's test repository.", BYTES, |g| Ok(Route::Object(in_build(g)?, g.part("id")?))),
     with(&["path"], row("GET", "/b/{build}/packs/{to}/{pack}", READ, "What the snapshot of a build has, or what it has and another has not.", PACK, |g| Ok(Route::Pack(in_build(g)?, g.pack()?)))),
+    row("GET", "/b/{build}/trust/heads", READ, "The heads note of the repo that a build is for: what is published there, without the build.", TEXT, |g| Ok(Route::Heads(in_build(g)?))),
+    row("GET", "/b/{build}/trust/keyset/{version}", READ, "A version of the keyset of that repo.", TEXT, |g| Ok(Route::Keyset(in_build(g)?, g.part("version")?))),
+    row("GET", "/b/{build}/statements/{id}", READ, "The note of a statement of that repo.", TEXT, |g| Ok(Route::Statement(in_build(g)?, g.part("id")?))),
+    row("GET", "/b/{build}/pin", READ, "The pin file of that repo.", TEXT, |g| Ok(Route::Pin(in_build(g)?))),
     with(&["after"], row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_build(g)?, g.files()?)))),
+    row("GET", "/b/{build}/", READ, "A page about a build.", PAGE, |g| Ok(Route::Page(in_build(g)?))),
+    row("GET", "/b/{build}", READ, "Leads to the page about a build.", PAGE, |g| Ok(Route::NoSlash(in_build(g)?))),
+    row("GET", "/r/{repo+}/", READ, "A page about a repo, with the refs that the caller may see.", PAGE, |g| Ok(Route::Page(in_repo(g)?))),
+    row("GET", "/r/{repo+}", READ, "Leads to the page about a repo.", PAGE, |g| Ok(Route::NoSlash(in_repo(g)?))),
+    row("GET", "/", NOTHING, "A page about the server, with the repos that the caller may see.", PAGE, |_| Ok(Route::Start)),
 
     row("GET", "/api/v1/repos", READ, "The repos that the caller may see.", gives::<Repos>(), |_| Ok(Route::Repos)),
     row("POST", "/api/v1/repos", ADMIN, "Make a repo, with a key of its own unless one is named.", both::<CreateRepo, RepoSaid>(), |_| Ok(Route::CreateRepo)),

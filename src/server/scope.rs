@@ -122,7 +122,9 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Object(base, _)
         | Route::Pack(base, _)
         | Route::Pin(base)
-        | Route::Files(base, _) => match base {
+        | Route::Files(base, _)
+        | Route::Page(base)
+        | Route::NoSlash(base) => match base {
             Base::Repo(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
             Base::Build(build) => of_build(build),
         },
@@ -150,7 +152,8 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Withdraw(build)
         | Route::Purge(build, _)
         | Route::BuildEvents(build) => of_build(build),
-        Route::Repos
+        Route::Start
+        | Route::Repos
         | Route::CreateRepo
         | Route::Builds(_)
         | Route::Jobs(_)

@@ -156,6 +156,7 @@ mod tests {
         let patience = Patience {
             wait: Duration::ZERO,
             holder: "a test".to_owned(),
+            tell: None,
         };
         let store = Store::create(&folder.path().join("store"), &patience)?;
         Ok((folder, store))
@@ -273,6 +274,7 @@ mod tests {
         let patience = Patience {
             wait: Duration::ZERO,
             holder: "a test".to_owned(),
+            tell: None,
         };
         for access in [Access::Read, Access::Read, Access::Write] {
             let store = Store::open(&folder.path().join("store"), access, &patience)?;

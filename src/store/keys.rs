@@ -5,11 +5,13 @@
 //! What is in the files (`trust::secret_key`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::layout;
 use super::open::Store;
+use super::settings::Settings;
 use crate::base::name::KeyName;
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
@@ -90,21 +92,22 @@ impl Store {
         Ok(names)
     }
 
-    fn key_file(&self, name: &KeyName) -> (std::sync::Arc<dyn Disk>, PathBuf) {
+    fn key_file(&self, name: &KeyName) -> (Arc<dyn Disk>, PathBuf) {
         let (disk, folder) = self.key_folder();
         (disk, layout::secret_key(&folder, name))
     }
 
-    /// Keys may be kept on another disk than the store's.
-    pub(super) fn key_folder(&self) -> (std::sync::Arc<dyn Disk>, PathBuf) {
-        let keys = self.settings.keys();
-        if keys.is_absolute() {
-            (
-                std::sync::Arc::new(RealDisk::new(keys)),
-                Path::new("").to_owned(),
-            )
-        } else {
-            (std::sync::Arc::clone(&self.disk), keys.to_owned())
-        }
+    pub(super) fn key_folder(&self) -> (Arc<dyn Disk>, PathBuf) {
+        key_folder(&self.disk, &self.settings)
+    }
+}
+
+/// Where the keys of a store are. They may be kept on another disk than the store's.
+pub(super) fn key_folder(disk: &Arc<dyn Disk>, settings: &Settings) -> (Arc<dyn Disk>, PathBuf) {
+    let keys = settings.keys();
+    if keys.is_absolute() {
+        (Arc::new(RealDisk::new(keys)), Path::new("").to_owned())
+    } else {
+        (Arc::clone(disk), keys.to_owned())
     }
 }

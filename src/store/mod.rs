@@ -68,6 +68,7 @@ pub mod serve_settings;
 pub mod settings;
 pub mod supply;
 mod tables;
+pub mod token_files;
 pub mod tokens;
 mod transaction;
 pub mod view;

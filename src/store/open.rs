@@ -23,7 +23,7 @@ use super::packs::PackStore;
 use super::settings::{self, Settings};
 use crate::base::{Error, Result};
 use crate::disk::files::{Disk, Listed};
-use crate::disk::lock::{LOCK_FILE, Sharing, StoreLock};
+use crate::disk::lock::{LOCK_FILE, Sharing, StoreLock, Tell};
 use crate::disk::real::RealDisk;
 use crate::disk::whole;
 
@@ -64,6 +64,8 @@ pub struct Patience {
     pub wait: Duration,
     /// What others are told about this process while it holds the store.
     pub holder: String,
+    /// Is told who holds it, if it is waited for longer than a moment.
+    pub tell: Option<Tell>,
 }
 
 impl Store {
@@ -89,7 +91,13 @@ impl Store {
         // Before the lock, which would leave its file in a folder that is none of ours; and again when nobody else can
         // make a store in it.
         check_empty()?;
-        let lock = StoreLock::acquire(root, patience.wait, &patience.holder, Sharing::Alone)?;
+        let lock = StoreLock::acquire(
+            root,
+            patience.wait,
+            &patience.holder,
+            patience.tell,
+            Sharing::Alone,
+        )?;
         check_empty()?;
         Self::create_on(disk, Some(lock))
     }
@@ -149,7 +157,15 @@ impl Store {
         if !whole::exists(&*disk, Path::new(layout::SETTINGS))? {
             return Err(Error::not_found("store at", root.display()));
         }
-        let lock = |sharing| StoreLock::acquire(root, patience.wait, &patience.holder, sharing);
+        let lock = |sharing| {
+            StoreLock::acquire(
+                root,
+                patience.wait,
+                &patience.holder,
+                patience.tell,
+                sharing,
+            )
+        };
         if access == Access::Read {
             match Self::open_on(
                 Arc::clone(&disk),

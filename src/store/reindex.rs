@@ -91,7 +91,13 @@ pub struct ReindexReport {
 pub fn reindex(root: &Path, patience: &Patience) -> Result<ReindexReport> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(root));
     Settings::read(&*disk)?;
-    let lock = StoreLock::acquire(root, patience.wait, &patience.holder, Sharing::Alone)?;
+    let lock = StoreLock::acquire(
+        root,
+        patience.wait,
+        &patience.holder,
+        patience.tell,
+        Sharing::Alone,
+    )?;
     let report = reindex_on(&disk)?;
     drop(lock);
     Ok(report)

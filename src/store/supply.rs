@@ -62,7 +62,13 @@ impl Store {
                 "{place} is the store itself: it cannot be healed from what it has lost"
             )));
         }
-        let lock = StoreLock::acquire(root, patience.wait, &patience.holder, Sharing::Shared)?;
+        let lock = StoreLock::acquire(
+            root,
+            patience.wait,
+            &patience.holder,
+            patience.tell,
+            Sharing::Shared,
+        )?;
         OtherStore::open_on(disk, Some(lock))
     }
 }

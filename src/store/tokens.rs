@@ -14,13 +14,12 @@
 //!
 //! What tokens say (`trust::token`), the log of what was granted and refused (`store::audit`).
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard, PoisonError};
-
-use zeroize::Zeroizing;
+use std::path::Path;
+use std::sync::{MutexGuard, PoisonError};
 
 use super::layout;
 use super::open::Store;
+use super::token_files::{self, FILE_BYTES_MAX, KeyPlace};
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
 use crate::base::{Error, Result};
@@ -32,8 +31,6 @@ use crate::trust::token::{Token, TokenKey, Verified};
 /// Blocks that may be revoked under one key: each is a small file. Whoever needs more replaces the key, which ends all
 /// tokens at once.
 pub const REVOKED_MAX: usize = 65_536;
-/// Bytes of a file of this floor: far more than any.
-const FILE_BYTES_MAX: u64 = 4096;
 
 /// What a store knows of tokens.
 #[derive(Clone, Debug)]
@@ -132,12 +129,7 @@ impl Tokens<'_> {
     ///
     /// [`Error::Io`] if it cannot be known.
     pub fn revoked_of(&self, verified: &Verified) -> Result<Option<BlockId>> {
-        for id in verified.ids() {
-            if whole::exists(self.disk(), &layout::revoked(id))? {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
+        token_files::revoked_of(self.disk(), verified)
     }
 
     /// Revokes a block, durably: every token that has it is worth nothing from now on. Once more does no harm, and keeps the
@@ -249,18 +241,7 @@ impl Tokens<'_> {
 
     /// The name of the key's file, if there is one.
     fn key_file(&self) -> Result<Option<BlockId>> {
-        let path = Path::new(layout::TOKEN_KEY_NAME);
-        let bytes = match whole::read_small(self.disk(), path, FILE_BYTES_MAX) {
-            Err(error) if error.is_file_not_found() => return Ok(None),
-            bytes => bytes?,
-        };
-        let text = String::from_utf8(bytes).ok();
-        let name = text.and_then(|text| text.strip_suffix('\n')?.parse().ok());
-        let place = self.disk().place(path);
-        name.map(Some).ok_or_else(|| {
-            let reason = format!("{} does not name the file of a key", place.display());
-            Error::malformed("name of a token key", reason)
-        })
+        token_files::key_file(self.disk())
     }
 
     /// The name of the key's file; a new one, which is recorded durably, if there is none.
@@ -276,21 +257,12 @@ impl Tokens<'_> {
         Ok(name)
     }
 
-    fn key_place(&self, name: BlockId) -> (Arc<dyn Disk>, PathBuf, PathBuf) {
-        let (disk, folder) = self.store.key_folder();
-        let file = layout::token_key(&folder, name);
-        (disk, folder, file)
+    fn key_place(&self, name: BlockId) -> KeyPlace {
+        token_files::key_place(&self.store.disk, &self.store.settings, name)
     }
 
     fn read_key(&self, name: &BlockId) -> Result<Option<TokenKey>> {
-        let (disk, _, file) = self.key_place(*name);
-        let bytes = match whole::read_small(&*disk, &file, FILE_BYTES_MAX) {
-            Err(error) if error.is_file_not_found() => return Ok(None),
-            bytes => Zeroizing::new(bytes?),
-        };
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Error::malformed("token key", "it is not text"))?;
-        TokenKey::parse(text).map(Some)
+        token_files::read_key(&self.key_place(*name))
     }
 
     fn make_key(&self, name: &BlockId) -> Result<TokenKey> {

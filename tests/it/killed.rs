@@ -26,6 +26,7 @@ fn init_that_was_killed_before_it_made_its_repo_can_be_run_again() -> Result<()>
     let patience = bindery::store::Patience {
         wait: std::time::Duration::ZERO,
         holder: "a test".into(),
+        tell: None,
     };
     drop(Store::create(&root, &patience)?);
     let store = Store::create(&root, &patience)?;

@@ -16,6 +16,7 @@ mod looking;
 mod lying;
 mod mirroring;
 mod paces;
+mod pages;
 mod pulling;
 mod refused;
 mod running;

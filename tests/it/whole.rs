@@ -419,6 +419,7 @@ fn an_interrupted_attempt_to_make_a_store_is_not_in_the_way() -> Result<()> {
     let patience = bindery::store::Patience {
         wait: std::time::Duration::ZERO,
         holder: "a test".into(),
+        tell: None,
     };
     drop(Store::create(&root, &patience)?);
     let remove = |name: &str| {

@@ -37,6 +37,15 @@ pub fn origins_at(
 ) -> Result<Vec<HttpOrigin>> {
     let urls = urls.iter().map(|url| parse_url(url));
     let urls: Vec<ServerUrl> = urls.collect::<Result<_>>()?;
+    for url in &urls {
+        let build = url.as_str().split_once("/b/");
+        if let Some((server, build)) = build.filter(|(_, build)| !build.contains('/')) {
+            return Err(Error::usage(format!(
+                "{url}: a build is not signed, and what is not signed is not pulled: look at it with \
+                 'bindery checkout build:{build} DIR --remote {server}'"
+            )));
+        }
+    }
     let first = urls.first().map(ServerUrl::authority);
     let agent = |url: &ServerUrl| {
         if Some(url.authority()) == first {

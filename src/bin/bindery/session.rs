@@ -5,6 +5,7 @@
 //! Which store is meant (`store_place`), how answers look (`output`).
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -169,6 +170,7 @@ impl Session {
         Ok(Patience {
             wait: self.globals.lock_wait,
             holder,
+            tell: (!self.globals.quiet).then_some(tell_waiting as fn(&str)),
         })
     }
 
@@ -253,6 +255,12 @@ impl Session {
             self.output.note(detail);
         }
     }
+}
+
+/// Says whom the command waits for.
+fn tell_waiting(words: &str) {
+    // Nothing can be done if standard error is closed.
+    writeln!(std::io::stderr(), "{words}").ok();
 }
 
 /// A command line as others are shown it: on one line, and not too long.

@@ -43,6 +43,7 @@ impl Shop {
         let patience = Patience {
             wait: Duration::ZERO,
             holder: "a test".into(),
+            tell: None,
         };
         let store = Store::create(&folder.path().join("store"), &patience)?;
         create_repo(&store, "main".parse()?, Profile::Posix, None, now()?)?;

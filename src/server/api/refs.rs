@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use super::publishing::visible;
 use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
+use crate::build::hold::hold_ref;
 use crate::build::rollback::rollback;
 use crate::remote::wire::events::What;
 use crate::remote::wire::refs::{
@@ -143,7 +144,7 @@ pub async fn hold(
         let reader = store.reader()?;
         let row = reader.repo(&name)?;
         check_there(store, &name, &target)?;
-        store.record_hold(&row, &target, reason)?;
+        hold_ref(store, &row, &target, reason)?;
         let shown = store.reader()?.find_ref(&row, &target)?;
         shown.ok_or_else(|| Error::not_found("ref", &target))
     });

@@ -22,6 +22,7 @@ fn patience() -> Patience {
     Patience {
         wait: Duration::ZERO,
         holder: "a test".into(),
+        tell: None,
     }
 }
 

@@ -21,7 +21,7 @@ fn a_second_process_hears_who_holds_the_store() -> Outcome {
     let scratch = with_a_release_and_an_open_build()?;
     let holder = "process 4711 (bindery publish 17) since 2026-11-22T09:00:00Z";
     let root = scratch.store();
-    let lock = StoreLock::acquire(&root, LOCK_WAIT, holder, Sharing::Alone)?;
+    let lock = StoreLock::acquire(&root, LOCK_WAIT, holder, None, Sharing::Alone)?;
     let parts = [
         ".bindery is held by",
         holder,
@@ -43,7 +43,7 @@ fn a_second_process_hears_who_holds_the_store() -> Outcome {
         .json_error()?;
     assert_eq!(error["error"]["code"], "busy");
     drop(lock);
-    let lock = StoreLock::acquire(&root, LOCK_WAIT, holder, Sharing::Shared)?;
+    let lock = StoreLock::acquire(&root, LOCK_WAIT, holder, None, Sharing::Shared)?;
     scratch.ok("ls stable --lock-wait 0s")?;
     scratch.fails("build create --lock-wait 0s", 6, &[])?;
     drop(lock);
@@ -51,9 +51,31 @@ fn a_second_process_hears_who_holds_the_store() -> Outcome {
 }
 
 #[test]
+fn a_process_that_waits_says_for_whom() -> Outcome {
+    let scratch = with_a_release_and_an_open_build()?;
+    let holder = "process 4711 (bindery serve)";
+    let lock = StoreLock::acquire(&scratch.store(), LOCK_WAIT, holder, None, Sharing::Alone)?;
+    let told = format!(
+        "waiting up to 3 s for the store {}",
+        scratch.store().display()
+    );
+    let waited = scratch
+        .run("refs --lock-wait 3s".split(' '))?
+        .expect_code(6)?;
+    let first = waited.stderr.lines().next().unwrap_or_default();
+    assert_eq!(first, format!("{told}: {holder} holds it"));
+    let quiet = scratch
+        .run("refs --lock-wait 3s -q".split(' '))?
+        .expect_code(6)?;
+    assert!(quiet.stderr.starts_with("error:"), "{}", quiet.stderr);
+    drop(lock);
+    expect_nothing_lost(&scratch)
+}
+
+#[test]
 fn a_process_that_waits_goes_on_when_the_store_is_free() -> Outcome {
     let scratch = with_a_release_and_an_open_build()?;
-    let lock = StoreLock::acquire(&scratch.store(), LOCK_WAIT, "test", Sharing::Alone)?;
+    let lock = StoreLock::acquire(&scratch.store(), LOCK_WAIT, "test", None, Sharing::Alone)?;
     let mut waiting = scratch.command(["build", "create", "--lock-wait", "60s"]);
     let waiting = waiting
         .stdout(Stdio::piped())

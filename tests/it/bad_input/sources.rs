@@ -187,6 +187,7 @@ fn stage_while(size: usize, meddle: fn(&Path), part: &str) -> Outcome {
     let patience = Patience {
         wait: Duration::ZERO,
         holder: "test".into(),
+        tell: None,
     };
     let store = Store::open(&scratch.store(), Access::Write, &patience)?;
     let paths = [scratch.path("changing")];

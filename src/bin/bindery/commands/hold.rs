@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use bindery::base::Result;
 use bindery::base::name::{RefName, RepoName};
-use bindery::base::{Error, Result};
+use bindery::build::hold::hold_ref;
 use bindery::build::spec::named_ref;
 use clap::Args;
 use serde::Serialize;
@@ -71,26 +72,19 @@ pub fn release(session: &Session, arguments: &ReleaseArguments) -> Result<()> {
 }
 
 fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<String>) -> Result<()> {
-    let (target, before) = if let Some(server) = session.server()? {
+    let target = if let Some(server) = session.server()? {
         let (repo, target) = ref_of(&server, text, repo)?;
-        let refs = server.refs(&repo)?.into_iter();
-        let before = refs
-            .filter(|said| said.name == target)
-            .find_map(|said| said.held);
         server.hold(&repo, &target, held.clone())?;
-        (target, before)
+        target
     } else {
         let store = session.write()?;
         let (repo, target) = named_ref(&store, text, repo)?;
-        let row = store.reader()?.find_ref(&repo, &target)?;
-        let row = row.ok_or_else(|| Error::not_found("ref", &target))?;
-        store.record_hold(&repo, &target, held.clone())?;
-        (target, row.held)
+        hold_ref(&store, &repo, &target, held.clone())?;
+        target
     };
-    session.output.note(match (&before, &held) {
-        (_, Some(_)) => format!("{target} is held until 'bindery release {target}'"),
-        (Some(_), None) => format!("{target} is released"),
-        (None, None) => format!("{target} was not held"),
+    session.output.note(match &held {
+        Some(_) => format!("{target} is held until 'bindery release {target}'"),
+        None => format!("{target} is released"),
     });
     session.output.answer(&Held { target, held })
 }

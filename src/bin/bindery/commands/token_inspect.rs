@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
-use bindery::store::Store;
+use bindery::store::token_files::TokenFiles;
 use bindery::trust::token::scope::Scope;
 use bindery::trust::token::{Block, Token, Unverified};
 use serde::Serialize;
@@ -85,8 +85,9 @@ pub fn run(session: &Session) -> Result<()> {
         let reason = format!("only {url} could tell whether it is good");
         (Verdict::Unchecked, Some(reason))
     } else {
-        match session.read() {
-            Ok(store) => judge(&store, &token, expires, now)?,
+        let files = session.store_root().and_then(|root| TokenFiles::at(&root));
+        match files {
+            Ok(files) => judge(&files, &token, expires, now)?,
             Err(error @ Error::NotFound { .. }) => (Verdict::Unchecked, Some(error.to_string())),
             Err(error) => return Err(error),
         }
@@ -103,12 +104,11 @@ pub fn run(session: &Session) -> Result<()> {
 
 /// What a store knows of a token.
 fn judge(
-    store: &Store,
+    tokens: &TokenFiles,
     token: &Token,
     expires: Option<Time>,
     now: Time,
 ) -> Result<(Verdict, Option<String>)> {
-    let tokens = store.tokens();
     let Some(key) = tokens.key()? else {
         let reason = "the store has made no token".to_owned();
         return Ok((Verdict::OtherKey, Some(reason)));

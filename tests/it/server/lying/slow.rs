@@ -55,6 +55,7 @@ fn pull(
     let patience = Patience {
         wait: LONGEST,
         holder: String::new(),
+        tell: None,
     };
     let store = Store::open(&world.scratch.path("copy"), Access::Write, &patience)?;
     let options = PullOptions {

@@ -98,6 +98,7 @@ impl World {
         let patience = Patience {
             wait: WAIT,
             holder: String::new(),
+            tell: None,
         };
         let store = Store::open(&root, Access::Read, &patience)?;
         let repo = "main".parse()?;
