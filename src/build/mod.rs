@@ -38,6 +38,7 @@ mod rewrite;
 pub mod rollback;
 #[cfg(test)]
 pub(crate) mod sandbox;
+pub mod schedule;
 #[cfg(test)]
 mod scrub_tests;
 mod sign;

@@ -163,7 +163,7 @@ fn pending(row: &BuildRow, options: &PublishOptions) -> Result<(RefName, bool)> 
     Ok((target.clone(), pending.tested))
 }
 
-fn target_of(row: &BuildRow, options: &PublishOptions) -> Result<RefName> {
+pub(super) fn target_of(row: &BuildRow, options: &PublishOptions) -> Result<RefName> {
     let target = options.target.as_ref().or(row.target.as_ref());
     target.cloned().ok_or_else(|| {
         Error::usage(format!(

@@ -34,7 +34,7 @@ pub enum Withdrawn {
     Released(PublishAnswer),
 }
 
-/// Takes a build's changes out of its ref.
+/// Takes a build's changes out of its ref. One that is to be published at some time is not published then.
 ///
 /// # Errors
 ///
@@ -47,6 +47,15 @@ pub fn withdraw(store: &Store, build: u64, time: Time) -> Result<Withdrawn> {
         (BuildState::Publishing, Some(published)) => take_back(store, &repo, &row, published, time),
         (BuildState::Published, Some(published)) => {
             release_without(store, &repo, &row, published, time).map(Withdrawn::Released)
+        }
+        (BuildState::Ready, _) if row.due.is_some() => {
+            let due = row.due.as_ref().and_then(|due| due.target.clone());
+            let target = due.or(row.target);
+            store.drop_due(build, None, time)?;
+            Ok(Withdrawn::Pending {
+                target: target.ok_or_else(|| Error::internal("what is due has a ref"))?,
+                builds: vec![build],
+            })
         }
         _ => Err(Error::State {
             build,

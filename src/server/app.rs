@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::anonymous::Anonymous;
 use super::events::{Events, Happened};
@@ -57,6 +57,8 @@ pub struct App {
     pub events: Events,
     /// Work beside answering.
     pub jobs: Jobs,
+    /// Tells that something is to be published at a time, or may go on.
+    pub plans: Notify,
     /// What goes wrong beside answering.
     pub troubles: Troubles,
     /// Requests that were done lately.
@@ -99,6 +101,7 @@ impl App {
             settings,
             turns: Turns::default(),
             jobs: Jobs::new(run),
+            plans: Notify::new(),
             troubles: Troubles::default(),
             done: Done::default(),
             ending: watch::Sender::new(false),

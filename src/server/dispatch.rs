@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use super::access::{Caller, admit};
 use super::answer::{Answer, Failure, json};
 use super::api::upload::upload;
-use super::api::{admin, builds, jobs, publishing, refs, snapshots};
+use super::api::{admin, builds, jobs, plans, publishing, refs, snapshots};
 use super::app::App;
 use super::body::small;
 use super::content::Wish;
@@ -204,6 +204,9 @@ async fn route(
         Route::Commit(build) => builds::freeze(app, build, body).await?,
         Route::Check(build, name) => builds::check(app, build, name, body).await?,
         Route::Publish(build, wait) => publishing::start(app, context, build, wait, body).await?,
+        Route::Schedule(build) => plans::schedule(app, context, build, body).await?,
+        Route::HoldBuild(build) => plans::hold(app, build, refs::reason(body).await?).await?,
+        Route::ReleaseBuild(build) => plans::hold(app, build, None).await?,
         Route::Withdraw(build) => publishing::take_out(app, build).await?,
         Route::Purge(build, mode) => builds::purge(app, build, mode).await?,
         Route::BuildEvents(build) => event_streams::of_build(app, build, wish.headers()).await?,

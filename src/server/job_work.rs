@@ -39,7 +39,7 @@ pub(super) async fn work(app: Arc<App>) {
 }
 
 /// Does something until the server ends.
-async fn until_the_end(app: &App, work: impl Future<Output = ()>) {
+pub(super) async fn until_the_end(app: &App, work: impl Future<Output = ()>) {
     tokio::select! {
         () = app.ended() => {}
         () = work => {}

@@ -52,6 +52,7 @@ pub mod rest;
 pub mod route;
 pub mod route_table;
 pub mod router;
+mod schedule;
 pub mod scope;
 pub mod scrape;
 pub mod serve;

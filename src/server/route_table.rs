@@ -18,6 +18,7 @@ use crate::remote::wire::builds::{
 };
 use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::jobs::{JobSaid, JobsPage, StartJob};
+use crate::remote::wire::plans::Schedule;
 use crate::remote::wire::refs::{Hold, RefSaid, Refs, Releases, RepoSaid, Repos, Rollback};
 use crate::remote::wire::repos::{CreateRepo, Retire, Retired};
 use crate::remote::wire::snapshots::NamedSaid;
@@ -225,6 +226,9 @@ pub const ROUTES: &[Row] = &[
     row("POST", "/api/v1/builds/{build}/commit", COMMIT, "Freeze a build.", both::<Commit, BuildSaid>(), |g| Ok(Route::Commit(g.part("build")?))),
     row("PUT", "/api/v1/builds/{build}/checks/{check}", CHECK, "Report what an outside check found in a committed build.", both::<ReportCheck, BuildSaid>(), |g| Ok(Route::Check(g.part("build")?, g.part("check")?))),
     with(&["wait"], row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", both::<Publish, Publishing>(), |g| Ok(Route::Publish(g.part("build")?, wait(g)?)))),
+    row("POST", "/api/v1/builds/{build}/schedule", PUBLISH, "Publish a build at a time that is said.", both::<Schedule, BuildSaid>(), |g| Ok(Route::Schedule(g.part("build")?))),
+    row("POST", "/api/v1/builds/{build}/hold", PUBLISH, "Hold publishing a build back.", both::<Hold, BuildSaid>(), |g| Ok(Route::HoldBuild(g.part("build")?))),
+    row("POST", "/api/v1/builds/{build}/release", PUBLISH, "Let a build that was held go.", gives::<BuildSaid>(), |g| Ok(Route::ReleaseBuild(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/withdraw", WITHDRAW, "Take a build's changes out of its ref.", gives::<Withdrawal>(), |g| Ok(Route::Withdraw(g.part("build")?))),
     with(&["dry_run"], row("DELETE", "/api/v1/builds/{build}", PURGE, "End a build and free what only it held; ?dry_run says what that would be.", gives::<ReceiptSaid>(), |g| Ok(Route::Purge(g.part("build")?, mode(g)?)))),
     row("GET", "/api/v1/builds/{build}/events", READ, "What happens to a build, as it happens.", EVENTS, |g| Ok(Route::BuildEvents(g.part("build")?))),

@@ -92,7 +92,11 @@ impl Scope {
 pub const fn is_told_by_body(route: &Route) -> bool {
     matches!(
         route,
-        Route::CreateBuild(_) | Route::Stage(_) | Route::Publish(..) | Route::Upload(..)
+        Route::CreateBuild(_)
+            | Route::Stage(_)
+            | Route::Publish(..)
+            | Route::Schedule(_)
+            | Route::Upload(..)
     )
 }
 
@@ -111,11 +115,7 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
             let found = ref_in(&reader, &row, &asked.names)?;
             Ok(Scope::in_repo(row.name, found.map(|found| found.row.name)))
         }
-        Route::Statement(Base::Repo(repo), id) => {
-            let row = reader.repo(repo)?;
-            let target = ref_of_statement(store, &row, *id);
-            Ok(Scope::in_repo(row.name, target))
-        }
+        Route::Statement(Base::Repo(repo), id) => Ok(of_statement(store, reader.repo(repo)?, *id)),
         Route::Heads(base)
         | Route::Keyset(base, _)
         | Route::Statement(base, _)
@@ -149,6 +149,9 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Commit(build)
         | Route::Check(build, _)
         | Route::Publish(build, _)
+        | Route::Schedule(build)
+        | Route::HoldBuild(build)
+        | Route::ReleaseBuild(build)
         | Route::Withdraw(build)
         | Route::Purge(build, _)
         | Route::BuildEvents(build) => of_build(build),
@@ -182,6 +185,12 @@ fn of_snapshot(
     let row = reader.repo(repo)?;
     let is_id = which == Which::Newest && is_prefix(name) && reader.find_ref(&row, name)?.is_none();
     Ok(Scope::in_repo(row.name, (!is_id).then(|| name.clone())))
+}
+
+/// What the statement of a ref is about.
+fn of_statement(store: &Store, row: RepoRow, id: StatementId) -> Scope {
+    let target = ref_of_statement(store, &row, id);
+    Scope::in_repo(row.name, target)
 }
 
 /// The ref that a statement is about; none if it is not there, or cannot be read.

@@ -34,7 +34,7 @@ use super::pace::paced;
 use super::rest::{Sending, to_the_end};
 use super::tls::Identity;
 use super::troubles;
-use super::{dispatch, job_work};
+use super::{dispatch, job_work, schedule};
 use crate::base::{Error, Result};
 use crate::disk::room::raise_open_files;
 use crate::store::Store;
@@ -185,6 +185,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut end = std::pin::pin!(end);
         tokio::spawn(job_work::work(Arc::clone(&self.app)));
+        tokio::spawn(schedule::keep(Arc::clone(&self.app)));
         job_work::follow_each(&self.app, &self.mirrors);
         loop {
             let next = async {

@@ -70,6 +70,8 @@ impl BuildRow {
             withdrawn: None,
             receipt: None,
             reason: None,
+            held: None,
+            due: None,
         }
     }
 }

@@ -106,7 +106,8 @@ impl BuildRow {
     ///
     /// # Errors
     ///
-    /// [`Error::Unchecked`] if checks are in the way, [`Error::State`] if anything else is.
+    /// [`Error::Unchecked`] if checks are in the way, [`Error::Refused`] if the build is held, [`Error::State`] if anything else
+    /// is.
     pub(crate) fn check_publishable(&self, target: &RefName, policy: &RefPolicy) -> Result<()> {
         let unmet = self.unmet_with(&policy.checks);
         if CHECKED.contains(&self.state) && !unmet.is_empty() {
@@ -116,7 +117,14 @@ impl BuildRow {
                 unmet,
             });
         }
-        check_state(self, &[BuildState::Ready], "publish")
+        check_state(self, &[BuildState::Ready], "publish")?;
+        match &self.held {
+            Some(reason) => Err(Error::refused(format!(
+                "build {} is held: {reason}",
+                self.id
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Checks that one more check may report.

@@ -115,7 +115,7 @@ impl Store {
         row.pending.push(import);
         transaction.put_ref(repo, &row)?;
         build.state = BuildState::Publishing;
-        build.reason = None;
+        (build.reason, build.due) = (None, None);
         let (epoch, seq) = row
             .current
             .map_or((1, 0), |current| (current.epoch, current.seq));

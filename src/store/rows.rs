@@ -12,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::check_rows::CheckRow;
+use super::due::Due;
 use crate::base::clock::Time;
 use crate::base::id::{PackId, SnapshotId, StatementId, TreeId};
 use crate::base::name::{CheckName, KeyName, RefName, RepoName};
@@ -185,6 +186,12 @@ pub struct BuildRow {
     pub receipt: Option<Receipt>,
     /// Why the last attempt to go on failed.
     pub reason: Option<String>,
+    /// Why publishing it is held back, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// When and how it is to be published, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Due>,
 }
 
 /// What a ref showed at some moment.

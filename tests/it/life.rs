@@ -9,6 +9,7 @@ mod checks;
 mod ending;
 mod exchange;
 mod looking;
+mod plans;
 mod publishing;
 mod repos;
 mod staging;

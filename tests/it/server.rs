@@ -17,6 +17,7 @@ mod lying;
 mod mirroring;
 mod paces;
 mod pages;
+mod plans;
 mod pulling;
 mod refused;
 mod running;

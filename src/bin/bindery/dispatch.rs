@@ -35,6 +35,9 @@ pub fn run(session: &Session, command: &Command) -> Result<Outcome> {
         Command::Token(verb) => token::run(session, verb),
         Command::Audit(arguments) => audit::run(session, arguments),
         Command::Build(verb) => commands::build::run(session, verb),
+        Command::Publish(arguments) if arguments.is_for_later() => {
+            commands::publish_plan::run(session, arguments)
+        }
         Command::Publish(arguments) => publish::run(session, arguments),
         Command::Push(arguments) => push::run(session, arguments),
         Command::Pull(arguments) => pull::run(session, arguments),

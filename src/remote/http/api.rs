@@ -25,6 +25,7 @@ use crate::remote::wire::builds::{
 };
 use crate::remote::wire::checks::ReportCheck;
 use crate::remote::wire::jobs::{JobSaid, JobsPage, StartJob};
+use crate::remote::wire::plans::Schedule;
 use crate::remote::wire::refs::{
     Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
 };
@@ -241,6 +242,20 @@ impl Agent {
     /// Publishes a build, and waits until it is visible.
     pub fn publish(&self, build: u64, how: &Publish) -> Result<Publishing> {
         self.post(&format!("{API}/builds/{build}/publish?wait"), how)
+    }
+
+    /// Says when a build is to be published.
+    pub fn schedule(&self, build: u64, when: &Schedule) -> Result<BuildSaid> {
+        self.post(&format!("{API}/builds/{build}/schedule"), when)
+    }
+
+    /// Holds publishing a build back, or lets it go.
+    pub fn hold_build(&self, build: u64, reason: Option<String>) -> Result<BuildSaid> {
+        let path = format!("{API}/builds/{build}");
+        match reason {
+            Some(reason) => self.post(&format!("{path}/hold"), &Hold { reason }),
+            None => self.post(&format!("{path}/release"), &json!({})),
+        }
     }
 
     /// Takes a build's changes out of its ref.

@@ -235,6 +235,13 @@ pub struct BuildSaid {
     pub receipt: Option<ReceiptSaid>,
     /// Why the last attempt to go on failed.
     pub reason: Option<String>,
+    /// Why publishing it is held back, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// When it is to be published, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub due: Option<Time>,
 }
 
 /// Sums over everything staged into a build.
@@ -451,6 +458,8 @@ impl From<BuildRow> for BuildSaid {
             published: row.published.map(PublishedSaid::from),
             receipt: row.receipt.map(ReceiptSaid::from),
             reason: row.reason,
+            held: row.held,
+            due: row.due.map(|due| due.at),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod builds;
 pub mod checks;
 pub mod events;
 pub mod jobs;
+pub mod plans;
 pub mod problem;
 pub mod refs;
 pub mod repos;

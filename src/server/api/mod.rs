@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod builds;
 pub mod jobs;
+pub mod plans;
 pub mod publishing;
 pub mod refs;
 pub mod snapshots;

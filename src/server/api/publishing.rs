@@ -28,6 +28,7 @@ use crate::store::settings::OnConflict;
 use crate::trust::token::capability::Capability;
 use axum::body::Body;
 use axum::http::StatusCode;
+use tokio::task::JoinHandle;
 
 /// Publishes a build.
 ///
@@ -52,45 +53,13 @@ pub async fn start(
         ..Scope::of_build(&row)
     };
     context.admit(app, Capability::Publish, scope).await?;
-    let options = PublishOptions {
-        target: asked.target,
-        on_conflict: asked.on_conflict.map(OnConflict::from),
-        tested: if asked.require_tested {
-            Tested::Required
-        } else {
-            Tested::Any
-        },
+    let options = PublishOptions::from(asked);
+    let started = Started {
+        at: started,
+        build,
+        options,
     };
-    let merging = options.clone();
-    let turn = match &target {
-        Some(target) => Some(app.turns.of(&row.repo, target).await),
-        None => None,
-    };
-    // Nobody moves the ref while a build is merged onto it.
-    let held = match &turn {
-        Some(turn) => Some(turn.lock().await),
-        None => None,
-    };
-    let merged = app.write(move |store, time| {
-        let merged = merge(store, build, &merging, time)?;
-        let published = store.reader()?.build(build)?.published;
-        let published = published.ok_or_else(|| Error::internal("a merged build has a ref"))?;
-        Ok((merged.row.repo, published))
-    });
-    let merged = merged.await;
-    drop(held);
-    let (repo, published) = merged?;
-    let target = published.target.clone();
-    let merged = Happened::on_ref(What::Merged, build, target.clone(), Some(published.seq));
-    app.tell(&repo, merged);
-    let making = Arc::clone(app);
-    // It goes on also if whoever asked has gone.
-    let visible = tokio::spawn(async move {
-        let made = make_visible(&making, &repo, &target, build, options).await?;
-        let seconds = started.elapsed().as_secs_f64();
-        making.metrics.visible_seconds.observe(seconds);
-        Ok::<_, Error>(made)
-    });
+    let (published, visible) = started.publish(app, &row.repo, target.as_ref()).await?;
     if wait == Wait::No {
         return json(StatusCode::ACCEPTED, &waiting(&published));
     }
@@ -98,6 +67,76 @@ pub async fn start(
     let visible =
         visible.map_err(|error| Error::internal(format!("publishing ended early: {error}")))?;
     json(StatusCode::OK, &visible?)
+}
+
+impl From<Publish> for PublishOptions {
+    fn from(asked: Publish) -> Self {
+        Self {
+            target: asked.target,
+            on_conflict: asked.on_conflict.map(OnConflict::from),
+            tested: if asked.require_tested {
+                Tested::Required
+            } else {
+                Tested::Any
+            },
+        }
+    }
+}
+
+/// A publish that has begun.
+pub(in crate::server) struct Started {
+    /// When.
+    pub at: Instant,
+    /// The build.
+    pub build: u64,
+    /// How.
+    pub options: PublishOptions,
+}
+
+/// What becomes visible.
+type Visible = JoinHandle<Result<Publishing>>;
+
+impl Started {
+    /// Merges the build, and has it made visible, which the answer can be waited for with.
+    pub async fn publish(
+        self,
+        app: &Arc<App>,
+        repo: &RepoName,
+        target: Option<&RefName>,
+    ) -> Result<(Published, Visible)> {
+        let Self { at, build, options } = self;
+        let merging = options.clone();
+        let turn = match target {
+            Some(target) => Some(app.turns.of(repo, target).await),
+            None => None,
+        };
+        // Nobody moves the ref while a build is merged onto it.
+        let held = match &turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let merged = app.write(move |store, time| {
+            let merged = merge(store, build, &merging, time)?;
+            let published = store.reader()?.build(build)?.published;
+            let published = published.ok_or_else(|| Error::internal("a merged build has a ref"))?;
+            Ok((merged.row.repo, published))
+        });
+        let merged = merged.await;
+        drop(held);
+        let (repo, published) = merged?;
+        let target = published.target.clone();
+        let merged = Happened::on_ref(What::Merged, build, target.clone(), Some(published.seq));
+        app.tell(&repo, merged);
+        let making = Arc::clone(app);
+        // It goes on also if whoever asked has gone.
+        let visible = tokio::spawn(async move {
+            let made = make_visible(&making, &repo, &target, build, options).await?;
+            let seconds = at.elapsed().as_secs_f64();
+            making.metrics.visible_seconds.observe(seconds);
+            Ok::<_, Error>(made)
+        });
+        Ok((published, visible))
+    }
 }
 
 async fn make_visible(

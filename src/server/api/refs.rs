@@ -150,6 +150,7 @@ pub async fn hold(
     });
     let row = said.await?;
     app.tell(&repo, Happened::to_ref(what, row.name.clone(), None));
+    app.plans.notify_one();
     json(StatusCode::OK, &RefSaid::from(row))
 }
 

@@ -42,6 +42,7 @@ fn sample(row: &Row, build: u64, empty: &str) -> (String, String) {
             let body = format!(r#"{{"outcome": "pass", "snapshot": "{hash}"}}"#);
             (path, body)
         }
+        Some("schedule") => (path, r#"{"after_seconds": 9000}"#.into()),
         Some("hold") => (path, r#"{"reason": "a test"}"#.into()),
         Some("builds") if row.method == "POST" => (path, r#"{"ref": "stable"}"#.into()),
         _ => (path, String::new()),

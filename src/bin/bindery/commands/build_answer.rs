@@ -35,6 +35,10 @@ pub struct Build {
     published: Option<Published>,
     receipt: Option<Receipt>,
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<Time>,
 }
 
 /// Many builds.
@@ -98,6 +102,8 @@ impl From<BuildSaid> for Build {
             }),
             receipt: said.receipt.map(Receipt::from),
             reason: said.reason,
+            held: said.held,
+            due: said.due,
         }
     }
 }
@@ -141,6 +147,12 @@ impl Build {
         }
         if !self.labels.is_empty() {
             facts.push(("labels", self.labels()));
+        }
+        if let Some(held) = &self.held {
+            facts.push(("held", held.clone()));
+        }
+        if let Some(due) = self.due {
+            facts.push(("due", due.to_string()));
         }
         let staged = &self.staged;
         let (files, bytes) = (counted(staged.files, "file"), size(staged.bytes));

@@ -1,9 +1,11 @@
-//! `bindery hold` and `bindery release`: refuse to publish to a ref for a while.
+//! `bindery hold` and `bindery release`: refuse to publish to a ref, or a build, for a while.
 
+use std::fmt;
 use std::io::{self, Write};
 
-use bindery::base::Result;
+use bindery::base::clock::Time;
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::{Error, Result};
 use bindery::build::hold::hold_ref;
 use bindery::build::spec::named_ref;
 use clap::Args;
@@ -14,15 +16,19 @@ use crate::examples::examples;
 use crate::output::Answer;
 use crate::server::ref_of;
 use crate::session::Session;
+use crate::values::BuildId;
 
 /// The reason of a hold when none is given.
 pub const HELD_BY_HAND: &str = "by hand";
 
 /// What `hold` takes.
 #[derive(Debug, Args)]
-#[command(after_help = examples!("bindery hold stable --reason 'freeze until Monday'"))]
+#[command(after_help = examples!(
+    "bindery hold stable --reason 'freeze until Monday'"
+    "bindery hold build:17"
+))]
 pub struct HoldArguments {
-    /// The ref, or REPO:REF
+    /// The ref, or REPO:REF; or build:ID
     #[arg(value_name = "REF")]
     target: String,
     /// Why, for whoever wants to publish
@@ -35,9 +41,9 @@ pub struct HoldArguments {
 
 /// What `release` takes.
 #[derive(Debug, Args)]
-#[command(after_help = examples!("bindery release stable"))]
+#[command(after_help = examples!("bindery release stable" "bindery release build:17"))]
 pub struct ReleaseArguments {
-    /// The ref, or REPO:REF
+    /// The ref, or REPO:REF; or build:ID
     #[arg(value_name = "REF")]
     target: String,
     /// The repo; else the only one there is
@@ -47,12 +53,30 @@ pub struct ReleaseArguments {
 
 #[derive(Debug, Serialize)]
 struct Held {
-    #[serde(rename = "ref")]
-    target: RefName,
+    #[serde(flatten)]
+    thing: Thing,
     held: Option<String>,
 }
 
-/// Holds a ref.
+/// What is held.
+#[derive(Debug, Serialize)]
+enum Thing {
+    #[serde(rename = "ref")]
+    Ref(RefName),
+    #[serde(rename = "build")]
+    Build(u64),
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ref(target) => target.fmt(f),
+            Self::Build(build) => write!(f, "build:{build}"),
+        }
+    }
+}
+
+/// Holds a ref or a build.
 ///
 /// # Errors
 ///
@@ -62,7 +86,7 @@ pub fn hold(session: &Session, arguments: &HoldArguments) -> Result<()> {
     set(session, &arguments.target, arguments.repo.as_ref(), reason)
 }
 
-/// Lets a ref go.
+/// Lets a ref or a build go.
 ///
 /// # Errors
 ///
@@ -72,21 +96,30 @@ pub fn release(session: &Session, arguments: &ReleaseArguments) -> Result<()> {
 }
 
 fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<String>) -> Result<()> {
-    let target = if let Some(server) = session.server()? {
+    let thing = if let Some(build) = text.strip_prefix("build:") {
+        let BuildId(build) = build.parse().map_err(|why: String| Error::usage(why))?;
+        if let Some(server) = session.server()? {
+            server.hold_build(build, held.clone())?;
+        } else {
+            let store = session.write()?;
+            store.record_build_hold(build, held.clone(), Time::now()?)?;
+        }
+        Thing::Build(build)
+    } else if let Some(server) = session.server()? {
         let (repo, target) = ref_of(&server, text, repo)?;
         server.hold(&repo, &target, held.clone())?;
-        target
+        Thing::Ref(target)
     } else {
         let store = session.write()?;
         let (repo, target) = named_ref(&store, text, repo)?;
         hold_ref(&store, &repo, &target, held.clone())?;
-        target
+        Thing::Ref(target)
     };
     session.output.note(match &held {
-        Some(_) => format!("{target} is held until 'bindery release {target}'"),
-        None => format!("{target} is released"),
+        Some(_) => format!("{thing} is held until 'bindery release {thing}'"),
+        None => format!("{thing} is released"),
     });
-    session.output.answer(&Held { target, held })
+    session.output.answer(&Held { thing, held })
 }
 
 impl Answer for Held {

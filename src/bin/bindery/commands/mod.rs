@@ -30,6 +30,7 @@ pub mod log;
 pub mod man;
 pub mod mirror;
 pub mod publish;
+pub mod publish_plan;
 pub mod pull;
 pub mod push;
 pub mod refs;

@@ -1,6 +1,7 @@
 //! `bindery publish`: merge a committed build into a ref and move the ref.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
@@ -13,6 +14,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::colour::Colours;
+use crate::duration::parse_duration;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::session::Session;
@@ -23,11 +25,13 @@ use crate::values::BuildId;
 #[command(after_help = examples!(
     "bindery publish 17"
     "bindery publish 17 --ref testing --require-tested"
+    "bindery publish 17 --after 3h                   by a server, or the next run-jobs"
+    "bindery publish 17 --at 2026-12-01T06:00:00Z --wait"
 ))]
 pub struct Arguments {
     /// The build
     #[arg(value_name = "ID")]
-    build: BuildId,
+    pub(super) build: BuildId,
     /// The ref; else the one that the build was made for
     #[arg(long = "ref", value_name = "REF")]
     target: Option<RefName>,
@@ -39,9 +43,25 @@ pub struct Arguments {
         hide_possible_values = true
     )]
     on_conflict: Option<Winner>,
+    /// Publish it at this time, such as 2026-12-01T06:00:00Z; 'withdraw' takes that back
+    #[arg(long, value_name = "TIME", conflicts_with = "after")]
+    pub(super) at: Option<Time>,
+    /// Publish it after so long, such as 3h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) after: Option<Duration>,
     /// Publish only the very tree that was tested: refuse if the ref has moved to another
     #[arg(long)]
     require_tested: bool,
+    /// Wait until it is visible; what is not to be published later is waited for anyway
+    #[arg(long)]
+    pub(super) wait: bool,
+}
+
+impl Arguments {
+    /// Whether the build is to be published at some time, and not at once.
+    pub const fn is_for_later(&self) -> bool {
+        self.at.is_some() || self.after.is_some()
+    }
 }
 
 /// Who wins where both sides changed a path.
@@ -69,13 +89,13 @@ impl From<Winner> for OnConflict {
 #[derive(Debug, Serialize)]
 pub struct Released {
     #[serde(rename = "ref")]
-    target: RefName,
-    epoch: u64,
-    seq: u64,
-    snapshot: SnapshotId,
-    root: TreeId,
-    tested: bool,
-    builds: Vec<u64>,
+    pub(super) target: RefName,
+    pub(super) epoch: u64,
+    pub(super) seq: u64,
+    pub(super) snapshot: SnapshotId,
+    pub(super) root: TreeId,
+    pub(super) tested: bool,
+    pub(super) builds: Vec<u64>,
 }
 
 impl From<PublishAnswer> for Released {
@@ -106,7 +126,16 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         let options = options(arguments);
         Released::from(publish(&store, build, &options, Time::now()?)?)
     };
-    session.output.answer(&released)?;
+    tell(session, build, &released)
+}
+
+/// Says what was published.
+///
+/// # Errors
+///
+/// What standard output answers.
+pub(super) fn tell(session: &Session, build: u64, released: &Released) -> Result<()> {
+    session.output.answer(released)?;
     let tested = if released.tested {
         "its tree is the one that was tested"
     } else {
@@ -129,7 +158,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn options(arguments: &Arguments) -> PublishOptions {
+pub(super) fn options(arguments: &Arguments) -> PublishOptions {
     PublishOptions {
         target: arguments.target.clone(),
         on_conflict: arguments.on_conflict.map(OnConflict::from),
@@ -141,7 +170,7 @@ fn options(arguments: &Arguments) -> PublishOptions {
     }
 }
 
-fn how(arguments: &Arguments) -> Publish {
+pub(super) fn how(arguments: &Arguments) -> Publish {
     Publish {
         target: arguments.target.clone(),
         on_conflict: arguments.on_conflict.map(|winner| match winner {

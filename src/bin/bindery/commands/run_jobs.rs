@@ -1,4 +1,4 @@
-//! `bindery run-jobs`: do what can wait, such as preparing deltas of new releases.
+//! `bindery run-jobs`: do what can wait: publish builds that are due, prepare deltas of new releases.
 //!
 //! # Invariants
 //!
@@ -8,13 +8,16 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
+use bindery::base::clock::Time;
 use bindery::base::id::SnapshotId;
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::{Error, Result};
+use bindery::build::schedule::{Planned, due_now, failed, planned, publish_due};
 use bindery::delta::attempts::Attempts;
 use bindery::delta::make::MakeOptions;
 use bindery::delta::prepare::{Owed, owed, prepare};
 use bindery::object::patch::Effort;
+use bindery::store::Store;
 use clap::Args;
 use serde::Serialize;
 
@@ -42,7 +45,19 @@ pub struct Arguments {
 
 #[derive(Debug, Serialize)]
 struct Jobs {
+    published: Vec<Published>,
     deltas: Vec<Delta>,
+}
+
+/// A build that was due, or is.
+#[derive(Debug, Serialize)]
+struct Published {
+    build: u64,
+    at: Time,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    target: Option<RefName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,20 +90,32 @@ impl Delta {
 /// [`Error::Jobs`] if some failed; the others are done.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     if arguments.dry_run {
-        let deltas = owed(&session.read()?)?;
+        let store = session.read()?;
+        let deltas = owed(&store)?;
         let deltas = deltas.iter().map(|owed| Delta::of(owed, None)).collect();
-        return session.output.answer(&Jobs { deltas });
+        let due = due_by(&store, Time::now()?)?.into_iter();
+        let due = due.map(|planned| Published {
+            build: planned.build,
+            at: planned.due.at,
+            target: None,
+            seq: None,
+        });
+        let published = due.collect();
+        return session.output.answer(&Jobs { published, deltas });
     }
     let mut work = Work {
         session,
         effort: arguments.effort.into(),
+        published: Vec::new(),
         deltas: Vec::new(),
         attempts: Attempts::default(),
         failures: Vec::new(),
     };
+    work.publish()?;
     while work.next()? {}
     let failed = work.failures.len();
     session.output.answer(&Jobs {
+        published: work.published,
         deltas: work.deltas,
     })?;
     match work.failures.into_iter().next() {
@@ -101,12 +128,51 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
 struct Work<'s> {
     session: &'s Session,
     effort: Effort,
+    published: Vec<Published>,
     deltas: Vec<Delta>,
     attempts: Attempts,
     failures: Vec<String>,
 }
 
+/// The builds that are due.
+fn due_by(store: &Store, now: Time) -> Result<Vec<Planned>> {
+    let mut planned = planned(store)?;
+    planned.retain(|planned| planned.due.at <= now);
+    Ok(planned)
+}
+
 impl Work<'_> {
+    /// Publishes the builds that are due.
+    fn publish(&mut self) -> Result<()> {
+        let now = Time::now()?;
+        let due = due_by(&self.session.read()?, now)?;
+        for planned in due {
+            // Others get their turn between two of them.
+            let store = self.session.write()?;
+            let Some(planned) = due_now(&store, planned.build, now)? else {
+                continue;
+            };
+            let (build, at) = (planned.build, planned.due.at);
+            match publish_due(&store, &planned, now) {
+                Ok(answer) => self.published.push(Published {
+                    build,
+                    at,
+                    target: Some(answer.target),
+                    seq: Some(answer.seq),
+                }),
+                Err(error) => {
+                    let failure = format!("build {build}, which was due at {at}: {error}");
+                    self.session.output.note(format_args!("warning: {failure}"));
+                    // What is held waits for whoever lets it go, and is no failure.
+                    if !failed(&store, build, &error, now)? {
+                        self.failures.push(failure);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Does the next job; says whether there was one.
     fn next(&mut self) -> Result<bool> {
         let store = self.session.write()?;
@@ -138,6 +204,15 @@ impl Work<'_> {
 
 impl Answer for Jobs {
     fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        for published in &self.published {
+            let (build, at) = (published.build, published.at);
+            match (&published.target, published.seq) {
+                (Some(target), Some(seq)) => {
+                    writeln!(out, "published  build {build} as {target}@{seq}")?;
+                }
+                _ => writeln!(out, "due  build {build}  {at}")?,
+            }
+        }
         for delta in &self.deltas {
             let bytes = delta
                 .bytes

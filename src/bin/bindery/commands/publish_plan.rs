@@ -1,0 +1,177 @@
+//! `bindery publish --at` and `--after`: a build that is to be published later.
+//!
+//! # Not here
+//!
+//! Who publishes it then: a server, or `run-jobs`; with `--wait`, this process sees to it.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use bindery::base::clock::Time;
+use bindery::base::name::RefName;
+use bindery::base::{Error, Result};
+use bindery::build::carried::carried;
+use bindery::build::schedule::{Planned, due_now, failed, publish_due, schedule};
+use bindery::build::spec::{Spec, Which};
+use bindery::remote::http::agent::Agent;
+use bindery::remote::wire::builds::{BuildSaid, PublishedSaid};
+use bindery::remote::wire::plans::Schedule;
+use bindery::store::rows::BuildState;
+use serde::Serialize;
+
+use super::publish::{Arguments, Released, how, options, tell};
+use crate::colour::Colours;
+use crate::output::Answer;
+use crate::session::Session;
+
+/// Between two questions whether a server has published what is due.
+const LOOK: Duration = Duration::from_secs(1);
+/// For how many of them something that is due is waited for.
+const LOOKS_MAX: u32 = 600;
+/// Releases among which the one is that was made just now.
+const RELEASES_LOOKED_AT: usize = 100;
+
+/// A build that is to be published.
+#[derive(Debug, Serialize)]
+struct Scheduled {
+    build: u64,
+    #[serde(rename = "ref")]
+    target: Option<RefName>,
+    at: Time,
+}
+
+/// Says when a build is to be published, and perhaps waits for it.
+///
+/// # Errors
+///
+/// What the library answers.
+pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let build = arguments.build.0;
+    let now = Time::now()?;
+    let after_seconds = arguments.after.map(|after| after.as_secs());
+    let when = Schedule {
+        at: arguments.at,
+        after_seconds,
+        how: how(arguments),
+    };
+    let server = session.server()?;
+    let (at, target) = if let Some(server) = &server {
+        let said = server.schedule(build, &when)?;
+        let at = said
+            .due
+            .ok_or_else(|| Error::malformed("answer", "it says no time"))?;
+        (at, when.how.target.or(said.target))
+    } else {
+        let at = when.time(now)?;
+        let (_, target) = schedule(&session.write()?, build, &options(arguments), at, now)?;
+        (at, Some(target))
+    };
+    if !arguments.wait {
+        session.output.answer(&Scheduled { build, target, at })?;
+        session.output.note(format_args!(
+            "build {build} is published then by {}; 'bindery withdraw {build}' takes that back",
+            if server.is_some() {
+                "the server"
+            } else {
+                "'bindery run-jobs', or a server"
+            }
+        ));
+        return Ok(());
+    }
+    thread::sleep(Duration::from_secs(
+        at.seconds().saturating_sub(now.seconds()),
+    ));
+    match server {
+        Some(server) => wait_there(session, &server, build),
+        None => finish_here(session, build, at),
+    }
+}
+
+/// Publishes a build that is due by now, unless somebody else did.
+fn finish_here(session: &Session, build: u64, at: Time) -> Result<()> {
+    let (store, now) = (session.write()?, Time::now()?.max(at));
+    let released = match due_now(&store, build, now)? {
+        Some(planned) => published(&store, &planned, now)?,
+        None => match carried(&store, build)? {
+            Some(answer) => Released::from(answer),
+            None => return Err(not_published(&store.reader()?.build(build)?.into())),
+        },
+    };
+    tell(session, build, &released)
+}
+
+fn published(store: &bindery::store::Store, planned: &Planned, now: Time) -> Result<Released> {
+    let answer = publish_due(store, planned, now);
+    if let Err(error) = &answer {
+        failed(store, planned.build, error, now)?;
+    }
+    answer.map(Released::from)
+}
+
+/// Waits until a server has published a build that is due.
+fn wait_there(session: &Session, server: &Agent, build: u64) -> Result<()> {
+    for _ in 0..LOOKS_MAX {
+        let said = server.build(build)?;
+        if let Some(published) = said.published.as_ref().filter(|_| is_visible(&said)) {
+            let released = released_there(session, server, &said, published)?;
+            return tell(session, build, &released);
+        }
+        let is_on_its_way = said.due.is_some() || said.state == BuildState::Publishing;
+        if !is_on_its_way || said.held.is_some() {
+            return Err(not_published(&said));
+        }
+        thread::sleep(LOOK);
+    }
+    Err(Error::Unreachable {
+        place: server.server().to_string(),
+        reason: format!("build {build} is due, and not published yet"),
+    })
+}
+
+fn is_visible(said: &BuildSaid) -> bool {
+    said.state == BuildState::Published
+}
+
+/// The release of a server that carries a build.
+fn released_there(
+    session: &Session,
+    server: &Agent,
+    said: &BuildSaid,
+    published: &PublishedSaid,
+) -> Result<Released> {
+    let (target, seq) = (published.target.clone(), published.seq);
+    let snapshots = session.snapshots()?;
+    let spec = Spec::Ref {
+        repo: Some(said.repo.clone()),
+        name: target.clone(),
+        which: Which::Seq(seq),
+    };
+    let named = session.find(&*snapshots, &spec, None)?;
+    let root = snapshots.open(&[&named])?.snapshot(named.snapshot)?.tree;
+    let releases = server.releases(&said.repo, &target, RELEASES_LOOKED_AT)?;
+    let release = releases.into_iter().find(|release| release.seq == seq);
+    Ok(Released {
+        target,
+        epoch: published.epoch,
+        seq,
+        snapshot: named.snapshot.id,
+        root: root.id,
+        tested: published.tested,
+        builds: release.map(|release| release.builds).unwrap_or_default(),
+    })
+}
+
+/// Why a build that was due is not published.
+fn not_published(said: &BuildSaid) -> Error {
+    let held = said.held.as_ref().map(|held| format!("it is held: {held}"));
+    let reason = held.or_else(|| said.reason.clone());
+    let reason = reason.unwrap_or_else(|| format!("it is {}", said.state));
+    Error::refused(format!("build {} was not published: {reason}", said.id))
+}
+
+impl Answer for Scheduled {
+    fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
+        writeln!(out, "{}", self.at)
+    }
+}

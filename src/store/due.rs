@@ -1,0 +1,23 @@
+//! Due: when and how a build is to be published, as its row says.
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::OnConflict;
+use crate::base::clock::Time;
+use crate::base::name::RefName;
+
+/// When and how a build is to be published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// When.
+    pub at: Time,
+    /// The ref, if it is another than the one the build was made for.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<RefName>,
+    /// Who wins when both sides changed a path, if not as the ref's policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_conflict: Option<OnConflict>,
+    /// Whether only the tree that was tested will do.
+    #[serde(default)]
+    pub require_tested: bool,
+}
