@@ -28,6 +28,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
 
+use super::older::statements_from;
 use super::origin::{Origin, Plain, Sink, Wanted};
 use super::store_origin::StoreOrigin;
 use crate::base::error::check_limit;
@@ -51,17 +52,20 @@ const HEADER_BYTES_MAX: usize = 1024 * 1024;
 /// Parts before the pack: keysets, heads, list of refs, statements.
 const PARTS_MAX: usize = KEYSETS_MAX + STATEMENT_CHAIN_MAX + 2;
 
-/// Writes a bundle of what `target` shows now, for those who have `from`, or nothing.
+/// Writes a bundle of what `target` shows now, for those who have `from`, or nothing. `origin` is the repo of the store, and `far`,
+/// which may be the same, has the statements before and the pack.
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] if the ref shows nothing; what [`StoreOrigin`] and the output answer.
+/// [`Error::NotFound`] if the ref shows nothing, or there is no pack that starts from `from`; [`Error::Untrusted`] if a statement
+/// does not hold; what the origins and the output answer.
 pub fn create(
     store: &Store,
     repo: &RepoRow,
     target: &RefName,
     from: Option<SnapshotRef>,
     origin: &StoreOrigin<'_>,
+    far: &dyn Origin,
     out: &mut dyn Write,
 ) -> Result<SnapshotRef> {
     let row = store.reader()?.find_ref(repo, target)?;
@@ -86,8 +90,8 @@ pub fn create(
     add(format!("heads {}", note.len()), note);
     let list = origin.refs_list(heads.refs)?;
     add(format!("refs {} {}", list.len(), heads.refs.hash), list);
-    for id in chain(&notes, current.statement)? {
-        let note = origin.statement(id)?;
+    let (keysets, newest) = (notes.keysets(), current.statement);
+    for (id, note) in statements_from(far, keysets, newest, &|_| Ok(false))? {
         add(format!("statement {} {id}", note.len()), note);
     }
     let to = current.snapshot;
@@ -102,23 +106,14 @@ pub fn create(
     for part in parts {
         out.write_all(&part).map_err(failed)?;
     }
-    origin.pack(Wanted { to, from }, &mut Plain(out))?;
-    Ok(to)
-}
-
-/// The statement `newest` and those before it that are here, newest first.
-fn chain(notes: &Notes<'_>, newest: StatementId) -> Result<Vec<StatementId>> {
-    let here = notes.statements()?;
-    let mut chain = Vec::new();
-    let mut next = Some(newest);
-    while let Some(id) = next.filter(|id| here.contains(id)) {
-        if chain.len() == STATEMENT_CHAIN_MAX {
-            break;
-        }
-        chain.push(id);
-        next = notes.statement(id)?.0.prev;
+    if far.pack(Wanted { to, from }, &mut Plain(out))? == from {
+        return Ok(to);
     }
-    Ok(chain)
+    let place = far.place();
+    Err(Error::not_found(
+        "pack",
+        format!("at {place} that starts from {}", from_words.trim()),
+    ))
 }
 
 /// A bundle that was opened: an origin of one release.

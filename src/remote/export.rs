@@ -18,10 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::older::statements_from;
 use super::origin::Origin;
 use super::pin::Pin;
 use crate::base::id::SnapshotId;
-use crate::base::limits::STATEMENT_CHAIN_MAX;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
@@ -36,8 +36,6 @@ use crate::store::Store;
 use crate::store::note_files::NoteFiles;
 use crate::store::notes::Notes;
 use crate::store::rows::{Current, RepoRow, SnapshotRef};
-use crate::trust::ref_statement::RefStatement;
-use crate::trust::signed::verify_under;
 
 /// The file that tells an export from somebody's own folder.
 const MARKER: &str = "bindery-export";
@@ -306,24 +304,13 @@ impl Export<'_> {
     fn older_statements(&self, current: Current, origin: &dyn Origin) -> Result<()> {
         let (name, id) = (&self.repo.name, self.repo.repo_id);
         let notes = Notes::open(self.store.disk(), name, Some(id))?;
-        let mut prev = notes.statement(current.statement)?.0.prev;
-        for _ in 1..STATEMENT_CHAIN_MAX {
-            let Some(id) = prev else { break };
-            let file = format!("statements/{id}");
-            if exists(self.disk, &self.base.join(&file))? {
-                break;
-            }
-            let note = match origin.statement(id) {
-                Err(Error::NotFound { .. }) => break,
-                note => note?,
-            };
-            let signed = verify_under::<RefStatement>(&note, notes.keysets())?;
-            if signed.id() != id {
-                let reason = format!("{} shows the statement {}", origin.place(), signed.id());
-                return Err(Error::Untrusted { what: file, reason });
-            }
-            self.put(&file, &note)?;
-            prev = signed.value().prev;
+        let Some(prev) = notes.statement(current.statement)?.0.prev else {
+            return Ok(());
+        };
+        let file = |id| format!("statements/{id}");
+        let is_known = |id| exists(self.disk, &self.base.join(file(id)));
+        for (id, note) in statements_from(origin, notes.keysets(), prev, &is_known)? {
+            self.put(&file(id), &note)?;
         }
         Ok(())
     }

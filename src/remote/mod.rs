@@ -22,6 +22,7 @@ pub mod known;
 pub mod mirror;
 pub mod mirrors;
 mod objects;
+mod older;
 pub mod origin;
 pub mod pin;
 pub mod pull;

@@ -94,9 +94,6 @@ const fn here_alone(command: &Command) -> Option<&'static str> {
         Command::Delta(commands::delta::Verb::Apply(_)) => Some(
             "a build is made of a delta where its base is: apply it here, check the build out, and push that",
         ),
-        Command::Bundle(bundle::Verb::Create(_)) => {
-            Some("a bundle is made of a copy: 'bindery pull' it, and bundle that")
-        }
         Command::Bundle(bundle::Verb::Import(_)) => Some(
             "a bundle brings a copy to this machine: import it here, and serve it, or import it on the server's machine",
         ),

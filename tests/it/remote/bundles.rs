@@ -23,6 +23,7 @@ fn bundle(pair: &Pair, from: Option<SnapshotRef>) -> Result<Vec<u8>> {
         &target,
         from,
         &pair.honest()?,
+        &pair.honest()?,
         &mut out,
     )?;
     Ok(out)

@@ -225,6 +225,39 @@ fn what_is_served_is_exported_and_can_be_pulled() -> Outcome {
 }
 
 #[test]
+fn what_is_served_is_bundled_for_those_without_a_network() -> Outcome {
+    let world = World::new("")?;
+    world.ok("bundle create stable -o whole.bundle")?;
+    let said = world.json("bundle create stable@2 --from stable@1 -o part.bundle")?;
+    assert!(number(&said, "bytes")? < 20_000, "{said}");
+    for (spec, words) in [
+        ("stable@1", "shows stable@2"),
+        ("build:3", "what a ref shows"),
+    ] {
+        let line = format!("bundle create {spec} -o none.bundle");
+        world.run(&line)?.expect_failure(5, &[words])?;
+    }
+    world
+        .run("bundle create stable --from build:3 -o none.bundle")?
+        .expect_failure(2, &["starts from a release"])?;
+    world.here.ok("init --no-repo")?;
+    let url = world.served.url();
+    let pull = format!("pull {url} --trust-first");
+    world.here.ok(&pull)?;
+    world.here.ok("bundle import whole.bundle")?;
+    world.here.ok("bundle import part.bundle")?;
+    fs::remove_dir_all(world.here.store())?;
+    world.here.ok("init --no-repo")?;
+    world
+        .here
+        .fails("bundle import part.bundle --trust-first", 3, &["starts"])?;
+    world.here.ok("bundle import whole.bundle --trust-first")?;
+    world.here.ok("checkout stable out")?;
+    world.expect_same("out", "second")?;
+    world.end()
+}
+
+#[test]
 fn what_is_of_no_use_on_a_server_says_why_and_what_to_do() -> Outcome {
     let world = World::new("")?;
     for (line, words) in [
@@ -235,7 +268,6 @@ fn what_is_of_no_use_on_a_server_says_why_and_what_to_do() -> Outcome {
         ("run-jobs", "bindery job list"),
         ("delta make stable~1 stable -o x", "pull both"),
         ("delta apply x", "push that"),
-        ("bundle create stable -o x", "bindery pull"),
         ("bundle import x", "import it here"),
     ] {
         world

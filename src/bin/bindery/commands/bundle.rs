@@ -9,14 +9,19 @@ use bindery::base::{Error, Result};
 use bindery::build::spec::{Spec, shown_ref};
 use bindery::remote::bundle::{Bundle, create};
 use bindery::remote::follow::{Asked, Rewinds};
+use bindery::remote::origin::Origin;
 use bindery::remote::pull::PullOptions;
+use bindery::remote::snapshots::Snapshots;
 use bindery::remote::store_origin::StoreOrigin;
+use bindery::store::Store;
+use bindery::store::rows::{RepoRow, SnapshotRef};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::pull;
 use crate::carried::Carried;
 use crate::colour::Colours;
+use crate::copied::Copied;
 use crate::examples::examples;
 use crate::first_contact::FirstContact;
 use crate::output::{Answer, Way};
@@ -93,31 +98,69 @@ pub fn run(session: &Session, verb: &Verb) -> Result<()> {
 }
 
 fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
+    let named = arguments.repo.as_ref();
+    let progress = session.progress("bundling");
+    if let Some(server) = session.server()? {
+        let Spec::Ref { name, .. } = &arguments.target else {
+            return Err(Error::refused("a bundle carries what a ref shows"));
+        };
+        let found = session.find(&*session.snapshots()?, &arguments.target, named)?;
+        let asked = Asked::Named(vec![name.clone()]);
+        let copied = Copied::of(session, &server, &found.repo, asked, &progress)?;
+        session.output.note(copied.note(&server));
+        let from = start(session, &*session.snapshots()?, arguments, &found.repo)?;
+        // The pack is made where the snapshot is from which it starts.
+        let origin = StoreOrigin::new(copied.store(), copied.repo.clone(), &progress);
+        let there = (&origin, &copied.origin as &dyn Origin);
+        return write_from(session, arguments, copied.store(), there, from);
+    }
     let store = session.read()?;
-    let shown = shown_ref(&store, &arguments.target, arguments.repo.as_ref());
-    let (repo, target) = shown.map_err(|error| match error {
+    let (repo, _) = shown(&store, arguments)?;
+    let from = start(session, &store, arguments, &repo.name)?;
+    let origin = StoreOrigin::new(&store, repo, &progress);
+    write_from(session, arguments, &store, (&origin, &origin), from)
+}
+
+/// The repo and ref that are meant.
+fn shown(store: &Store, arguments: &CreateArguments) -> Result<(RepoRow, RefName)> {
+    let shown = shown_ref(store, &arguments.target, arguments.repo.as_ref());
+    shown.map_err(|error| match error {
         Error::Refused { reason } => Error::refused(format!(
             "{reason}, and a bundle carries what a ref shows now"
         )),
         other => other,
-    })?;
-    let from = match &arguments.from {
-        Some(spec) => {
-            let found = session.resolve(&store, spec, Some(&repo.name))?;
-            if matches!(spec, Spec::Build(_)) {
-                let words = "is not what others have: a bundle starts from a release";
-                return Err(Error::usage(format!("{} {words}", found.name)));
-            }
-            Some(found.snapshot)
-        }
-        None => None,
+    })
+}
+
+/// What those who get the bundle have already.
+fn start(
+    session: &Session,
+    snapshots: &dyn Snapshots,
+    arguments: &CreateArguments,
+    repo: &RepoName,
+) -> Result<Option<SnapshotRef>> {
+    let Some(spec) = &arguments.from else {
+        return Ok(None);
     };
-    let progress = session.progress("bundling");
-    let origin = StoreOrigin::new(&store, repo.clone(), &progress);
+    let found = session.find(snapshots, spec, Some(repo))?;
+    if matches!(spec, Spec::Build(_)) {
+        let words = "is not what others have: a bundle starts from a release";
+        return Err(Error::usage(format!("{} {words}", found.name)));
+    }
+    Ok(Some(found.snapshot))
+}
+
+fn write_from(
+    session: &Session,
+    arguments: &CreateArguments,
+    store: &Store,
+    (origin, far): (&StoreOrigin<'_>, &dyn Origin),
+    from: Option<SnapshotRef>,
+) -> Result<()> {
+    let (repo, target) = shown(store, arguments)?;
     let file = Some(arguments.output.as_path());
-    let write = |out: &mut dyn Write| create(&store, &repo, &target, from, &origin, out);
+    let write = |out: &mut dyn Write| create(store, &repo, &target, from, origin, far, out);
     let (snapshot, bytes, way) = session.output.make_file("a bundle", file, write)?;
-    drop(progress);
     session.output.note(format_args!(
         "{} brings {target} to those who {}: {}",
         arguments.output.display(),
