@@ -11,6 +11,7 @@
 //! Whether bases and targets are what their ids say (`delta::follow`).
 
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
+use super::leads::{LEAD_STREAMS, LeadReader};
 use super::pair::{Method, check_group};
 use super::predict::{Memory, Predictor, unfold};
 use super::segment::{self, Segment};
@@ -63,8 +64,12 @@ struct Applier<'a> {
     control: Stream<'a>,
     difference: Stream<'a>,
     extra: Stream<'a>,
+    /// Distances that were taken out of the literals; version 1 has none.
+    distances: Option<LeadReader<'a>>,
     memory: Option<Memory>,
     piece: Vec<u8>,
+    /// What is made of literals and distances.
+    mixed: Vec<u8>,
     /// Words of a piece, with their places in it.
     words: Vec<(usize, u32)>,
 }
@@ -76,18 +81,29 @@ impl<'a> Applier<'a> {
     fn open(version: Version, streams: &'a [u8], targets: u64, target_bytes: u64) -> Result<Self> {
         let control_bytes_max =
             loads::control_bytes_max(targets) + segment::control_bytes_max(targets, target_bytes);
-        let [control, difference, extra] = stream::open_all(
-            streams,
-            &[],
-            [control_bytes_max, target_bytes, target_bytes],
-        )?;
+        let (control, difference, extra, distances) = match version {
+            Version::First => {
+                let bytes_max = [control_bytes_max, target_bytes, target_bytes];
+                let [control, difference, extra] = stream::open_all(streams, &[], bytes_max)?;
+                (control, difference, extra, None)
+            }
+            Version::Second => {
+                let mut bytes_max = [target_bytes; 3 + LEAD_STREAMS];
+                bytes_max[0] = control_bytes_max;
+                let [control, difference, extra, rest @ ..] =
+                    stream::open_all(streams, &[], bytes_max)?;
+                (control, difference, extra, Some(LeadReader::new(rest)?))
+            }
+        };
         Ok(Self {
             version,
             control,
             difference,
             extra,
+            distances,
             memory: None,
             piece: vec![0; PIECE_BYTES],
+            mixed: Vec::new(),
             words: Vec::new(),
         })
     }
@@ -111,8 +127,16 @@ impl<'a> Applier<'a> {
         let mut at = 0;
         for segment in segments {
             self.copy_code(base, (segment, at), (&code, &mut predictor), sink)?;
-            self.literal(segment, sink)?;
-            at += segment.copied as usize + segment.literal as usize;
+            at += segment.copied as usize;
+            let literal = segment.literal as usize;
+            match &mut self.distances {
+                Some(distances) if code.image().is_x86_program() => {
+                    let run = (at, literal);
+                    distances.read(&mut self.extra, run, &loads, &mut self.mixed, sink)?;
+                }
+                _ => self.literal(segment, sink)?,
+            }
+            at += literal;
         }
         self.memory = Some(memory);
         Ok(())
@@ -180,7 +204,8 @@ impl<'a> Applier<'a> {
     fn finish(self) -> Result<()> {
         self.control.finish()?;
         self.difference.finish()?;
-        self.extra.finish()
+        self.extra.finish()?;
+        self.distances.map_or(Ok(()), LeadReader::finish)
     }
 }
 

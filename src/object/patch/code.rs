@@ -107,7 +107,7 @@ impl<'a> Code<'a> {
             file,
             image: Image::default(),
         };
-        let has_tables = version == Version::Second && image.is_loaded();
+        let has_tables = version == Version::Second && image.is_x86_program();
         let mut starts = has_tables.then(|| Starts::new(file.len()));
         for part in &image.parts {
             code.find_words(&image, part, starts.as_mut());
@@ -188,6 +188,15 @@ impl<'a> Code<'a> {
     #[inline]
     pub(super) fn word(&self, place: usize) -> u32 {
         u32_at(self.file, place)
+    }
+
+    /// Whether there is a distance of code at `place`.
+    pub(super) fn has_distance(&self, place: usize) -> bool {
+        let parts = &self.image.parts;
+        let after = parts.partition_point(|part| part.range.start <= place);
+        let part = after.checked_sub(1).and_then(|at| parts.get(at));
+        let is_code = part.is_some_and(|part| part.content == Content::Code(Machine::X86));
+        is_code && self.words.has(place)
     }
 
     /// What the word at `place` holds.

@@ -129,6 +129,8 @@ pub(super) struct Image {
     pub(super) parts: Vec<Part>,
     /// The addresses of the sections that have bytes in the file, by number.
     pub(super) sections: Vec<Option<u32>>,
+    /// Whether it is for x86-64.
+    pub(super) is_x86: bool,
 }
 
 impl Image {
@@ -144,7 +146,10 @@ impl Image {
             _ => return None,
         };
         let machine = Machine::from_number(machine)?;
-        let mut image = Self::default();
+        let mut image = Self {
+            is_x86: machine == Machine::X86,
+            ..Self::default()
+        };
         if !is_object {
             let headers = headers(file, 32, 54, PROGRAM_HEADER_BYTES)?;
             image.loads = headers
@@ -184,6 +189,11 @@ impl Image {
     /// Whether it is an executable or shared library, whose numbers are addresses.
     pub(super) fn is_loaded(&self) -> bool {
         !self.loads.is_empty()
+    }
+
+    /// Whether it is an executable or shared library for x86-64.
+    pub(super) fn is_x86_program(&self) -> bool {
+        self.is_x86 && self.is_loaded()
     }
 
     /// The address of a place in the file.

@@ -16,6 +16,7 @@
 use super::align::{Search, align, index_bytes_max};
 use super::code::{CODE_WORD_BYTES, Code, u32_at};
 use super::elf::{Image, Load};
+use super::leads::{LEAD_STREAMS, LeadWriter};
 use super::moved::Moves;
 use super::pair::{Effort, Method, Pair, check_group};
 use super::predict::{MEMORY_BYTES, Memory, Predictor, fold};
@@ -121,8 +122,15 @@ pub fn encode_memory_bytes(group: GroupBytes, effort: Effort) -> u64 {
     // Where tables may start takes less than the copies, and is forgotten before these are made.
     let tables = tables_bytes_max(base_max) + tables_bytes_max(target_max);
     let found = (pair / 4).saturating_add(tables);
-    let aligning = pair.saturating_add(found).saturating_add(index);
-    let compressing = targets.saturating_add(compressor_bytes(effort));
+    // Each byte of a target may have a flag, which takes little more than a bit even if it is never what was likely.
+    let flags = |targets: u64| targets / 7;
+    let aligning = pair
+        .saturating_add(found)
+        .saturating_add(index)
+        .saturating_add(flags(targets.saturating_sub(target_max)));
+    let compressing = targets
+        .saturating_add(flags(targets))
+        .saturating_add(compressor_bytes(effort));
     // The streams of pairs before are there all the time.
     bases
         .saturating_add(targets.saturating_mul(2))
@@ -139,24 +147,44 @@ const fn compressor_bytes(effort: Effort) -> u64 {
 }
 
 /// The streams of a group.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Streams {
     control: Vec<u8>,
     difference: Vec<u8>,
     extra: Vec<u8>,
+    leads: LeadWriter,
     memory: Option<Memory>,
     /// What the index of a base takes.
     room: Vec<u32>,
 }
 
 impl Streams {
-    /// The control, difference and literal stream of a group. Files that are not understood are searched as `plain` says.
-    fn of(pairs: &[Pair<'_>], plain: Search) -> [Vec<u8>; 3] {
-        let mut streams = Self::default();
+    /// The control, difference and literal stream of a group, and those of distances among the literals. Files that are not
+    /// understood are searched as `plain` says.
+    fn of(pairs: &[Pair<'_>], plain: Search) -> [Vec<u8>; 3 + LEAD_STREAMS] {
+        let mut streams = Self {
+            control: Vec::new(),
+            difference: Vec::new(),
+            extra: Vec::new(),
+            leads: LeadWriter::new(),
+            memory: None,
+            room: Vec::new(),
+        };
         for pair in pairs {
             streams.push(*pair, plain);
         }
-        [streams.control, streams.difference, streams.extra]
+        let [flags, calls, jumps, conditionals, operands] = streams.leads.finish();
+        let (control, difference, extra) = (streams.control, streams.difference, streams.extra);
+        [
+            control,
+            difference,
+            extra,
+            flags,
+            calls,
+            jumps,
+            conditionals,
+            operands,
+        ]
     }
 
     fn push(&mut self, pair: Pair<'_>, plain: Search) {
@@ -167,7 +195,7 @@ impl Streams {
             loads::push_none(&mut self.control);
             let segments = align(pair.base, pair.target, plain, &mut self.room);
             segment::push_all(&mut self.control, &segments);
-            self.push_segments(pair, &segments, &mut |_, _, _| ());
+            self.push_segments(pair, &segments, None, &mut |_, _, _| ());
         }
     }
 
@@ -177,27 +205,35 @@ impl Streams {
         segment::push_all(&mut self.control, &segments);
         let mut memory = self.memory.take().unwrap_or_else(Memory::new);
         let mut predictor = Predictor::new(base, target_loads, &segments, &mut memory);
-        self.push_segments(pair, &segments, &mut |difference, segment, at| {
-            let start = segment.base_start as usize;
-            let end = start + segment.copied as usize;
-            let shift = predictor.shift(start, at);
-            predictor.each(start..end, shift, &mut |place, predicted| {
-                let word = u32_at(pair.target, place - start + at);
-                let missed = fold(word.wrapping_sub(predicted));
-                difference[place - start..][..CODE_WORD_BYTES]
-                    .copy_from_slice(&missed.to_le_bytes());
-                word
-            });
-        });
+        let has_leads = base.image().is_x86_program();
+        let target = has_leads.then(|| Code::of(pair.target, Version::MADE));
+        self.push_segments(
+            pair,
+            &segments,
+            target.flatten().as_ref(),
+            &mut |difference, segment, at| {
+                let start = segment.base_start as usize;
+                let end = start + segment.copied as usize;
+                let shift = predictor.shift(start, at);
+                predictor.each(start..end, shift, &mut |place, predicted| {
+                    let word = u32_at(pair.target, place - start + at);
+                    let missed = fold(word.wrapping_sub(predicted));
+                    difference[place - start..][..CODE_WORD_BYTES]
+                        .copy_from_slice(&missed.to_le_bytes());
+                    word
+                });
+            },
+        );
         self.memory = Some(memory);
     }
 
-    /// Appends differences and literals. `correct` gets the differences of each copy, the segment, and where in the
+    /// Appends differences and literals; distances of `target` are taken out of these, if it is given. `correct` gets the differences of each copy, the segment, and where in the
     /// target it is.
     fn push_segments(
         &mut self,
         pair: Pair<'_>,
         segments: &[Segment],
+        target: Option<&Code<'_>>,
         correct: &mut dyn FnMut(&mut [u8], Segment, usize),
     ) {
         let mut at = 0;
@@ -211,7 +247,10 @@ impl Streams {
             correct(&mut self.difference[start..], *segment, at);
             at += copy.len();
             let literal = &pair.target[at..][..segment.literal as usize];
-            self.extra.extend_from_slice(literal);
+            match target {
+                Some(target) => self.leads.push(literal, at, target, &mut self.extra),
+                None => self.extra.extend_from_slice(literal),
+            }
             at += literal.len();
         }
     }

@@ -25,17 +25,20 @@ mod elf;
 mod encode;
 mod frames;
 mod index;
+mod leads;
 mod loads;
 mod moved;
 mod pair;
 mod predict;
 mod prefix;
+mod range;
 mod segment;
 mod stream;
 mod tables;
 pub(in crate::object) mod varint;
 mod version;
 mod word;
+mod words;
 mod x86;
 
 #[cfg(test)]

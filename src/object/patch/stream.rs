@@ -112,6 +112,31 @@ impl<'a> Stream<'a> {
         })
     }
 
+    /// Bytes that were not read yet.
+    pub(super) fn left(&self) -> usize {
+        let ahead = self.buffer.len() - self.taken;
+        ahead + self.expander.as_ref().map_or(0, Expander::left)
+    }
+
+    /// Some of the next bytes, one at least; they are not read by that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if there are no more, or what is stored is damaged.
+    #[inline]
+    pub(super) fn ahead(&mut self) -> Result<&[u8]> {
+        if self.taken == self.buffer.len() {
+            self.refill()?;
+        }
+        Ok(&self.buffer[self.taken..])
+    }
+
+    /// Reads `count` of the bytes [`Stream::ahead`], no more than it gave.
+    #[inline]
+    pub(super) fn skip(&mut self, count: usize) {
+        self.taken += count;
+    }
+
     /// Fills `piece` with the next bytes.
     ///
     /// # Errors

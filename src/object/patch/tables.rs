@@ -24,7 +24,7 @@ const WORD_BYTES: usize = 4;
 const TABLE_BYTES_MIN: usize = 2 * WORD_BYTES;
 /// So many tables are found in a small file, and one more for each of so many bytes: large programs have one in 5,000.
 const TABLES_MAX: u64 = 4096;
-const FILE_BYTES_PER_TABLE: u64 = 1024;
+const FILE_BYTES_PER_TABLE: u64 = 2048;
 
 /// Most tables of a file of so many bytes: damaged or hostile ones may have more.
 const fn tables_max(file_bytes: u64) -> u64 {

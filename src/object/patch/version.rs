@@ -19,7 +19,7 @@ pub const PATCH_VERSION: u8 = Version::MADE as u8;
 pub(super) enum Version {
     /// Tables of both machines, and code of x86-64.
     First = 1,
-    /// Code of ARM64 as well.
+    /// Code of ARM64 and tables of jumps as well; and distances of x86-64 are taken out of the literals.
     Second = 2,
 }
 

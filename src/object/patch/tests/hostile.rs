@@ -1,9 +1,11 @@
 //! Patches that nobody's encoder made.
 
+use super::linked::{Target, linked};
 use super::made::{applied, noise, program};
 use super::{Effort, Method, PATCH_VERSION, Pair, apply, encode, segment, stream, varint};
 use crate::base::error::{Error, Result};
 use crate::base::id::Hash;
+use crate::object::patch::range::FlagEncoder;
 use crate::object::patch::segment::Segment;
 
 /// A patch of differences with these streams.
@@ -15,8 +17,15 @@ fn patch(control: &[u64], difference: usize, extra: usize) -> Result<Vec<u8>> {
     streams(&[bytes, vec![0; difference], vec![1; extra]])
 }
 
-fn streams(streams: &[Vec<u8>; 3]) -> Result<Vec<u8>> {
-    let mut patch = vec![PATCH_VERSION, Method::Difference as u8];
+/// A patch of these streams; nothing was taken out of the literals.
+fn streams(first: &[Vec<u8>; 3]) -> Result<Vec<u8>> {
+    let mut streams = first.to_vec();
+    streams.extend([(); 5].map(|()| Vec::new()));
+    patch_of(PATCH_VERSION, &streams)
+}
+
+fn patch_of(version: u8, streams: &[Vec<u8>]) -> Result<Vec<u8>> {
+    let mut patch = vec![version, Method::Difference as u8];
     stream::push_all(&mut patch, streams, &[], 1)?;
     Ok(patch)
 }
@@ -138,9 +147,9 @@ fn streams_that_claim_too_much_are_refused_before_they_are_expanded() -> Result<
             [&good[..2], &[0xff; 9], &[1], &good[3..]].concat(),
             "an endless stream",
         ),
-        ([&good[..2], &[0; 6]].concat(), "no streams"),
+        ([&good[..2], &[0; 16]].concat(), "no streams"),
         (
-            [&good[..2], &[0, 1, 0, 0, 0, 0, 7]].concat(),
+            [&good[..2], &[0, 1], &[0; 14], &[7]].concat(),
             "an empty stream that is stored",
         ),
     ] {
@@ -237,4 +246,133 @@ fn the_shortest_segments_fill_the_longest_control_stream() {
     control.clear();
     segment::push_all(&mut control, &[jump, jump]);
     assert_eq!(control.len(), 2 * 15 - 4);
+}
+
+#[test]
+fn a_patch_has_the_streams_of_its_version() -> Result<()> {
+    let control = vec![0, 30, 10, 0];
+    let first = [control, vec![0; 30], vec![1; 10]];
+    let mut all = first.to_vec();
+    for (version, count, good) in [(1, 3, true), (1, 8, false), (2, 3, false), (2, 8, true)] {
+        all.resize(count, Vec::new());
+        let outcome = outcome(&patch_of(version, &all)?);
+        assert_eq!(
+            outcome.is_ok(),
+            good,
+            "{count} streams in version {version}"
+        );
+    }
+    Ok(())
+}
+
+/// The parts of a program that calls: its streams behind the literals, and the target that they make.
+struct Called {
+    base: Vec<u8>,
+    control: Vec<u8>,
+    target: Vec<u8>,
+}
+
+impl Called {
+    /// A target without copies: a call, a jump, a conditional jump, an operand, and a byte that leads nowhere.
+    fn new() -> Self {
+        let base = linked(Target::X86, &[1, 2]);
+        let target = [
+            &[0xe8, 1, 0, 0, 0][..],
+            &[0xe9, 2, 0, 0, 0],
+            &[0x0f, 0x84, 3, 0, 0, 0],
+            &[0x05, 4, 0, 0, 0],
+            &[0xe8, 0, 0, 0, 0],
+        ]
+        .concat();
+        let mut control = vec![2, 0, 60, 0];
+        for number in [0, target.len() as u64, 0] {
+            varint::push(&mut control, number);
+        }
+        Self {
+            base,
+            control,
+            target,
+        }
+    }
+
+    /// Applies with these streams behind that of control and an empty one.
+    fn outcome(&self, streams: &[Vec<u8>; 6]) -> Result<Vec<u8>> {
+        let mut all = vec![self.control.clone(), Vec::new()];
+        all.extend_from_slice(streams);
+        let patch = patch_of(2, &all)?;
+        let pair = Pair {
+            base: &self.base,
+            target: &self.target,
+        };
+        let mut made = applied(&patch, &[pair])?;
+        Ok(made.remove(0))
+    }
+}
+
+/// The streams of [`Called`]: literals, flags, and words.
+fn called() -> [Vec<u8>; 6] {
+    let mut flags = FlagEncoder::new(1024);
+    // The bytes before the leads are the last of the distances, 0.
+    for (context, flag) in [(0, true), (256, true), (512, true), (768, true), (0, false)] {
+        flags.put(context, flag);
+    }
+    let literals = vec![0xe8, 0xe9, 0x0f, 0x84, 0x05, 0xe8, 0, 0, 0, 0];
+    let operand = vec![0, 0, 0, 4 + 21];
+    [
+        literals,
+        flags.finish(),
+        vec![0, 0, 0, 1 + 5],
+        vec![0, 0, 0, 4],
+        vec![0, 0, 0, 6],
+        operand,
+    ]
+}
+
+#[test]
+fn distances_come_back_from_streams_that_are_just_long_enough() -> Result<()> {
+    let program = Called::new();
+    assert_eq!(program.outcome(&called())?, program.target);
+    for number in 0..6 {
+        let mut short = called();
+        short[number].pop();
+        assert!(program.outcome(&short).is_err(), "stream {number} is short");
+        for more in [1, 4] {
+            let mut long = called();
+            let length = long[number].len() + more;
+            long[number].resize(length, 0);
+            assert!(
+                program.outcome(&long).is_err(),
+                "stream {number} has {more} more"
+            );
+        }
+        let mut none = called();
+        none[number].clear();
+        assert!(program.outcome(&none).is_err(), "stream {number} is empty");
+    }
+    Ok(())
+}
+
+#[test]
+fn flags_that_no_encoder_makes_are_refused() {
+    let program = Called::new();
+    for (at, to, reason) in [(0, 1, "the first byte"), (5, 0xff, "the last byte")] {
+        let mut bad = called();
+        let at = at.min(bad[1].len() - 1);
+        bad[1][at] = to;
+        assert!(program.outcome(&bad).is_err(), "{reason} is {to}");
+    }
+    let mut endless = called();
+    endless[1] = vec![0; 1 << 16];
+    assert!(matches!(
+        program.outcome(&endless),
+        Err(Error::Limit { .. })
+    ));
+    for number in 2..6 {
+        let mut endless = called();
+        endless[number] = vec![0; 1 << 16];
+        assert!(matches!(
+            program.outcome(&endless),
+            Err(Error::Limit { .. })
+        ));
+    }
 }

@@ -1,51 +1,20 @@
 //! A second applier: slow and simple, written from `docs/FORMAT.md` and sharing nothing with the codec. It holds everything
 //! in memory, looks everything up from the start each time, and believes its patch.
 
+mod bytes;
 mod image;
+mod leads;
 mod words;
 
 use std::collections::HashMap;
 use std::io::Read;
 
+use self::bytes::Bytes;
 use self::image::{Image, Word, word};
+use self::leads::Leads;
 use self::words::Kind;
 use crate::base::error::{Error, Result};
 use crate::object::patch::Pair;
-
-/// Bytes that are read from their start.
-struct Bytes(Vec<u8>, usize);
-
-impl Bytes {
-    fn take(&mut self, count: usize) -> &[u8] {
-        self.1 += count;
-        &self.0[self.1 - count..self.1]
-    }
-
-    fn number(&mut self) -> u64 {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.take(1)[0];
-            number |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                return number;
-            }
-        }
-    }
-
-    fn index(&mut self) -> usize {
-        usize::try_from(self.number()).unwrap_or(usize::MAX)
-    }
-
-    fn signed(&mut self) -> i64 {
-        let number = self.number().cast_signed();
-        if number & 1 == 1 {
-            -(number / 2) - 1
-        } else {
-            number / 2
-        }
-    }
-}
 
 /// Start in the base, bytes of the copy, literal bytes, and where in the target.
 type Piece = (usize, usize, usize, usize);
@@ -61,24 +30,36 @@ pub(in crate::object) fn apply(patch: &[u8], pairs: &[Pair<'_>]) -> Result<Vec<V
         return together(&mut patch, pairs);
     }
     assert_eq!(method, 1);
-    let [mut control, mut differences, mut literals] = streams(&mut patch, &[])?;
+    let (mut control, mut differences, mut literals, mut distances) = if version == 1 {
+        let [control, differences, literals] = streams(&mut patch, &[])?;
+        (control, differences, literals, None)
+    } else {
+        let [control, differences, literals, rest @ ..] = streams::<8>(&mut patch, &[])?;
+        (control, differences, literals, Some(Leads::new(rest)))
+    };
     let mut seen = HashMap::new();
     let mut predicted = 0;
-    pairs
-        .iter()
-        .map(|pair| {
-            let loads = loads(&mut control);
-            let pieces = pieces(&mut control, pair.target.len());
-            let mut target = make(pair.base, &pieces, &mut differences, &mut literals);
-            if let Some(loads) = loads {
-                predicted += 1;
-                let image = Image::of(pair.base, version);
-                let image = image.ok_or_else(|| Error::internal("the base has no image"))?;
-                predict(&image, &mut target, &pieces, &loads, (&mut seen, predicted));
+    let mut targets = Vec::new();
+    for pair in pairs {
+        let loads = loads(&mut control);
+        let pieces = pieces(&mut control, pair.target.len());
+        let image = loads.as_ref().and_then(|_| Image::of(pair.base, version));
+        let mut literal = |at: usize, length: usize| match (&mut distances, &image, &loads) {
+            (Some(distances), Some(image), Some(loads)) if image.is_x86_program() => {
+                distances.run(&mut literals, length, &|place| address(loads, at + place))
             }
-            Ok(target)
-        })
-        .collect()
+            _ => literals.take(length).to_vec(),
+        };
+        let mut target = make(pair.base, &pieces, &mut differences, &mut literal);
+        if let Some(loads) = loads {
+            predicted += 1;
+            let image = image.ok_or_else(|| Error::internal("the base has no image"))?;
+            predict(&image, &mut target, &pieces, &loads, (&mut seen, predicted));
+        }
+        targets.push(target);
+    }
+    assert!(distances.is_none_or(|distances| distances.is_empty()));
+    Ok(targets)
 }
 
 /// The targets of a patch that has them behind their bases.
@@ -134,13 +115,18 @@ fn pieces(control: &mut Bytes, target_bytes: usize) -> Vec<Piece> {
 }
 
 /// The target without regard to words: those are still what their predictions missed, and the base added.
-fn make(base: &[u8], pieces: &[Piece], differences: &mut Bytes, literals: &mut Bytes) -> Vec<u8> {
+fn make(
+    base: &[u8],
+    pieces: &[Piece],
+    differences: &mut Bytes,
+    literal: &mut dyn FnMut(usize, usize) -> Vec<u8>,
+) -> Vec<u8> {
     let mut target = Vec::new();
-    for (start, copied, literal, _) in pieces {
+    for (start, copied, length, at) in pieces {
         let differences = differences.take(*copied);
         let bytes = differences.iter().zip(&base[*start..]);
         target.extend(bytes.map(|(difference, old)| difference.wrapping_add(*old)));
-        target.extend_from_slice(literals.take(*literal));
+        target.extend(literal(at + copied, *length));
     }
     target
 }

@@ -43,7 +43,7 @@ pub(super) struct Image<'a> {
     pub(super) file: &'a [u8],
     /// 1 or 2: that of the patch.
     pub(super) version: u8,
-    pub(super) is_object: bool,
+    is_object: bool,
     pub(super) machine: u64,
     /// Offset, end, address.
     pub(super) loads: Vec<(usize, usize, u32)>,
@@ -144,6 +144,10 @@ impl<'a> Image<'a> {
         let parts = parts.filter_map(|one| image.content(one).map(|content| (*one, content)));
         image.parts = without_overlaps(parts.collect(), |part| (part.0.start, part.0.end));
         Some(image)
+    }
+
+    pub(super) fn is_x86_program(&self) -> bool {
+        self.machine == 62 && !self.is_object
     }
 
     fn section(&self, number: usize) -> Option<Section> {

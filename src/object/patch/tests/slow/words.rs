@@ -21,7 +21,7 @@ pub(super) fn all(image: &Image<'_>) -> Words {
             Content::Code => arm64(image, section, &mut words),
         }
     }
-    if image.version == 2 && !image.is_object && image.machine == 62 {
+    if image.version == 2 && image.is_x86_program() {
         tables(image, &mut words);
         words.sort_by_key(|(place, _)| *place);
     }
@@ -51,7 +51,7 @@ fn tables(image: &Image<'_>, words: &mut Words) {
     starts.retain(|start| start % 4 == 0);
     starts.sort_unstable();
     starts.dedup();
-    let mut left = 4096 + image.file.len() / 1024;
+    let mut left = 4096 + image.file.len() / 2048;
     for (number, start) in starts.iter().enumerate() {
         let is_in_part = image
             .parts
