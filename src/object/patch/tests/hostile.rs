@@ -353,6 +353,22 @@ fn distances_come_back_from_streams_that_are_just_long_enough() -> Result<()> {
 }
 
 #[test]
+fn no_flipped_bit_of_a_stream_gives_the_same_target() {
+    let program = Called::new();
+    for number in 0..6 {
+        for bit in 0..8 * called()[number].len() {
+            let mut bad = called();
+            bad[number][bit / 8] ^= 1 << (bit % 8);
+            let made = program.outcome(&bad);
+            assert!(
+                made.is_err() || made.is_ok_and(|made| made != program.target),
+                "bit {bit} of stream {number}"
+            );
+        }
+    }
+}
+
+#[test]
 fn flags_that_no_encoder_makes_are_refused() {
     let program = Called::new();
     for (at, to, reason) in [(0, 1, "the first byte"), (5, 0xff, "the last byte")] {
