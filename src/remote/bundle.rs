@@ -91,7 +91,7 @@ pub fn create(
     let list = origin.refs_list(heads.refs)?;
     add(format!("refs {} {}", list.len(), heads.refs.hash), list);
     let (keysets, newest) = (notes.keysets(), current.statement);
-    for (id, note) in statements_from(far, keysets, newest, &|_| Ok(false))? {
+    for (id, note) in statements_from(far, keysets, newest, &|_| Ok(None))? {
         add(format!("statement {} {id}", note.len()), note);
     }
     let to = current.snapshot;

@@ -10,18 +10,25 @@
 //! - Only a folder that is new, empty, or an export of before is written into.
 //! - What the heads note of the export before leads to stays until the next one; so does a ref that was exported once.
 //!
+//! - It never shows another trust root than before, nor anything older: whoever pulled from it would refuse that.
+//!
 //! # Not here
 //!
 //! Who reads it (`remote::http::origin`).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod marker;
+mod shown;
+
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use self::marker::Marker;
+use self::shown::Shown;
 use super::older::statements_from;
 use super::origin::Origin;
 use super::pin::Pin;
-use crate::base::id::SnapshotId;
+use crate::base::id::{SnapshotId, StatementId};
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
@@ -33,16 +40,9 @@ use crate::disk::real::RealDisk;
 use crate::disk::whole::{exists, next_name, read_small, write_whole};
 use crate::object::kind::ObjectKind;
 use crate::store::Store;
-use crate::store::note_files::NoteFiles;
+use crate::store::note_files::{NoteFiles, STATEMENT_NOTE_BYTES_MAX};
 use crate::store::notes::Notes;
 use crate::store::rows::{Current, RepoRow, SnapshotRef};
-
-/// The file that tells an export from somebody's own folder.
-const MARKER: &str = "bindery-export";
-/// Its first line. After it come the refs that can be pulled, each with its repo and the snapshots that heads may lead to.
-const MARKER_LINE: &str = "bindery export 1";
-/// Bytes of it: more than any list of refs makes.
-const MARKER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How to export.
 #[derive(Clone, Default)]
@@ -55,14 +55,48 @@ pub struct ExportOptions<'o> {
     pub older: Option<&'o dyn Origin>,
 }
 
-/// The refs of a repo that an export in this folder has.
-///
-/// # Errors
-///
-/// [`Error::Refused`] if the folder is somebody's own.
-pub fn exported(folder: &Path, repo: &RepoName) -> Result<Vec<RefName>> {
-    let marker = Marker::read(&RealDisk::new(folder), folder)?;
-    Ok(marker.refs(repo).cloned().collect())
+/// What a folder has of earlier exports of one repo.
+#[derive(Debug)]
+pub struct Exported {
+    /// The refs that can be pulled from it.
+    pub refs: Vec<RefName>,
+    shown: Shown,
+}
+
+impl Exported {
+    /// Looks into a folder, which is not there yet, empty, or an export of before. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the folder is somebody's own, [`Error::Untrusted`] if the notes of the repo in it do not hold.
+    pub fn read(folder: &Path, repo: &RepoName) -> Result<Self> {
+        let disk = RealDisk::new(folder);
+        let marker = Marker::read(&disk, folder)?;
+        Ok(Self {
+            refs: marker.refs(repo).cloned().collect(),
+            shown: Shown::read(&disk, &base_of(repo), repo)?,
+        })
+    }
+
+    /// The id of the repo's first keyset, which an export into the same folder must have; none if nothing of it is there.
+    #[must_use]
+    pub fn repo_id(&self) -> Option<StatementId> {
+        self.shown.repo_id()
+    }
+
+    /// Checks that a repo with this id is the one that was exported.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Untrusted`] if it is another.
+    pub fn check_root(&self, repo_id: StatementId) -> Result<()> {
+        self.shown.check_root(repo_id)
+    }
+}
+
+/// Where a repo lies in a folder of exports.
+fn base_of(repo: &RepoName) -> PathBuf {
+    PathBuf::from("r").join(repo.as_str())
 }
 
 /// What an export wrote.
@@ -81,7 +115,8 @@ pub struct ExportAnswer {
 /// # Errors
 ///
 /// [`Error::NotFound`] if nothing was released, or a ref is not there; [`Error::Refused`] if the folder is somebody's own;
-/// what the disk answers. What was exported before can be pulled until this one is whole.
+/// [`Error::Untrusted`] or [`Error::Contradiction`] if what the folder shows of the repo is of another trust root, or newer:
+/// nothing was changed. What the disk answers; what was exported before can be pulled until this one is whole.
 pub fn export(
     store: &Store,
     repo: &RepoRow,
@@ -94,14 +129,16 @@ pub fn export(
         store,
         repo,
         disk: &disk,
-        base: PathBuf::from("r").join(repo.name.as_str()),
+        base: base_of(&repo.name),
     };
     let notes = NoteFiles::new(store.disk(), repo.name.clone());
     let heads = notes.heads()?;
     let heads = heads.ok_or_else(|| Error::not_found("release in", &repo.name))?;
     let refs = export.refs(&options.refs)?;
     let before = Marker::read(&disk, folder)?;
+    export.check_follows()?;
     let refs = export.with_those_before(&refs, &before)?;
+    before.begin(&disk)?;
     let mut answer = ExportAnswer {
         refs: refs.len() as u64,
         ..ExportAnswer::default()
@@ -126,91 +163,6 @@ pub fn export(
     export.drop_packs(&before.joined(&now).snapshots(&repo.name))?;
     now.write(&disk)?;
     Ok(answer)
-}
-
-/// What a folder of exports holds: for each repo and ref, the snapshots that somebody may be led to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Marker(BTreeMap<(RepoName, RefName), BTreeSet<SnapshotId>>);
-
-impl Marker {
-    /// Reads that of a folder, which is new, empty, or an export of before.
-    fn read(disk: &RealDisk, folder: &Path) -> Result<Self> {
-        disk.create_dir(Path::new(""))?;
-        if exists(disk, Path::new(MARKER))? {
-            let bytes = read_small(disk, Path::new(MARKER), MARKER_BYTES_MAX)?;
-            let parsed = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
-            return parsed.ok_or_else(|| {
-                let reason = format!("{} holds none", folder.join(MARKER).display());
-                Error::malformed("list of what was exported", reason)
-            });
-        }
-        match disk.list(Path::new(""))?.first() {
-            None => {
-                let none = Self::default();
-                none.write(disk)?;
-                Ok(none)
-            }
-            Some(other) => Err(Error::refused(format!(
-                "{} is no export: it has {}; name a folder that is new or empty",
-                folder.display(),
-                other.name
-            ))),
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
-        if lines.next() != Some(MARKER_LINE) {
-            return None;
-        }
-        let mut marker = Self::default();
-        for line in lines {
-            let mut words = line.split(' ');
-            let key = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-            let ids = words.map(|id| id.parse().ok()).collect::<Option<_>>()?;
-            marker.0.insert(key, ids);
-        }
-        Some(marker)
-    }
-
-    fn write(&self, disk: &RealDisk) -> Result<()> {
-        let mut text = format!("{MARKER_LINE}\n");
-        for ((repo, name), ids) in &self.0 {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            text.extend([repo.as_str(), " ", name.as_str(), " ", &ids.join(" "), "\n"]);
-        }
-        write_whole(disk, Path::new(MARKER), text.as_bytes())
-    }
-
-    /// The same, with what the refs of one repo show now and nothing of before.
-    fn replaced(&self, repo: &RepoName, refs: &[(RefName, Current)]) -> Self {
-        let mut marker = self.clone();
-        marker.0.retain(|(of, _), _| of != repo);
-        for (name, current) in refs {
-            let ids = BTreeSet::from([current.snapshot.id]);
-            marker.0.insert((repo.clone(), name.clone()), ids);
-        }
-        marker
-    }
-
-    /// What either leads to.
-    fn joined(&self, other: &Self) -> Self {
-        let mut marker = self.clone();
-        for (key, ids) in &other.0 {
-            marker.0.entry(key.clone()).or_default().extend(ids);
-        }
-        marker
-    }
-
-    fn refs<'m>(&'m self, repo: &'m RepoName) -> impl Iterator<Item = &'m RefName> {
-        let keys = self.0.keys().filter(move |(of, _)| of == repo);
-        keys.map(|(_, name)| name)
-    }
-
-    fn snapshots(&self, repo: &RepoName) -> BTreeSet<SnapshotId> {
-        let of_repo = self.0.iter().filter(|((of, _), _)| of == repo);
-        of_repo.flat_map(|(_, ids)| ids.iter().copied()).collect()
-    }
 }
 
 struct Export<'e> {
@@ -280,9 +232,8 @@ impl Export<'_> {
             let note = note.ok_or_else(|| Error::not_found("keyset", version))?;
             self.put(&format!("trust/keyset/{version}"), &note)?;
         }
-        let (name, id) = (&self.repo.name, self.repo.repo_id);
-        let signed = Notes::open(self.store.disk(), name, Some(id))?.heads()?;
-        let signed = signed.ok_or_else(|| Error::not_found("release in", name))?;
+        let signed = self.open_notes()?.heads()?;
+        let signed = signed.ok_or_else(|| Error::not_found("release in", &self.repo.name))?;
         let list = signed.refs.hash;
         let bytes = notes.refs_list(list)?;
         let bytes = bytes.ok_or_else(|| Error::not_found("list of refs", list))?;
@@ -300,16 +251,37 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Writes the statements before the one that a ref shows, as far as `origin` has them, or they were written before.
-    fn older_statements(&self, current: Current, origin: &dyn Origin) -> Result<()> {
+    /// Checks that what is exported can follow what the folder shows of the repo.
+    fn check_follows(&self) -> Result<()> {
+        let shown = Shown::read(self.disk, &self.base, &self.repo.name)?;
+        let notes = self.open_notes()?;
+        let heads = notes.heads()?;
+        let heads = heads.ok_or_else(|| Error::not_found("release in", &self.repo.name))?;
+        shown.check_followed_by(&notes, &heads)
+    }
+
+    fn open_notes(&self) -> Result<Notes<'_>> {
         let (name, id) = (&self.repo.name, self.repo.repo_id);
-        let notes = Notes::open(self.store.disk(), name, Some(id))?;
+        Notes::open(self.store.disk(), name, Some(id))
+    }
+
+    /// Writes the statements before the one that a ref shows, as far as `origin` has them. One that is there already says
+    /// only which comes before it: an export that broke off may have the newest alone.
+    fn older_statements(&self, current: Current, origin: &dyn Origin) -> Result<()> {
+        let notes = self.open_notes()?;
         let Some(prev) = notes.statement(current.statement)?.0.prev else {
             return Ok(());
         };
-        let file = |id| format!("statements/{id}");
-        let is_known = |id| exists(self.disk, &self.base.join(file(id)));
-        for (id, note) in statements_from(origin, notes.keysets(), prev, &is_known)? {
+        let file = |id: StatementId| format!("statements/{id}");
+        let at_hand = |id| {
+            let path = self.base.join(file(id));
+            if !exists(self.disk, &path)? {
+                return Ok(None);
+            }
+            let note = read_small(self.disk, &path, STATEMENT_NOTE_BYTES_MAX)?;
+            Ok(Some((note, self.disk.place(&path).display().to_string())))
+        };
+        for (id, note) in statements_from(origin, notes.keysets(), prev, &at_hand)? {
             self.put(&file(id), &note)?;
         }
         Ok(())

@@ -8,7 +8,10 @@ use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::ref_statement::RefStatement;
 use crate::trust::signed::verify_under;
 
-/// The notes of `newest` and of the statements before it, newest first: as far as `origin` has them and they are not known, and no
+/// Looks for the note of a statement that is at hand already; says also where that is, for messages.
+pub(super) type AtHand<'h> = &'h dyn Fn(StatementId) -> Result<Option<(Vec<u8>, String)>>;
+
+/// The notes of `newest` and of the statements before it, newest first: as far as they are at hand or `origin` has them, and no
 /// further than clients walk back.
 ///
 /// # Errors
@@ -18,23 +21,23 @@ pub(super) fn statements_from(
     origin: &dyn Origin,
     keysets: &[TrustedKeyset],
     newest: StatementId,
-    is_known: &dyn Fn(StatementId) -> Result<bool>,
+    at_hand: AtHand<'_>,
 ) -> Result<Vec<(StatementId, Vec<u8>)>> {
     let mut found = Vec::new();
     let mut next = Some(newest);
     while let Some(id) = next.filter(|_| found.len() < STATEMENT_CHAIN_MAX) {
-        if is_known(id)? {
-            break;
-        }
-        let note = match origin.statement(id) {
-            Err(Error::NotFound { .. }) => break,
-            note => note?,
+        let (note, place) = match at_hand(id)? {
+            Some(known) => known,
+            None => match origin.statement(id) {
+                Err(Error::NotFound { .. }) => break,
+                note => (note?, origin.place()),
+            },
         };
         let signed = verify_under::<RefStatement>(&note, keysets)?;
         if signed.id() != id {
             return Err(Error::Untrusted {
                 what: format!("statement {id}"),
-                reason: format!("{} shows the statement {}", origin.place(), signed.id()),
+                reason: format!("{place} shows the statement {}", signed.id()),
             });
         }
         next = signed.value().prev;

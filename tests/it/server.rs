@@ -7,6 +7,7 @@ mod checks;
 mod commands;
 mod crowd;
 mod events;
+mod exporting;
 mod exports;
 mod files;
 mod hidden;

@@ -5,6 +5,7 @@
 //! Copies that stay (`commands::pull`, `commands::mirror`).
 
 use bindery::base::clock::Time;
+use bindery::base::id::StatementId;
 use bindery::base::name::RepoName;
 use bindery::base::progress::Progress;
 use bindery::base::{Error, Result};
@@ -42,11 +43,27 @@ impl Copied {
         asked: Asked,
         progress: &dyn Progress,
     ) -> Result<Self> {
+        Self::of_root(session, server, repo, asked, None, progress)
+    }
+
+    /// As [`of`](Self::of), where the id of the first keyset may be known.
+    ///
+    /// # Errors
+    ///
+    /// As [`pull`].
+    pub fn of_root(
+        session: &Session,
+        server: &Agent,
+        repo: &RepoName,
+        asked: Asked,
+        root: Option<StatementId>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let url = parse_url(&server.server().join(&format!("r/{repo}")))?;
         let origin = HttpOrigin::new(server.at(url));
         let borrowed = session.lender()?.lend()?;
         let options = PullOptions {
-            root: Some(Root::First),
+            root: Some(root.map_or(Root::First, Root::Id)),
             asked,
             rewinds: Rewinds::Allow,
         };

@@ -11,15 +11,15 @@ use crate::support::{Answer, Outcome, Scratch, expect_same_tree, noise, number, 
 const LARGE_BYTES: usize = 9 * 1024 * 1024;
 
 /// A machine without a store, beside one whose store is served.
-struct World {
-    there: Scratch,
-    here: Scratch,
-    served: Served,
+pub(super) struct World {
+    pub(super) there: Scratch,
+    pub(super) here: Scratch,
+    pub(super) served: Served,
 }
 
 impl World {
     /// Two releases of `stable`, and a committed build.
-    fn new(options: &str) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn new(options: &str) -> Result<Self, Box<dyn Error>> {
         let there = Scratch::new()?;
         there.write("one", crate::server::TREE)?;
         fs::write(there.path("one/large"), noise(LARGE_BYTES))?;
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// Runs a command line on the server, from a machine without a store.
-    fn run(&self, line: &str) -> Result<Answer, Box<dyn Error>> {
+    pub(super) fn run(&self, line: &str) -> Result<Answer, Box<dyn Error>> {
         let line = format!("{line} --remote {}", self.served.url());
         let mut command = self.here.command(line.split(' '));
         command.env("BINDERY_TOKEN", &self.served.token);
@@ -60,11 +60,11 @@ impl World {
         Answer::of(&mut command)
     }
 
-    fn ok(&self, line: &str) -> Result<Answer, Box<dyn Error>> {
+    pub(super) fn ok(&self, line: &str) -> Result<Answer, Box<dyn Error>> {
         self.run(line)?.expect_code(0)
     }
 
-    fn json(&self, line: &str) -> Result<serde_json::Value, Box<dyn Error>> {
+    pub(super) fn json(&self, line: &str) -> Result<serde_json::Value, Box<dyn Error>> {
         self.ok(&format!("{line} --json"))?.json()
     }
 
@@ -76,7 +76,7 @@ impl World {
         expect_same_tree(&expected, &found)
     }
 
-    fn end(self) -> Outcome {
+    pub(super) fn end(self) -> Outcome {
         let left = fs::read_dir(self.here.path("scratch"))?.count();
         assert_eq!(left, 0, "nothing is left in the folder for temporary files");
         self.served.end_sound(&self.there)

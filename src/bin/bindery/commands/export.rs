@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bindery::base::Result;
 use bindery::base::name::{RefName, RepoName};
 use bindery::build::spec::only_repo;
-use bindery::remote::export::{ExportOptions, export, exported};
+use bindery::remote::export::{ExportOptions, Exported as Before, export};
 use bindery::remote::follow::Asked;
 use bindery::remote::http::agent::Agent;
 use clap::Args;
@@ -62,9 +62,14 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         older: None,
     };
     let (repo, answer) = if let Some(server) = session.server()? {
-        let repo = server.only_repo(named)?;
-        let asked = asked(&server, &repo, arguments)?;
-        let copied = Copied::of(session, &server, &repo, asked, &progress)?;
+        let said = server.repo(named)?;
+        let repo = said.repo;
+        let before = Before::read(&arguments.folder, &repo)?;
+        // Before anything is fetched; that it is so is checked of what was fetched.
+        before.check_root(said.repo_id)?;
+        let root = before.repo_id();
+        let asked = asked(&server, &repo, before.refs, arguments)?;
+        let copied = Copied::of_root(session, &server, &repo, asked, root, &progress)?;
         options.older = Some(&copied.origin);
         let (store, folder) = (copied.store(), &arguments.folder);
         let answer = export(store, &copied.repo, folder, &options, &progress)?;
@@ -95,11 +100,15 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
 }
 
 /// What is needed of a server: the refs that are named, and those that are in the folder already.
-fn asked(server: &Agent, repo: &RepoName, arguments: &Arguments) -> Result<Asked> {
+fn asked(
+    server: &Agent,
+    repo: &RepoName,
+    before: Vec<RefName>,
+    arguments: &Arguments,
+) -> Result<Asked> {
     if arguments.refs.is_empty() {
         return Ok(Asked::All);
     }
-    let before = exported(&arguments.folder, repo)?;
     let there = server.refs(repo)?;
     let is_there = |name: &RefName| there.iter().any(|said| said.name == *name);
     let again = before.into_iter().filter(is_there);
