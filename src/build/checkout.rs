@@ -33,6 +33,7 @@ mod tests;
 
 use std::path::Path;
 
+use self::earlier::EarlierDir;
 #[doc(hidden)]
 pub use self::marker::respell as respell_marker;
 use self::marker::{MARKER_BYTES_MAX, Marker};
@@ -77,6 +78,38 @@ pub struct CheckoutAnswer {
     pub unchanged: u64,
 }
 
+/// What of an earlier checkout may stay in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing: there is none, or it broke off before the first file was known to be whole.
+    Nothing,
+    /// Files that are still wanted.
+    Files,
+}
+
+/// Looks whether `dir` can be checked out into, and what of it may stay. Nothing is changed.
+///
+/// # Errors
+///
+/// [`Error::Refused`] if it is neither new, empty nor an earlier checkout; [`Error::Io`] if it cannot be read.
+pub fn look(dir: &Path) -> Result<Kept> {
+    let earlier = match Target::find(dir)? {
+        Some(target) => earlier(&target, dir)?,
+        None => None,
+    };
+    Ok(match earlier {
+        Some(earlier) if earlier.has_whole_file() => Kept::Files,
+        Some(_) | None => Kept::Nothing,
+    })
+}
+
+/// What earlier checkouts wrote, if there were any.
+fn earlier(target: &Target, dir: &Path) -> Result<Option<EarlierDir>> {
+    let marker = target.read_marker(MARKER_BYTES_MAX)?;
+    let earlier = marker.map(|bytes| marker::decode(&bytes).map_err(|error| not_ours(dir, &error)));
+    earlier.transpose()
+}
+
 /// Writes what lies at `path` in the tree `root`, which `stock` has, into the directory `dir`: the contents of a directory, or one file under
 /// its name. In an earlier checkout, files that are still as it wrote them and are still wanted are left alone.
 ///
@@ -104,11 +137,7 @@ pub fn checkout(
     })?;
     let mtime_ns = file_clock_ns().saturating_sub(FILES_AGE_NS);
     let target = Target::create(dir)?;
-    let before = target.read_marker(MARKER_BYTES_MAX)?;
-    let earlier = match &before {
-        Some(bytes) => Some(marker::decode(bytes).map_err(|error| not_ours(dir, &error))?),
-        None => None,
-    };
+    let earlier = earlier(&target, dir)?;
     let mut survey = survey(target.top(), &wanted, earlier.as_ref())?;
     let marker = Marker {
         snapshot,

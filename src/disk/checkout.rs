@@ -50,6 +50,24 @@ impl Target {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(Error::io("make the directory", &path)(errno.into())),
         }
+        Self::open(path)
+    }
+
+    /// Opens the directory `path`, if it is empty or has the marker of an earlier checkout; none if there is nothing. Nothing is
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn find(path: &Path) -> Result<Option<Self>> {
+        match Self::open(path.components().collect()) {
+            Err(error) if error.is_file_not_found() => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// `path` has no slash at the end.
+    fn open(path: PathBuf) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = openat(CWD, &path, flags, Mode::empty()).map_err(|errno| match errno {
             Errno::LOOP | Errno::NOTDIR => Error::refused(format!(
@@ -146,7 +164,10 @@ mod tests {
     fn a_target_is_new_or_empty_or_ours() -> Outcome {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("above/target");
+        assert!(Target::find(&path)?.is_none());
+        assert!(!folder.path().join("above").exists(), "it only looks");
         assert_eq!(Target::create(&path)?.read_marker(10)?, None);
+        assert!(Target::find(&path)?.is_some());
         let empty = Target::create(&path)?;
         fs::write(path.join(".bindery:next"), b"left by a crash")?;
         Target::create(&path)?;
@@ -154,6 +175,7 @@ mod tests {
             .top()
             .write_file(&"file".parse()?, FileMode::Plain, b"")?;
         assert_refused(&Target::create(&path));
+        assert_refused(&Target::find(&path));
         empty.write_marker(b"state")?;
         let ours = Target::create(&path)?;
         assert_eq!(ours.read_marker(10)?.as_deref(), Some(b"state".as_slice()));
@@ -173,7 +195,8 @@ mod tests {
         for (at, to) in [("to-dir", "out"), ("to-nothing", "gone")] {
             symlink(to, folder.path().join(at))?;
             for path in [at.to_owned(), format!("{at}/"), format!("{at}/.")] {
-                assert_refused(&Target::create(&folder.path().join(path)));
+                assert_refused(&Target::create(&folder.path().join(&path)));
+                assert_refused(&Target::find(&folder.path().join(path)));
             }
         }
         assert_eq!(fs::read_dir(folder.path().join("out"))?.count(), 0);

@@ -8,6 +8,7 @@ pub mod exclude;
 pub mod files;
 pub mod findings;
 pub mod folder;
+pub mod ignored;
 pub mod lock;
 pub mod marker;
 pub mod named;

@@ -2,6 +2,11 @@
 //!
 //! What is here already is not asked for, and neither is what a tree holds that is here.
 //!
+//! # Invariants
+//!
+//! - Every object has as many bytes as whatever led to it says. A recipe is the one object whose id does not say what is in it:
+//!   its pieces add up to the file that it is for, so it cannot make more come than the tree promised.
+//!
 //! # Not here
 //!
 //! Packs (`remote::pull`), whether the snapshot is complete afterwards (`delta::complete`).
@@ -9,13 +14,15 @@
 use std::collections::HashSet;
 
 use super::origin::Origin;
-use crate::base::Result;
 use crate::base::error::check_limit;
 use crate::base::id::Hash;
+use crate::base::limits::RECIPE_LEVELS_MAX;
 use crate::base::progress::Progress;
+use crate::base::{Error, Result};
 use crate::object::edges::{Edge, edges_of};
 use crate::object::kind::ObjectKind;
 use crate::object::pack_check::check_object;
+use crate::object::recipe::Recipe;
 use crate::store::intake::Intake;
 use crate::store::rows::SnapshotRef;
 use crate::store::view::View;
@@ -27,8 +34,8 @@ pub const SINGLE_OBJECTS_MAX: u64 = 1_000_000;
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`](crate::base::Error::NotFound) if the origin lacks an object;
-/// [`Error::Malformed`](crate::base::Error::Malformed) if it answers with another one; those of the intake.
+/// [`Error::NotFound`] if the origin lacks an object; [`Error::Damaged`] if it answers with another one, or one of another size
+/// than what leads to it says; those of the intake.
 pub fn fetch_objects(
     origin: &dyn Origin,
     to: SnapshotRef,
@@ -56,9 +63,10 @@ pub fn fetch_beneath(
     intake: &mut Intake<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let mut waiting = vec![root];
+    // Each with the number of recipes above it.
+    let mut waiting = vec![(root, 0)];
     let mut asked: HashSet<(ObjectKind, Hash)> = HashSet::new();
-    while let Some(edge) = waiting.pop() {
+    while let Some((edge, recipes)) = waiting.pop() {
         if !asked.insert((edge.kind, edge.id)) || !intake.wants(view, edge.kind, edge.id)? {
             continue;
         }
@@ -67,12 +75,36 @@ pub fn fetch_beneath(
             asked.len() as u64,
             SINGLE_OBJECTS_MAX,
         )?;
+        progress.check()?;
         let bytes = origin.object(edge.id)?;
-        check_object(edge.kind, edge.id, &bytes)?;
+        let checked = check(edge, recipes, &bytes).and_then(|()| edges_of(edge.kind, &bytes));
+        let edges =
+            checked.map_err(|error| error.in_stored(edge.kind.name(), edge.id, origin.place()))?;
         progress.advance(bytes.len() as u64);
+        let recipes = recipes + usize::from(edge.kind == ObjectKind::Recipe);
         // The first edge comes first: neighbours in a tree are neighbours in a pack.
-        waiting.extend(edges_of(edge.kind, &bytes)?.into_iter().rev());
+        waiting.extend(edges.into_iter().rev().map(|edge| (edge, recipes)));
         intake.put(edge.kind, edge.id, &bytes)?;
     }
     Ok(())
 }
+
+/// Checks that an object is what led to it, with so many recipes above it, says.
+fn check(edge: Edge, recipes: usize, bytes: &[u8]) -> Result<()> {
+    check_object(edge.kind, edge.id, bytes)?;
+    let size = match edge.kind {
+        ObjectKind::Recipe if recipes >= RECIPE_LEVELS_MAX => {
+            return Err(Error::malformed("recipe", "recipes are nested too deep"));
+        }
+        ObjectKind::Recipe => Recipe::decode(bytes)?.bytes(),
+        ObjectKind::Blob | ObjectKind::Tree | ObjectKind::Snapshot => bytes.len() as u64,
+    };
+    if size == edge.size {
+        return Ok(());
+    }
+    let reason = format!("it has {size} bytes, not {}", edge.size);
+    Err(Error::malformed(edge.kind.name(), reason))
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod borrowing;
 mod builds;
 mod checks;
 mod commands;

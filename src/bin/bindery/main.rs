@@ -22,6 +22,7 @@ mod failure;
 mod first_contact;
 mod globals;
 mod hint;
+mod interrupt;
 mod outcome;
 mod output;
 mod progress;

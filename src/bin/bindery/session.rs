@@ -4,6 +4,7 @@
 //!
 //! Which store is meant (`store_place`), how answers look (`output`).
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use bindery::store::{Access, Patience, Store};
 use bindery::trust::token::Token;
 
 use crate::globals::Globals;
+use crate::interrupt;
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::store_place::Surroundings;
@@ -43,6 +45,7 @@ pub struct Session {
     pub output: Output,
     command: String,
     started: Instant,
+    lender: OnceCell<Lender>,
 }
 
 impl Session {
@@ -59,6 +62,7 @@ impl Session {
             output,
             command: shown(arguments),
             started: Instant::now(),
+            lender: OnceCell::new(),
         }
     }
 
@@ -113,16 +117,19 @@ impl Session {
         })
     }
 
-    /// Where stores are borrowed from, for what a command needs of a server.
+    /// Where stores are borrowed from, for what a command needs of a server. From now on they go also if the process is asked to
+    /// end.
     ///
     /// # Errors
     ///
-    /// As [`patience`](Self::patience).
+    /// As [`patience`](Self::patience) and [`interrupt::watch`].
     pub fn lender(&self) -> Result<Lender> {
-        Ok(Lender {
-            folder: std::env::temp_dir(),
-            patience: self.patience()?,
-        })
+        if let Some(lender) = self.lender.get() {
+            return Ok(lender.clone());
+        }
+        let lender = Lender::new(std::env::temp_dir(), self.patience()?);
+        interrupt::watch(&lender)?;
+        Ok(self.lender.get_or_init(|| lender).clone())
     }
 
     /// What works on this machine alone must not be taken for the same on a server.

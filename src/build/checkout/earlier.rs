@@ -81,6 +81,13 @@ impl EarlierDir {
         self.files[at.ok()?].seen
     }
 
+    /// Whether any file was known to be whole, here or below. As deep as a marker, which is bounded.
+    pub(super) fn has_whole_file(&self) -> bool {
+        let mut dirs = self.dirs.iter();
+        self.files.iter().any(|file| file.seen.is_some())
+            || dirs.any(|(_, below)| below.has_whole_file())
+    }
+
     /// Whether anything of that name was written.
     pub(super) fn has(&self, name: &EntryName) -> bool {
         let files = &self.files;

@@ -11,7 +11,7 @@
 
 mod keysets;
 mod killed;
-mod liar;
+pub mod liar;
 mod mirrors;
 mod objects;
 mod packs;

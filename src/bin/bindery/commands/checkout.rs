@@ -1,16 +1,14 @@
 //! `bindery checkout`: the files of a snapshot, in a directory.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::RepoName;
 use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
-use bindery::build::checkout::{Links, checkout};
+use bindery::build::checkout::{Kept, Links, checkout, look};
 use bindery::build::spec::Spec;
-use bindery::disk::files::Disk;
-use bindery::disk::real::RealDisk;
 use bindery::remote::gather::Amount;
 use clap::Args;
 use serde::Serialize;
@@ -58,15 +56,19 @@ struct CheckedOut {
 ///
 /// What the library answers.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
+    let kept = match &session.globals.remote {
+        // A directory that will not do is refused before anything is fetched.
+        Some(_) => look(&arguments.directory)?,
+        // Nothing is.
+        None => Kept::Nothing,
+    };
     let snapshots = session.snapshots()?;
     let found = session.find(&*snapshots, &arguments.spec, arguments.repo.as_ref())?;
     let (snapshot, path, directory) = (found.snapshot.id, &arguments.path, &arguments.directory);
-    // Of what was checked out before, little may have changed; and what others wrote is in the way, which is said soon.
-    let there = RealDisk::new(directory).list(Path::new(""));
-    let amount = if there.is_ok_and(|names| !names.is_empty()) {
-        Amount::LookedAt
-    } else {
-        Amount::Beneath(path)
+    // Of what was checked out before, little may have changed.
+    let amount = match kept {
+        Kept::Files => Amount::LookedAt(path),
+        Kept::Nothing => Amount::Beneath(path),
     };
     let progress = session.progress("writing");
     let mut answer = None;
