@@ -178,11 +178,8 @@ pub fn only_repo(store: &Store, name: Option<&RepoName>) -> Result<RepoRow> {
         (Some(repo), true) => Ok(repo),
         (None, _) => Err(Error::not_found("repo", "in this store")),
         (Some(last), false) => {
-            let names: Vec<String> = repos.iter().map(|repo| repo.name.to_string()).collect();
-            Err(Error::usage(format!(
-                "the store has several repos: say {}:... or --repo",
-                names.join(":..., ") + &format!(":... or {}", last.name)
-            )))
+            repos.push(last);
+            Err(which_repo("store", repos.iter().map(|repo| &repo.name)))
         }
     }
 }
@@ -193,13 +190,30 @@ pub fn only_repo(store: &Store, name: Option<&RepoName>) -> Result<RepoRow> {
 ///
 /// As [`only_repo`]; [`Error::Name`] if a name is not legal. Whether there is such a ref is not looked at.
 pub fn named_ref(store: &Store, text: &str, repo: Option<&RepoName>) -> Result<(RepoRow, RefName)> {
-    let (said, name) = match text.split_once(':') {
-        Some((said, name)) => (Some(parse_name("repo name", said)?), name),
+    let (said, name) = split_ref(text)?;
+    Ok((only_repo(store, said.as_ref().or(repo))?, name))
+}
+
+/// The names in a text `REF` or `REPO:REF`.
+///
+/// # Errors
+///
+/// [`Error::Name`] if one is not legal.
+pub fn split_ref(text: &str) -> Result<(Option<RepoName>, RefName)> {
+    let (repo, name) = match text.split_once(':') {
+        Some((repo, name)) => (Some(parse_name("repo name", repo)?), name),
         None => (None, text),
     };
-    Ok((
-        only_repo(store, said.as_ref().or(repo))?,
-        parse_name("ref name", name)?,
+    Ok((repo, parse_name("ref name", name)?))
+}
+
+/// What to say if several repos are there and none was named.
+#[must_use]
+pub fn which_repo<'n>(place: &str, names: impl Iterator<Item = &'n RepoName>) -> Error {
+    let names: Vec<String> = names.map(|name| format!("{name}:...")).collect();
+    let names = names.join(", ");
+    Error::usage(format!(
+        "the {place} has several repos: say {names} or --repo"
     ))
 }
 

@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 
 use super::closure::{Closure, Nodes};
+use crate::base::error::counted;
 use crate::base::id::StatementId;
 use crate::base::limits::STATEMENT_CHAIN_MAX;
 use crate::base::name::RefName;
@@ -69,7 +70,8 @@ pub fn verify_ref(
     let row = row
         .filter(|row| row.current.is_some())
         .ok_or_else(|| Error::not_found("ref", name))?;
-    verify_refs(store, repo, &[row], progress)
+    // Which other refs there are is of no interest to who asks for one.
+    verify_refs(store, repo, &[row], progress).map(|(answer, _)| answer)
 }
 
 /// Verifies every ref of a repo. What they share is checked once.
@@ -78,7 +80,14 @@ pub fn verify_ref(
 ///
 /// As [`verify_ref`]; also [`Error::Untrusted`] if a ref was signed that the catalog does not have.
 pub fn verify_repo(store: &Store, repo: &RepoRow, progress: &dyn Progress) -> Result<VerifyAnswer> {
-    verify_refs(store, repo, &store.reader()?.refs(repo)?, progress)
+    let rows = store.reader()?.refs(repo)?;
+    let (mut answer, left_out) = verify_refs(store, repo, &rows, progress)?;
+    if left_out > 0 {
+        let left_out = counted(left_out, "ref");
+        let words = format!("not copied of {}: {left_out}", repo.name);
+        answer.notes.push(words);
+    }
+    Ok(answer)
 }
 
 /// Verifies one snapshot that `view` shows, such as that of a committed build, and everything it reaches.
@@ -113,12 +122,13 @@ pub fn verify_staged(view: &View<'_>, tree: TreeRef, progress: &dyn Progress) ->
     Closure::new(&nodes, progress).check_directory(tree, "the build")
 }
 
+/// Verifies some refs; says also how many a copy leaves out of those that are signed.
 fn verify_refs(
     store: &Store,
     repo: &RepoRow,
     rows: &[RefRow],
     progress: &dyn Progress,
-) -> Result<VerifyAnswer> {
+) -> Result<(VerifyAnswer, usize)> {
     let notes = Notes::open(store.disk(), &repo.name, Some(repo.repo_id))?;
     let mut answer = VerifyAnswer {
         statements: notes.keysets().len() as u64,
@@ -129,19 +139,16 @@ fn verify_refs(
     let known: BTreeSet<&RefName> = known.iter().map(|row| &row.name).collect();
     let unknown = listed.iter().map(|(name, _)| name);
     let mut unknown = unknown.filter(|name| !known.contains(name));
-    if repo.copied_from.is_some() {
-        let left_out = unknown.count();
-        if left_out > 0 {
-            answer
-                .notes
-                .push(format!("{left_out} refs of {} are not copied", repo.name));
-        }
+    let left_out = if repo.copied_from.is_some() {
+        unknown.count()
     } else if let Some(name) = unknown.next() {
         return Err(untrusted(
             name,
             "it is signed, and the catalog does not have it",
         ));
-    }
+    } else {
+        0
+    };
     let view = store.view(&repo.name, &[])?;
     let loaded = Nodes::new(&view);
     let mut closure = Closure::new(&loaded, progress);
@@ -159,7 +166,7 @@ fn verify_refs(
         closure.check(current.snapshot, &format!("{}@{}", row.name, current.seq))?;
     }
     answer.add_closure(&closure);
-    Ok(answer)
+    Ok((answer, left_out))
 }
 
 /// The refs that the newest heads statement lists.

@@ -4,6 +4,7 @@
 //! # Invariants
 //!
 //! - Of an origin, only what is looked at is asked for, and what was looked at lately is not asked for again.
+//! - An object that no origin shows is damage: its id comes from what was shown, and no path or ref was wrong.
 //!
 //! # Not here
 //!
@@ -45,13 +46,9 @@ impl<O: Origin> OriginContents<O> {
     /// The bytes of an object, which are what its id says, and of this size if one is promised; of a recipe, that it is one of
     /// that blob.
     fn object(&self, kind: ObjectKind, id: Hash, size: Option<u64>) -> Result<Vec<u8>> {
-        let mut missing = Error::not_found(kind.name(), id);
         for origin in &self.origins {
             let bytes = match origin.object(id) {
-                Err(error @ Error::NotFound { .. }) => {
-                    missing = error;
-                    continue;
-                }
+                Err(Error::NotFound { .. }) => continue,
                 bytes => bytes?,
             };
             let checked = check_object(kind, id, &bytes).and_then(|()| match size {
@@ -64,7 +61,14 @@ impl<O: Origin> OriginContents<O> {
             checked.map_err(|error| error.in_stored(kind.name(), id, origin.place()))?;
             return Ok(bytes);
         }
-        Err(missing)
+        // Whoever asks for an object has its id from what was shown before.
+        Err(Error::Damaged {
+            what: kind.name(),
+            id,
+            place: self.place(),
+            reason: "it is not shown, although what is shown needs it; it may have been retired"
+                .into(),
+        })
     }
 
     fn place(&self) -> String {
@@ -198,7 +202,11 @@ mod tests {
             assert!(found.is_err_and(|words| words.contains("there")));
         }
         let missing = read(&Objects::default(), id, 4).map_err(|error| error.kind());
-        assert_eq!(missing, Err(Kind::NotFound));
+        assert_eq!(
+            missing,
+            Err(Kind::Integrity),
+            "what a tree names must be there"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod objects;
 mod older;
 pub mod origin;
 pub mod pin;
+mod printable;
 pub mod pull;
 pub mod push;
 mod receive;

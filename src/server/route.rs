@@ -219,19 +219,21 @@ impl Given {
         text.parse().map_err(|_| Error::not_found(name, text))
     }
 
-    /// What a spec of a repo names, but for builds.
+    /// What the spec in the query names in a repo. It stands there since refs may be called like the words of paths.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if it cannot be one.
-    pub fn spec(&self) -> Result<(RefName, Which)> {
-        match self.part("spec")? {
-            Spec::Ref {
+    /// [`Error::Usage`] if there is none, or it cannot be one of a repo.
+    pub fn spec(&mut self) -> Result<(RefName, Which)> {
+        match self.asked("spec")? {
+            Some(Spec::Ref {
                 repo: None,
                 name,
                 which,
-            } => Ok((name, which)),
-            spec => Err(Error::not_found("snapshot", format!("{spec:?}"))),
+            }) => Ok((name, which)),
+            _ => Err(Error::usage(
+                "say with ?spec= which snapshot of the repo: REF, REF@SEQ, REF~N or the beginning of an id",
+            )),
         }
     }
 

@@ -211,7 +211,7 @@ pub const ROUTES: &[Row] = &[
     row("GET", "/api/v1/repos/{repo+}/events", READ, "What happens in a repo, as it happens.", EVENTS, |g| Ok(Route::RepoEvents(g.part("repo")?))),
     with(&["cursor"], row("GET", "/api/v1/repos/{repo+}/refs", READ, "The refs of a repo in pages, by name.", gives::<Refs>(), |g| Ok(Route::Refs(g.part("repo")?, g.asked("cursor")?)))),
     with(&["cursor", "number"], row("GET", "/api/v1/repos/{repo+}/refs/{ref+}/log", READ, "The releases of a ref in pages, newest first.", gives::<Releases>(), |g| Ok(Route::Log(g.part("repo")?, g.part("ref")?, LogAsked { cursor: g.asked("cursor")?, number: g.asked("number")? })))),
-    row("GET", "/api/v1/repos/{repo+}/snapshots/{spec+}", READ, "The snapshot that REF, REF@SEQ, REF~N or the beginning of an id stands for.", gives::<NamedSaid>(), |g| g.spec().and_then(|(name, which)| Ok(Route::Snapshot(g.part("repo")?, name, which)))),
+    with(&["spec"], row("GET", "/api/v1/repos/{repo+}/snapshots", READ, "The snapshot that ?spec=, which is REF, REF@SEQ, REF~N or the beginning of an id, stands for.", gives::<NamedSaid>(), |g| g.spec().and_then(|(name, which)| Ok(Route::Snapshot(g.part("repo")?, name, which))))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/rollback", PUBLISH, "Show an older release again.", both::<Rollback, Publishing>(), |g| Ok(Route::Rollback(g.part("repo")?, g.part("ref")?))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/hold", PUBLISH, "Hold publishing to a ref back.", both::<Hold, RefSaid>(), |g| Ok(Route::Hold(g.part("repo")?, g.part("ref")?))),
     row("POST", "/api/v1/repos/{repo+}/refs/{ref+}/release", PUBLISH, "Let a ref that was held go.", gives::<RefSaid>(), |g| Ok(Route::Release(g.part("repo")?, g.part("ref")?))),

@@ -248,6 +248,35 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// A page of the releases of a ref, newest first: at most `most` of those before the one that is number `before`, counted from
+    /// the first one on. Says also how many come before these. Only those on the page are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Catalog`].
+    pub fn releases_before(
+        &self,
+        repo: &RepoRow,
+        name: &RefName,
+        before: Option<usize>,
+        most: usize,
+    ) -> Result<(Vec<ReleaseRow>, usize)> {
+        let table = self.table(RELEASES)?;
+        let name = name.as_str();
+        let all = (repo.number, name, 0, 0)..=(repo.number, name, u64::MAX, u64::MAX);
+        let mut rows = table.range(all.clone()).map_err(failed("read"))?;
+        let total = rows.try_fold(0_usize, |count, row| row.map(|_| count + 1));
+        let total = total.map_err(failed("read"))?;
+        let end = before.map_or(total, |before| before.min(total));
+        let first = end.saturating_sub(most);
+        let rows = table.range(all).map_err(failed("read"))?;
+        let page = rows.skip(first).take(end - first);
+        let page = page.map(|row| parse_row(row.map_err(failed("read"))?.1.value()));
+        let mut page: Vec<ReleaseRow> = page.collect::<Result<_>>()?;
+        page.reverse();
+        Ok((page, first))
+    }
+
     /// The published snapshots of a repo whose ids, as text, start with `prefix`; at most `most` of them.
     ///
     /// # Errors

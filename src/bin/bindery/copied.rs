@@ -12,8 +12,9 @@ use bindery::base::{Error, Result};
 use bindery::remote::borrowed::Borrowed;
 use bindery::remote::follow::{Asked, Rewinds};
 use bindery::remote::http::agent::Agent;
-use bindery::remote::http::origin::HttpOrigin;
+use bindery::remote::http::origin::{HttpOrigin, lost};
 use bindery::remote::known::Root;
+use bindery::remote::origin::Origin;
 use bindery::remote::pull::{PullOptions, pull};
 use bindery::store::Store;
 use bindery::store::rows::RepoRow;
@@ -35,7 +36,7 @@ impl Copied {
     ///
     /// # Errors
     ///
-    /// As [`pull`].
+    /// As [`pull`]; [`Error::Untrusted`] if the server shows another repo there, or not all that belongs to what it shows.
     pub fn of(
         session: &Session,
         server: &Agent,
@@ -67,7 +68,9 @@ impl Copied {
             asked,
             rewinds: Rewinds::Allow,
         };
-        pull(borrowed.store(), &origin, &options, Time::now()?, progress)?;
+        let pulled = pull(borrowed.store(), &origin, &options, Time::now()?, progress);
+        let pulled = pulled.map_err(|error| lost(error, &origin.place()))?;
+        server.check_repo(repo, &pulled.repo)?;
         let repo = borrowed.store().reader()?.repos()?.pop();
         let repo = repo.ok_or_else(|| Error::internal("what was pulled has a repo"))?;
         Ok(Self {

@@ -11,14 +11,38 @@ use bindery::base::unmet::Unmet;
 use bindery::base::{Error, Kind};
 
 /// What to do about a server that does not do what it was asked.
-const fn remote(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::NotAllowed => Some(
-            "name a token with --token-file, $BINDERY_TOKEN_FILE or $BINDERY_TOKEN; 'bindery token inspect' shows what it allows",
-        ),
-        _ => None,
-    }
+fn remote(kind: Kind, reason: &str) -> Option<String> {
+    let words = match kind {
+        Kind::NotAllowed => {
+            "name a token with --token-file, $BINDERY_TOKEN_FILE or $BINDERY_TOKEN; 'bindery token inspect' shows what it allows"
+        }
+        Kind::NotFound => not_found_there(reason)?,
+        Kind::Conflict => return held(reason),
+        Kind::Integrity => DAMAGED_THERE,
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
+
+/// What is found on a server and looked for here by the same words.
+const LISTED: [&str; 6] = ["build", "repo", "ref", "release", "snapshot", "path"];
+
+/// What to do about what a server does not have, as far as its words tell what that is.
+fn not_found_there(reason: &str) -> Option<&'static str> {
+    let name = reason.strip_prefix("no ")?;
+    let is_meant = |what: &&str| {
+        name.strip_prefix(what)
+            .is_some_and(|name| name.starts_with(' '))
+    };
+    LISTED
+        .iter()
+        .find(|what| is_meant(what))
+        .and_then(|what| not_found(what))
+}
+
+/// What to do about damage on a server: what mends a store works on its own machine.
+const DAMAGED_THERE: &str = "on the server, 'bindery job scrub' reads everything again, and 'bindery job verify' what was released; on its \
+     machine, 'bindery fsck --repair FROM' heals it from another store";
 
 /// What to do next, if anything can be said.
 pub fn hint(error: &Error) -> Option<String> {
@@ -59,6 +83,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Busy { .. } => {
             fixed("try again, or wait longer with --lock-wait, such as --lock-wait 10m")
         }
+        Error::Damaged { place, .. } if is_url(place) => fixed(DAMAGED_THERE),
         Error::Damaged { .. } => fixed(
             "'bindery fsck' finds everything that is damaged; 'bindery fsck --repair FROM' heals it from another store",
         ),
@@ -73,7 +98,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Catalog { .. } => fixed(NEW_CATALOG),
         Error::Refused { reason } => held(reason),
         Error::Unreachable { place, reason } => fixed(unreachable(place, reason)),
-        Error::Remote { kind, .. } => remote(*kind).and_then(fixed),
+        Error::Remote { kind, reason, .. } => remote(*kind, reason),
         Error::TooMany { .. }
         | Error::Usage { .. }
         | Error::Name { .. }
@@ -89,6 +114,13 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::Jobs { .. }
         | Error::Interrupted => None,
     }
+}
+
+/// Whether a place is on a server.
+fn is_url(place: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| place.starts_with(scheme))
 }
 
 /// What to do about checks that are in the way.
@@ -330,6 +362,40 @@ mod tests {
         check(&Error::internal("x"), None);
         let address = Error::io("listen at", Path::new("127.0.0.1:1"));
         check(&address(ErrorKind::AddrInUse.into()), Some("--listen"));
+    }
+
+    #[test]
+    fn what_a_server_says_is_answered_as_on_this_machine() {
+        let said = |kind, reason: &str| Error::Remote {
+            place: "http://a".into(),
+            reason: reason.into(),
+            kind,
+            details: Vec::new(),
+        };
+        for (kind, reason, part) in [
+            (Kind::NotFound, "no ref nowhere", Some("bindery refs")),
+            (Kind::NotFound, "no release stable@9", Some("bindery log")),
+            (Kind::NotFound, "no build 9", Some("bindery build list")),
+            (Kind::NotFound, "no reference", None),
+            (Kind::NotFound, "no such page", None),
+            (
+                Kind::Conflict,
+                "stable is held: by us",
+                Some("bindery release stable"),
+            ),
+            (Kind::Integrity, "damaged pack", Some("bindery job scrub")),
+            (Kind::Busy, "no ref x", None),
+        ] {
+            check(&said(kind, reason), part);
+        }
+        let damaged = |place: &str| Error::Damaged {
+            what: "tree",
+            id: bindery::base::id::Hash::of(b""),
+            place: place.into(),
+            reason: "it is not shown".into(),
+        };
+        check(&damaged("https://a/r/os"), Some("bindery job scrub"));
+        check(&damaged("/packs/x"), Some("'bindery fsck' finds"));
     }
 
     #[test]

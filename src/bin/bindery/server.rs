@@ -1,7 +1,8 @@
 //! Servers: what commands that talk to one have in common.
 
-use bindery::base::name::{NameError, RefName, RepoName};
+use bindery::base::name::{RefName, RepoName};
 use bindery::base::{Error, Result};
+use bindery::build::spec::split_ref;
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::origin::HttpOrigin;
 use bindery::remote::http::url::ServerUrl;
@@ -13,15 +14,10 @@ use crate::url::parse_url;
 ///
 /// # Errors
 ///
-/// As [`Agent::only_repo`]; [`Error::Usage`] if a name is not legal.
+/// As [`Agent::only_repo`]; [`Error::Name`] if a name is not legal.
 pub fn ref_of(agent: &Agent, text: &str, named: Option<&RepoName>) -> Result<(RepoName, RefName)> {
-    let wrong = |error: NameError| Error::usage(format!("{text:?}: {error}"));
-    let (said, name) = match text.split_once(':') {
-        Some((said, name)) => (Some(said.parse().map_err(wrong)?), name),
-        None => (None, text),
-    };
-    let repo = agent.only_repo(said.as_ref().or(named))?;
-    Ok((repo, name.parse().map_err(wrong)?))
+    let (said, name) = split_ref(text)?;
+    Ok((agent.only_repo(said.as_ref().or(named))?, name))
 }
 
 /// The repo at some URLs, as origins: each that of a repo, or of a server with one repo, or with the one that is named. A server

@@ -32,6 +32,7 @@ use super::url::ServerUrl;
 use super::waits::Waits;
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
+use crate::remote::printable::printable;
 use crate::remote::wire::problem::{PROBLEM_BYTES_MAX, Problem};
 
 /// Bytes that are sent without asking first whether they will be taken: a server that refuses more says so before it comes.
@@ -469,19 +470,6 @@ fn kind_of(status: StatusCode) -> Kind {
         429 | 503 => Kind::Busy,
         _ => Kind::Unavailable,
     }
-}
-
-/// What a server says, without what a terminal would obey or show in another order than it was written in.
-fn printable(text: &str) -> String {
-    let shown = |character: char| {
-        let turns = matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
-            ' '
-        } else {
-            character
-        }
-    };
-    text.chars().take(4096).map(shown).collect()
 }
 
 fn client(waits: Waits, tls: TlsConfig) -> ureq::Agent {

@@ -13,10 +13,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::agent::Agent;
+use crate::base::error::check_limit;
 use crate::base::name::{CheckName, RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::{Error, Result};
-use crate::build::spec::Which;
+use crate::build::spec::{Which, which_repo};
 use crate::remote::pin::{PIN_BYTES_MAX, Pin};
 use crate::remote::wire::audit::{AuditSaid, RevokeTokens, RevokedTokens};
 use crate::remote::wire::builds::{
@@ -40,6 +41,8 @@ pub const API: &str = "api/v1";
 const PAGES_MAX: usize = 10_000;
 /// Releases that are asked for at once.
 const LOG_PAGE_RELEASES: usize = 1000;
+/// Bytes of a log that is read: more than a million releases.
+const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of a job's log.
 const JOB_LOG_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -83,18 +86,27 @@ impl Agent {
             (None, _) => Err(Error::not_found("repo at", self.server())),
             (Some(last), false) => {
                 repos.push(last);
-                let all: Vec<String> = repos.iter().map(|repo| repo.repo.to_string()).collect();
-                let all = all.join(", ");
-                Err(Error::usage(format!(
-                    "the server has several repos: say --repo, one of {all}"
-                )))
+                Err(which_repo("server", repos.iter().map(|said| &said.repo)))
             }
         }
     }
 
     /// What is needed for first contact with a repo, as the server says.
     pub fn pin(&self, repo: &RepoName) -> Result<Pin> {
-        Pin::parse(&self.text(&format!("r/{repo}/pin"), PIN_BYTES_MAX)?)
+        let pin = Pin::parse(&self.text(&format!("r/{repo}/pin"), PIN_BYTES_MAX)?)?;
+        self.check_repo(repo, &pin.repo)?;
+        Ok(pin)
+    }
+
+    /// Checks that what the server shows of a repo is of that repo: [`Error::Untrusted`] if not.
+    pub fn check_repo(&self, asked: &RepoName, shown: &RepoName) -> Result<()> {
+        if asked == shown {
+            return Ok(());
+        }
+        Err(Error::Untrusted {
+            what: self.server().join(&format!("r/{asked}")),
+            reason: format!("it shows the repo {shown}"),
+        })
     }
 
     /// Sums over the store.
@@ -104,7 +116,9 @@ impl Agent {
 
     /// The snapshot that a ref shows or has shown, or whose id begins like this.
     pub fn snapshot(&self, repo: &RepoName, name: &RefName, which: Which) -> Result<NamedSaid> {
-        self.get(&format!("{API}/repos/{repo}/snapshots/{name}{which}"))
+        let spec = format!("{name}{which}");
+        let spec = encoded(&spec);
+        self.get(&format!("{API}/repos/{repo}/snapshots?spec={spec}"))
     }
 
     /// The snapshot that the test repository of a build shows.
@@ -136,12 +150,13 @@ impl Agent {
 
     /// Lists the newest jobs: all that wait or run, and those that ended lately.
     pub fn jobs(&self) -> Result<Vec<JobSaid>> {
-        let (mut jobs, mut query) = (Vec::new(), String::new());
+        let (mut jobs, mut query, mut last) = (Vec::new(), String::new(), None);
         for _ in 0..PAGES_MAX {
             let page: JobsPage = self.get(&format!("{API}/jobs{query}"))?;
             jobs.extend(page.jobs);
             match page.next {
-                Some(next) => query = format!("?cursor={next}"),
+                Some(next) if last.is_some_and(|last| next >= last) => return Err(self.endless()),
+                Some(next) => (query, last) = (format!("?cursor={next}"), Some(next)),
                 None => break,
             }
         }
@@ -193,13 +208,13 @@ impl Agent {
         if let Some(state) = wanted.state {
             query.extend(["&state=", state]);
         }
-        let mut builds = Vec::new();
-        let mut cursor = String::new();
+        let (mut builds, mut cursor, mut last) = (Vec::new(), String::new(), None);
         for _ in 0..PAGES_MAX {
             let page: BuildsPage = self.get(&format!("{API}/builds?{cursor}{query}"))?;
             builds.extend(page.builds);
             match page.next {
-                Some(next) => cursor = format!("cursor={next}"),
+                Some(next) if last.is_some_and(|last| next >= last) => return Err(self.endless()),
+                Some(next) => (cursor, last) = (format!("cursor={next}"), Some(next)),
                 None => break,
             }
         }
@@ -271,43 +286,73 @@ impl Agent {
 
     /// Lists the refs of a repo, by name.
     pub fn refs(&self, repo: &RepoName) -> Result<Vec<RefSaid>> {
-        let (mut refs, mut query) = (Vec::new(), String::new());
+        let (mut refs, mut query, mut last) = (Vec::new(), String::new(), None);
         for _ in 0..PAGES_MAX {
             let page: Refs = self.get(&format!("{API}/repos/{repo}/refs{query}"))?;
-            refs.extend(page.refs);
+            refs.extend(page.refs.into_iter().map(RefSaid::printable));
             match page.next {
-                Some(next) => query = format!("?cursor={}", encoded(next.as_str())),
+                Some(next) if last.as_ref().is_some_and(|last: &RefName| next <= *last) => {
+                    return Err(self.endless());
+                }
+                Some(next) => {
+                    query = format!("?cursor={}", encoded(next.as_str()));
+                    last = Some(next);
+                }
                 None => break,
             }
         }
         Ok(refs)
     }
 
-    /// Lists the newest releases of a ref, at most so many, newest first.
+    /// Lists the newest releases of a ref, at most so many, newest first: [`Error::NotFound`] if there is no such ref, also if none
+    /// are wanted; [`Error::Malformed`] or [`Error::Limit`] if the list has no end.
     pub fn releases(
         &self,
         repo: &RepoName,
         target: &RefName,
         number: usize,
     ) -> Result<Vec<ReleaseSaid>> {
-        let mut releases = Vec::new();
-        let mut cursor = String::new();
-        for _ in 0..PAGES_MAX {
-            let wanted = (number - releases.len()).min(LOG_PAGE_RELEASES);
-            if wanted == 0 {
-                break;
+        // With one, whether there is such a ref is answered, too.
+        let asked = number.max(1);
+        let (mut releases, mut held_bytes) = (Vec::new(), 0);
+        let mut cursor: Option<u64> = None;
+        loop {
+            let wanted = (asked - releases.len()).min(LOG_PAGE_RELEASES);
+            let before = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let path = format!("{API}/repos/{repo}/refs/{target}/log?number={wanted}{before}");
+            let page: Releases = self.get(&path)?;
+            let count = page.releases.len();
+            for said in page.releases {
+                let said = said.printable();
+                held_bytes += said.held_bytes();
+                check_limit("a log, in bytes,", held_bytes, LOG_BYTES_MAX)?;
+                releases.push(said);
             }
-            let query = format!("number={wanted}{cursor}");
-            let page: Releases =
-                self.get(&format!("{API}/repos/{repo}/refs/{target}/log?{query}"))?;
-            releases.extend(page.releases);
-            releases.truncate(number);
+            if count > wanted {
+                return Err(self.endless());
+            }
             match page.next {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
+                Some(next) if releases.len() < asked => {
+                    // So a list that goes on ends at the limit, after few pages.
+                    if count < wanted || cursor.is_some_and(|cursor| next >= cursor) {
+                        return Err(self.endless());
+                    }
+                    cursor = Some(next);
+                }
+                _ => break,
             }
         }
+        releases.truncate(number);
         Ok(releases)
+    }
+
+    /// That a list in pages would not end, or has more on a page than was asked for.
+    fn endless(&self) -> Error {
+        let reason = format!(
+            "{} shows a list that does not go on as it should",
+            self.server()
+        );
+        Error::malformed("answer", reason)
     }
 
     /// Shows an older release of a ref again.
@@ -335,7 +380,7 @@ impl Agent {
     }
 }
 
-/// What was typed, as a part of a path.
+/// What was typed, as a part of a path or a value of a query.
 fn encoded(text: &str) -> impl std::fmt::Display {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
 }

@@ -245,6 +245,31 @@ impl Arrived {
     }
 }
 
+/// What is not found where a repo has no heads, since nothing was released in it.
+pub const NO_HEADS: &str = "release at";
+/// What others name and the server must show: when it is not there, not the question was wrong.
+const OBJECT: &str = "object at";
+const STATEMENT: &str = "statement at";
+const REFS_LIST: &str = "list of refs at";
+
+/// Makes of "there is no such thing", said about what a server must show since something else that it shows names it, that it
+/// cannot be trusted to. Other errors stay as they are.
+#[must_use]
+pub fn lost(error: Error, place: &str) -> Error {
+    match error {
+        Error::NotFound {
+            what: what @ (OBJECT | STATEMENT | REFS_LIST),
+            name,
+        } => Error::Untrusted {
+            what: place.to_owned(),
+            reason: format!(
+                "there is no {what} {name}, which what it shows needs; it may have been retired"
+            ),
+        },
+        other => other,
+    }
+}
+
 impl Origin for HttpOrigin {
     fn place(&self) -> String {
         self.agent.server().to_string()
@@ -256,27 +281,23 @@ impl Origin for HttpOrigin {
     }
 
     fn heads(&self) -> Result<Vec<u8>> {
-        self.must("release at", "trust/heads", HEADS_NOTE_BYTES_MAX)
+        self.must(NO_HEADS, "trust/heads", HEADS_NOTE_BYTES_MAX)
     }
 
     fn refs_list(&self, object: RefsObject) -> Result<Vec<u8>> {
-        self.must(
-            "list of refs at",
-            &format!("objects/{}", object.hash),
-            object.size,
-        )
+        self.must(REFS_LIST, &format!("objects/{}", object.hash), object.size)
     }
 
     fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
         self.must(
-            "statement at",
+            STATEMENT,
             &format!("statements/{id}"),
             STATEMENT_NOTE_BYTES_MAX,
         )
     }
 
     fn object(&self, id: Hash) -> Result<Vec<u8>> {
-        self.must("object at", &format!("objects/{id}"), FRAME_BYTES_MAX)
+        self.must(OBJECT, &format!("objects/{id}"), FRAME_BYTES_MAX)
     }
 
     fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {

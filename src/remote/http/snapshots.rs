@@ -2,10 +2,12 @@
 //!
 //! # Invariants
 //!
-//! - The server says which snapshot a name stands for; what is in it is checked against its id.
+//! - The server says which snapshot a name stands for, and is believed in that if it answers what was asked; what is in it is
+//!   checked against its id.
+//! - What belongs to a snapshot that it names and is not shown is no question that was wrong: the server is.
 
 use super::agent::Agent;
-use super::origin::HttpOrigin;
+use super::origin::{HttpOrigin, lost};
 use crate::base::name::RepoName;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
@@ -14,6 +16,7 @@ use crate::build::spec::Spec;
 use crate::remote::borrowed::Lender;
 use crate::remote::contents::OriginContents;
 use crate::remote::gather::{Amount, Gathered};
+use crate::remote::origin::Origin;
 use crate::remote::snapshots::{Named, Snapshots};
 
 /// The snapshots of a server.
@@ -30,7 +33,7 @@ impl HttpSnapshots {
         Self { agent, lender }
     }
 
-    /// What can be asked for below which a snapshot is shown: the test repository of its build shows what is published, too.
+    /// Below which a snapshot is shown: the test repository of its build shows what is published, too.
     fn origins(&self, named: &Named) -> Result<Vec<HttpOrigin>> {
         let origin = |base: &String| {
             let url = self.agent.server().join(base);
@@ -50,18 +53,22 @@ impl HttpSnapshots {
 
 impl Snapshots for HttpSnapshots {
     fn find(&self, spec: &Spec, repo: Option<&RepoName>) -> Result<Named> {
-        let said = match spec {
-            Spec::Build(build) => self.agent.snapshot_of_build(*build)?,
+        let place = self.agent.server().to_string();
+        match spec {
+            Spec::Build(build) => self
+                .agent
+                .snapshot_of_build(*build)?
+                .of_build(*build, &place),
             Spec::Ref {
                 repo: said,
                 name,
                 which,
             } => {
                 let repo = self.agent.only_repo(said.as_ref().or(repo))?;
-                self.agent.snapshot(&repo, name, *which)?
+                let said = self.agent.snapshot(&repo, name, *which)?;
+                said.of_ref(&repo, name, *which, &place)
             }
-        };
-        Ok(said.into())
+        }
     }
 
     fn open<'s>(&'s self, named: &[&Named]) -> Result<Box<dyn Contents + 's>> {
@@ -93,13 +100,9 @@ impl Snapshots for HttpSnapshots {
         let origin = origin.ok_or_else(|| Error::internal("a snapshot is shown somewhere"))?;
         let (far, borrowed) = (self.open(&[named])?, self.lender.lend()?);
         let store = borrowed.store();
-        take(&Gathered::new(
-            store,
-            origin,
-            &*far,
-            named.snapshot,
-            amount,
-            progress,
-        )?)
+        let (to, place) = (named.snapshot, origin.place());
+        let gathered = Gathered::new(store, origin, &*far, to, amount, progress);
+        let gathered = gathered.map_err(|error| lost(error, &place))?;
+        take(&gathered).map_err(|error| lost(error, &place))
     }
 }

@@ -9,6 +9,7 @@ use crate::base::name::{KeyName, RefName, RepoName};
 use crate::base::profile::Profile;
 use crate::base::{Kind, Result};
 use crate::build::retire::tag;
+use crate::remote::printable::printable;
 use crate::store::Store;
 use crate::store::rows::{RefRow, ReleaseKind, ReleaseRow, RepoRow};
 use crate::store::view::View;
@@ -168,6 +169,17 @@ impl RepoSaid {
     }
 }
 
+impl RefSaid {
+    /// The same, of which a terminal obeys nothing.
+    #[must_use]
+    pub fn printable(self) -> Self {
+        Self {
+            held: self.held.map(|held| printable(&held)),
+            ..self
+        }
+    }
+}
+
 impl From<RefRow> for RefSaid {
     fn from(row: RefRow) -> Self {
         let current = row.current;
@@ -184,6 +196,24 @@ impl From<RefRow> for RefSaid {
 }
 
 impl ReleaseSaid {
+    /// The same, of which a terminal obeys nothing.
+    #[must_use]
+    pub fn printable(self) -> Self {
+        Self {
+            note: self.note.map(|note| printable(&note)),
+            tag: self.tag.map(|tag| printable(&tag)),
+            ..self
+        }
+    }
+
+    /// The bytes that it holds in memory.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        let texts = [&self.note, &self.tag].into_iter().flatten();
+        let texts: usize = texts.map(String::len).sum();
+        (size_of::<Self>() + size_of_val(self.builds.as_slice()) + texts) as u64
+    }
+
     /// What is said of a release, with its tag if that can be read.
     ///
     /// # Errors

@@ -86,13 +86,11 @@ pub async fn log(
         let reader = app.store.reader()?;
         let repo = reader.repo(&repo)?;
         check_there(&app.store, &repo.name, &target)?;
-        let mut rows = reader.releases(&repo, &target)?;
-        let cursor = asked.cursor.map(usize::try_from);
-        rows.truncate(cursor.map_or(usize::MAX, |cursor| cursor.unwrap_or(usize::MAX)));
-        let first = rows.len().saturating_sub(number);
+        let before = asked.cursor.map(usize::try_from);
+        let before = before.map(|before| before.unwrap_or(usize::MAX));
+        let (page, first) = reader.releases_before(&repo, &target, before, number)?;
         let view = app.store.view(&repo.name, &[])?;
-        let page = rows.split_off(first).into_iter().rev();
-        let releases = page.map(|row| ReleaseSaid::of(&view, row));
+        let releases = page.into_iter().map(|row| ReleaseSaid::of(&view, row));
         Ok(Releases {
             target,
             releases: releases.collect::<Result<_>>()?,

@@ -62,13 +62,13 @@ pub enum Denied {
         wanted: Capability,
     },
     /// It is for other repos.
-    #[error("the token is not for {}: ask for one with that '--repo'", one(repo.as_ref(), "repo", "all repos"))]
+    #[error("the token is not for {}", one_or_all(repo.as_ref(), "repo"))]
     Repo {
         /// The repo.
         repo: Option<RepoName>,
     },
     /// It is for other refs.
-    #[error("the token is not for {}: ask for one with that '--ref'", one(name.as_ref(), "ref", "all refs"))]
+    #[error("the token is not for {}", one_or_all(name.as_ref(), "ref"))]
     Ref {
         /// The ref.
         name: Option<RefName>,
@@ -104,7 +104,18 @@ impl From<Denied> for Error {
     }
 }
 
-/// `repo tools`, or `all repos`.
+/// `repo tools`, or `all repos`, and which option makes a token for that.
+fn one_or_all(value: Option<&impl ToString>, noun: &str) -> String {
+    match value {
+        Some(value) => format!(
+            "{noun} {}: ask for one with that '--{noun}'",
+            value.to_string()
+        ),
+        None => format!("all {noun}s: ask for one with '--{noun} *'"),
+    }
+}
+
+/// `build 7`, or `all builds`.
 fn one(value: Option<impl ToString>, noun: &str, all: &str) -> String {
     value.map_or_else(
         || all.to_owned(),

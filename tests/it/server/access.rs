@@ -20,7 +20,6 @@ fn sample(row: &Row, build: u64, empty: &str) -> (String, String) {
         .template
         .replace("{repo+}", "main")
         .replace("{ref+}", "stable")
-        .replace("{spec+}", "stable")
         .replace("{build}", &build.to_string())
         .replace("{check}", "lint")
         .replace("{job}", "1-1")
@@ -36,6 +35,7 @@ fn sample(row: &Row, build: u64, empty: &str) -> (String, String) {
     };
     let (path, body) = match row.template.rsplit('/').next() {
         Some("missing") => (path + "?kind=tree", String::new()),
+        Some("snapshots") => (path + "?spec=stable", String::new()),
         Some("stage") => (path, format!(r#"{{"at": "", "tree": {empty}}}"#)),
         Some("rollback") => (path, r#"{"to": 1}"#.into()),
         Some("{check}") => {

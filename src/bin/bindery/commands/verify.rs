@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
-use bindery::build::spec::{Spec, Which, only_repo};
+use bindery::build::spec::{Spec, Which, is_prefix, only_repo};
 use bindery::build::verify::{VerifyAnswer, against, verify_ref, verify_repo, verify_snapshot};
 use bindery::remote::follow::Asked;
 use bindery::remote::gather::Amount;
+use bindery::remote::http::origin::NO_HEADS;
 use bindery::remote::snapshots::{Named, Snapshots};
 use clap::Args;
 use serde::Serialize;
@@ -94,12 +95,18 @@ fn verify_repos(session: &Session, arguments: &Arguments) -> Result<()> {
             vec![server.repo(named)?]
         };
         for repo in repos {
-            if repo.refs == 0 {
-                sums.notes
-                    .push(format!("nothing was released in {}", repo.repo));
-                continue;
-            }
-            let copied = Copied::of(session, &server, &repo.repo, Asked::All, &progress)?;
+            let copied = match Copied::of(session, &server, &repo.repo, Asked::All, &progress) {
+                // That there is nothing to verify is not believed before the heads were asked for.
+                Err(Error::NotFound { what: NO_HEADS, .. }) if repo.refs == 0 => {
+                    let words = format!(
+                        "{}: there are no releases, so nothing was verified",
+                        repo.repo
+                    );
+                    sums.notes.push(words);
+                    continue;
+                }
+                copied => copied?,
+            };
             sums.add(verify_repo(copied.store(), &copied.repo, &progress)?);
             sums.notes.push(copied.note(&server));
         }
@@ -128,7 +135,7 @@ fn verify_one(
     let mut sums = Verified::default();
     let progress = session.progress("verifying");
     match (spec, session.server()?) {
-        (Spec::Ref { name, which, .. }, server) if is_shown_by(found, name, *which) => {
+        (Spec::Ref { name, which, .. }, server) if is_signed(found, name, *which) => {
             // One store is not opened twice.
             drop(snapshots);
             if let Some(server) = server {
@@ -158,10 +165,11 @@ fn verify_one(
     sums.finish(session)
 }
 
-/// Whether a snapshot is what a ref of this name shows now, and not one whose id begins like this.
-fn is_shown_by(found: &Named, name: &RefName, which: Which) -> bool {
-    let seq = found.name.strip_prefix(name.as_str());
-    which == Which::Newest && seq.is_some_and(|seq| seq.starts_with('@'))
+/// Whether what a ref shows now is asked for, which is signed. Only what may be an id can be something else, and only then it
+/// counts what was found: a server has no say in whether signatures are checked.
+fn is_signed(found: &Named, name: &RefName, which: Which) -> bool {
+    let is_snapshot = is_prefix(name) && found.name == found.snapshot.id.to_string();
+    which == Which::Newest && !is_snapshot
 }
 
 fn compare(

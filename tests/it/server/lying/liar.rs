@@ -90,6 +90,11 @@ impl Liar {
         self.change(|shared| std::mem::take(&mut shared.asked))
     }
 
+    /// The URL of the server.
+    pub fn server(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The URL of its repo.
     pub fn url(&self) -> String {
         format!("http://{}/r/main", self.address)
