@@ -25,7 +25,6 @@ mod objects;
 mod older;
 pub mod origin;
 pub mod pin;
-mod printable;
 pub mod pull;
 pub mod push;
 mod receive;

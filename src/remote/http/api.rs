@@ -289,7 +289,7 @@ impl Agent {
         let (mut refs, mut query, mut last) = (Vec::new(), String::new(), None);
         for _ in 0..PAGES_MAX {
             let page: Refs = self.get(&format!("{API}/repos/{repo}/refs{query}"))?;
-            refs.extend(page.refs.into_iter().map(RefSaid::printable));
+            refs.extend(page.refs);
             match page.next {
                 Some(next) if last.as_ref().is_some_and(|last: &RefName| next <= *last) => {
                     return Err(self.endless());
@@ -323,7 +323,6 @@ impl Agent {
             let page: Releases = self.get(&path)?;
             let count = page.releases.len();
             for said in page.releases {
-                let said = said.printable();
                 held_bytes += said.held_bytes();
                 check_limit("a log, in bytes,", held_bytes, LOG_BYTES_MAX)?;
                 releases.push(said);

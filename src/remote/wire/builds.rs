@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{CheckSaid, unmet};
+use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::{Hash, SnapshotId, TreeId};
 use crate::base::name::{RefName, RepoName};
@@ -234,9 +235,14 @@ pub struct BuildSaid {
     /// What purge freed.
     pub receipt: Option<ReceiptSaid>,
     /// Why the last attempt to go on failed.
+    #[serde(default, deserialize_with = "printable::said")]
     pub reason: Option<String>,
     /// Why publishing it is held back, if it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "printable::said"
+    )]
     pub held: Option<String>,
     /// When it is to be published, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::SnapshotId;
 use crate::base::name::{RefName, RepoName};
@@ -27,6 +28,7 @@ pub struct JobSaid {
     /// How far it is.
     pub state: JobState,
     /// Where a copy is made from.
+    #[serde(default, deserialize_with = "printable::said")]
     pub url: Option<String>,
     /// The repo that it is about.
     #[schemars(with = "Option<String>")]
@@ -55,6 +57,7 @@ pub struct JobSaid {
     /// Bytes that it will have dealt with, as far as is known.
     pub expected_bytes: u64,
     /// Why it failed.
+    #[serde(default, deserialize_with = "printable::said")]
     pub reason: Option<String>,
 }
 

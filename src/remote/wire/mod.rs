@@ -15,6 +15,7 @@ pub mod checks;
 pub mod events;
 pub mod jobs;
 pub mod plans;
+pub mod printable;
 pub mod problem;
 pub mod refs;
 pub mod repos;

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::{SnapshotId, StatementId};
 use crate::base::name::{KeyName, RefName, RepoName};
 use crate::base::profile::Profile;
 use crate::base::{Kind, Result};
 use crate::build::retire::tag;
-use crate::remote::printable::printable;
 use crate::store::Store;
 use crate::store::rows::{RefRow, ReleaseKind, ReleaseRow, RepoRow};
 use crate::store::view::View;
@@ -42,7 +42,11 @@ pub struct RepoSaid {
     #[schemars(with = "String")]
     pub created: Time,
     /// Where it is copied from, if its releases are made elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "printable::said"
+    )]
     pub copied_from: Option<String>,
     /// How many refs it has.
     pub refs: u64,
@@ -82,6 +86,7 @@ pub struct RefSaid {
     /// Builds that wait to become visible together.
     pub pending: Vec<u64>,
     /// Why publishing is held back, if it is.
+    #[serde(default, deserialize_with = "printable::said")]
     pub held: Option<String>,
 }
 
@@ -121,9 +126,14 @@ pub struct ReleaseSaid {
     #[schemars(with = "String")]
     pub statement: StatementId,
     /// What a withdrawal or rollback referred to.
+    #[serde(default, deserialize_with = "printable::said")]
     pub note: Option<String>,
     /// The label `tag` of what it shows, if that is there and has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "printable::said"
+    )]
     pub tag: Option<String>,
     /// Whether what it shows was let go of.
     pub retired: bool,
@@ -169,17 +179,6 @@ impl RepoSaid {
     }
 }
 
-impl RefSaid {
-    /// The same, of which a terminal obeys nothing.
-    #[must_use]
-    pub fn printable(self) -> Self {
-        Self {
-            held: self.held.map(|held| printable(&held)),
-            ..self
-        }
-    }
-}
-
 impl From<RefRow> for RefSaid {
     fn from(row: RefRow) -> Self {
         let current = row.current;
@@ -196,16 +195,6 @@ impl From<RefRow> for RefSaid {
 }
 
 impl ReleaseSaid {
-    /// The same, of which a terminal obeys nothing.
-    #[must_use]
-    pub fn printable(self) -> Self {
-        Self {
-            note: self.note.map(|note| printable(&note)),
-            tag: self.tag.map(|tag| printable(&tag)),
-            ..self
-        }
-    }
-
     /// The bytes that it holds in memory.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {

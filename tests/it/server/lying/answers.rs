@@ -235,6 +235,10 @@ fn a_log_ends_and_has_nothing_that_a_terminal_obeys() -> Outcome {
     let is_obeyed = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
     assert!(!said.stdout.chars().any(is_obeyed), "{:?}", said.stdout);
     assert!(said.stdout.contains("[tag c"), "{:?}", said.stdout);
+    world.reword("/refs", "\"held\":null", r#""held":"e\u001b[2J\nf""#);
+    let said = world.scratch.ok(&world.line("refs --repo main"))?;
+    assert!(!said.stdout.chars().any(is_obeyed), "{:?}", said.stdout);
+    assert!(said.stdout.contains("e [2J f"), "{:?}", said.stdout);
     world.liar.asked();
     for next in ["5", "1", "0"] {
         let next: &'static str = match next {

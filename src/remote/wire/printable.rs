@@ -1,7 +1,9 @@
 //! What others say, as it may be shown: a terminal obeys nothing of it.
 
+use serde::{Deserialize, Deserializer};
+
 /// Characters of one such text.
-const CHARACTERS_MAX: usize = 4096;
+pub const CHARACTERS_MAX: usize = 4096;
 
 /// What a server says, without what a terminal would obey or show in another order than it was written in; at most
 /// [`CHARACTERS_MAX`] characters.
@@ -16,6 +18,16 @@ pub fn printable(text: &str) -> String {
         }
     };
     text.chars().take(CHARACTERS_MAX).map(shown).collect()
+}
+
+/// Reads a text of a server's document, if there is one, as [`printable`] makes it.
+///
+/// # Errors
+///
+/// That of the document, if it has something else there.
+pub fn said<'d, D: Deserializer<'d>>(document: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(document)?;
+    Ok(text.as_deref().map(printable))
 }
 
 #[cfg(test)]
