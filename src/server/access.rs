@@ -6,6 +6,7 @@
 //!   everybody.
 //! - What a token does not show is answered like what is not there; what it shows and does not allow, with the reason. A token
 //!   shows the repos that it is for, and the builds that it may do something with; not which refs a repo has.
+//! - What a build's URLs show of its repo needs what the repo's own URLs of the same need, and the build besides.
 //! - Every change that is granted or refused is one line of the audit log, written before the change is made.
 //!
 //! # Not here
@@ -280,15 +281,28 @@ pub async fn admit(
     if is_told_by_body(&asked.route) {
         return Ok(());
     }
-    let route = asked.route.clone();
-    let scope = app.work(move |app| scope_of(&app.store, &route)).await?;
+    let scope = scope_in(app, &asked.route).await?;
     if asked.row.needs == Needs::Read {
-        return admit_reading(app, caller, &asked.route, &scope);
+        admit_reading(app, caller, &asked.route, &scope)?;
+        let repo = scope.repo.as_ref();
+        return match repo.and_then(|repo| asked.route.of_repo(repo)) {
+            Some(route) if app.anonymous < open_to(&route) => {
+                let scope = scope_in(app, &route).await?;
+                admit_reading(app, caller, &route, &scope)
+            }
+            _ => Ok(()),
+        };
     }
     if asked.row.is_change() {
         return admit_change(app, caller, capability, scope, act).await;
     }
     admit_question(app, caller, capability, &scope)
+}
+
+/// As [`scope_of`], on a thread for such work.
+async fn scope_in(app: &Arc<App>, route: &Route) -> Result<Scope> {
+    let route = route.clone();
+    app.work(move |app| scope_of(&app.store, &route)).await
 }
 
 /// Lets a question in that takes more than reading, or refuses it. Nothing is written down.

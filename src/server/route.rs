@@ -168,6 +168,19 @@ impl Route {
             _ => None,
         }
     }
+
+    /// The request for the same below the repo, of those that show below a build what is the repo's and not the build's.
+    #[must_use]
+    pub fn of_repo(&self, repo: &RepoName) -> Option<Self> {
+        let base = Base::Repo(repo.clone());
+        match self {
+            Self::Heads(Base::Build(_)) => Some(Self::Heads(base)),
+            Self::Keyset(Base::Build(_), version) => Some(Self::Keyset(base, *version)),
+            Self::Statement(Base::Build(_), id) => Some(Self::Statement(base, *id)),
+            Self::Pin(Base::Build(_)) => Some(Self::Pin(base)),
+            _ => None,
+        }
+    }
 }
 
 /// A file or directory that is asked for.

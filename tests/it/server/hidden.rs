@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::server::TREE;
 use crate::support::http::{Ask, Reply};
 use crate::support::served::Served;
-use crate::support::{Answer, Node, Outcome, Scratch, TIME_S, number};
+use crate::support::{Answer, Node, Outcome, Scratch, TIME_S, number, text};
 
 /// Seconds that are longer than a token lasts if nothing is said.
 const LATER_S: u64 = 5 * 60 * 60;
@@ -287,5 +287,61 @@ fn a_build_for_another_ref_is_published_by_who_sees_it_alone() -> Outcome {
     let audit = served.ask("GET", "/api/v1/audit", "")?.expect(200)?.text();
     let refused = "the token is not for ref other: ask for one with that '--ref'";
     assert!(audit.contains(refused), "{audit}");
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_build_shows_no_more_of_its_repo_than_the_repo_does() -> Outcome {
+    let scratch = store()?;
+    let statement = |name: &str| {
+        let found = scratch.json(&format!("log main:{name}"))?;
+        let id = found["releases"][0]["statement"].as_str().ok_or("an id")?;
+        Ok::<_, Box<dyn Error>>(format!("statements/{id}"))
+    };
+    let (of_ch, of_other) = (statement("ch/one")?, statement("other")?);
+    let snapshot = scratch.json("show build:1")?["snapshot"].clone();
+    let snapshot = snapshot.as_str().ok_or("a snapshot")?.to_owned();
+    let of_ref = token(&scratch, "--repo main --ref ch --can read")?;
+    let of_all = token(&scratch, "--repo main --ref * --can read")?;
+    let elsewhere = token(&scratch, "--repo main --ref other --can read")?;
+    let served = Served::start(&scratch, "--anonymous nothing")?;
+    let make = Ask::new("POST", "/api/v1/repos/main/builds").token(&served.token);
+    let made = make.body(r#"{"ref": "ch/one"}"#).send(served.address)?;
+    let made = made.expect(201)?.json()?;
+    let (open, of_build) = (number(&made, "build")?, text(&made, "token")?);
+    let of_build = of_build.as_str();
+    let build = |path: &str, token: &str, build: u64| {
+        ask(&served, token, "GET", &format!("/b/{build}/{path}"))
+    };
+    let repo = |path: &str, token: &str| ask(&served, token, "GET", &format!("/r/main/{path}"));
+    let shown = ["trust/heads", "trust/keyset/1", "pin", &of_ch, &of_other];
+    let own = [
+        format!("objects/{snapshot}"),
+        format!("packs/{snapshot}/full.pack"),
+        "files/ch/one/index.txt".into(),
+        String::new(),
+    ];
+    for path in shown {
+        // The same as the repo answers, be it the thing or the reason why not.
+        for (token, id) in [(&*of_ref, 1), (&of_all, 1), (of_build, open)] {
+            let (below, of_repo) = (build(path, token, id)?, repo(path, token)?);
+            assert_eq!(below.status, of_repo.status, "{path}");
+            assert_eq!(below.text(), of_repo.text(), "{path}");
+        }
+        build(path, &of_all, 1)?.expect(200)?;
+    }
+    build("trust/heads", &of_ref, 1)?.expect_problem(403, "not_allowed", "not for all refs")?;
+    build(&of_ch, &of_ref, 1)?.expect(200)?;
+    build(&of_other, &of_ref, 1)?.expect_problem(404, "not_found", "statement")?;
+    build("pin", of_build, open)?.expect_problem(403, "not_allowed", "not for all")?;
+    // What is the build's is shown to those who read it, and nothing of it to others.
+    for path in &own {
+        build(path, &of_ref, 1)?.expect(200)?;
+    }
+    for path in shown.into_iter().chain(own.iter().map(String::as_str)) {
+        for (token, id) in [(&*elsewhere, 1), (of_build, 1)] {
+            build(path, token, id)?.expect_problem(404, "not_found", "build")?;
+        }
+    }
     served.end_sound(&scratch)
 }
