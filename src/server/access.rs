@@ -340,7 +340,9 @@ fn admit_reading(app: &App, caller: &Caller, route: &Route, scope: &Scope) -> Re
     // A list of the refs that the caller may read, which may be none of them.
     let shows_refs = matches!(
         route,
-        Route::Files(Base::Repo(_), _) | Route::Page(Base::Repo(_)) | Route::NoSlash(Base::Repo(_))
+        Route::Files(Base::Repo(_), _)
+            | Route::Page(Base::Repo(_), _)
+            | Route::NoSlash(Base::Repo(_))
     );
     let is_list = shows_refs && scope.target.is_none();
     let mut capabilities = capabilities.iter();

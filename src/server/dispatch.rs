@@ -177,7 +177,7 @@ async fn route(
         Route::Pin(base) => document(app, wish, base, Document::Pin).await?,
         Route::Pack(base, name) => pack(app, wish, base, name).await?,
         Route::Files(base, asked) => files(app, context, base, asked).await?,
-        Route::Page(base) => pages::page(app, context, base).await?,
+        Route::Page(base, after) => pages::page(app, context, base, after).await?,
         Route::NoSlash(base) => pages::with_slash(app, base).await?,
         Route::Start => pages::start(app, context).await?,
         Route::Repos => refs::repos(app, caller).await?,

@@ -25,7 +25,7 @@ use super::modified::Modified;
 use super::names::in_url;
 use super::ref_names::ref_in;
 use super::route::{Base, FilesAsked};
-use super::scope::Scope;
+use super::shown::refs_shown;
 use super::sight::{Sight, snapshot_of_build};
 use crate::base::clock::Time;
 use crate::base::id::BlobId;
@@ -306,12 +306,8 @@ fn refs_below(
     repo: &RepoRow,
     asked: &FilesAsked,
 ) -> Result<Option<Found>> {
-    let rows = app.store.reader()?.refs(repo)?;
-    let shown = rows.into_iter().filter(|row| {
-        let scope = Scope::in_repo(repo.name.clone(), Some(row.name.clone()));
-        let may_read = caller.may_read_published(app, &scope);
-        row.current.is_some() && may_read.unwrap_or(false)
-    });
+    let rows = refs_shown(app, caller, repo)?.into_iter();
+    let shown = rows.filter(|row| row.current.is_some());
     let below = shown.filter_map(|row| {
         let names: Vec<String> = row.name.components().map(str::to_owned).collect();
         let rest = names.strip_prefix(asked.names.as_slice())?;

@@ -56,6 +56,7 @@ mod schedule;
 pub mod scope;
 pub mod scrape;
 pub mod serve;
+pub mod shown;
 pub mod sight;
 pub mod template;
 pub mod tls;

@@ -103,7 +103,7 @@ fn parameters(row: &Row) -> Vec<Value> {
 /// What a parameter may be. Lists of files and refs go on after a name, all others after a number.
 fn schema(row: &Row, name: &str) -> Value {
     match name {
-        "after" if row.template.contains("/files") => json!({ "type": "string" }),
+        "after" if row.is_reading() => json!({ "type": "string" }),
         "cursor" if row.template.ends_with("/refs") => json!({ "type": "string" }),
         "build" | "version" | "cursor" | "after" | "number" | "offset" | "frames" => {
             json!({ "type": "integer", "minimum": 0 })
@@ -153,6 +153,7 @@ mod tests {
             ("/api/v1/repos/{repo}/refs", "get", "cursor", "string"),
             ("/api/v1/audit", "get", "after", "integer"),
             ("/r/{repo}/files/{path}", "get", "after", "string"),
+            ("/r/{repo}/", "get", "after", "string"),
         ] {
             let parameters = document["paths"][path][method]["parameters"].as_array();
             let mut parameters = parameters.into_iter().flatten();

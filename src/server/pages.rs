@@ -24,12 +24,12 @@ use super::files::{NO_REF, slash};
 use super::listing::{HTML_TYPE, escaped, head};
 use super::names::in_url;
 use super::route::Base;
-use super::scope::Scope;
+use super::shown::{refs_shown, repos_shown};
 use super::sight::Sight;
 use crate::base::Result;
-use crate::base::name::RepoName;
+use crate::base::name::{RefName, RepoName};
 use crate::remote::wire::builds::BuildSaid;
-use crate::remote::wire::refs::{RefSaid, RepoSaid, Repos};
+use crate::remote::wire::refs::{RefSaid, RepoSaid};
 use crate::store::rows::BuildState;
 
 /// A repo, for programs.
@@ -39,6 +39,8 @@ struct RepoPage {
     said: RepoSaid,
     /// Those that the caller may see, by name, as many as are on a page.
     shown: Vec<RefSaid>,
+    /// The name after which the next page begins, if there is one.
+    next: Option<RefName>,
 }
 
 /// A page for people.
@@ -77,6 +79,15 @@ impl Page {
             writeln!(self.html, "<li><a href=\"./{path}\">{text}</a> {more}</li>").ok();
         }
         self.html += "</ul>\n";
+        self
+    }
+
+    /// A link to the next page of a list, if there is one.
+    fn more(mut self, next: Option<&RefName>) -> Self {
+        if let Some(next) = next {
+            let next = in_url(next.as_str());
+            writeln!(self.html, "<p><a href=\"?after={next}\">more</a></p>").ok();
+        }
         self
     }
 
@@ -127,13 +138,7 @@ pub async fn with_slash(app: &Arc<App>, base: Base) -> Result<Answer, Failure> {
 /// What the store answers; so for the others.
 pub async fn start(app: &Arc<App>, context: &Context) -> Result<Answer, Failure> {
     let caller = context.caller.clone();
-    let repos = app.work(move |app| {
-        let rows = app.store.reader()?.repos()?.into_iter();
-        let shown = rows.filter(|row| caller.is_shown(app, &row.name).unwrap_or(false));
-        shown.map(|row| RepoSaid::of(&app.store, row)).collect()
-    });
-    let repos: Vec<RepoSaid> = repos.await?;
-    let repos = Repos { repos };
+    let repos = app.work(move |app| repos_shown(app, &caller)).await?;
     either(&context.wish, &repos, || {
         let page = Page::new("Bindery");
         let page = match repos.repos.len() {
@@ -156,31 +161,43 @@ pub async fn start(app: &Arc<App>, context: &Context) -> Result<Answer, Failure>
     })
 }
 
-/// Shows a repo or a build.
+/// Shows a repo, with the refs whose names come after one, or a build.
 ///
 /// # Errors
 ///
 /// As [`start`].
-pub async fn page(app: &Arc<App>, context: &Context, base: Base) -> Result<Answer, Failure> {
+pub async fn page(
+    app: &Arc<App>,
+    context: &Context,
+    base: Base,
+    after: Option<RefName>,
+) -> Result<Answer, Failure> {
     match base {
-        Base::Repo(repo) => of_repo(app, context, repo).await,
+        Base::Repo(repo) => of_repo(app, context, repo, after).await,
         Base::Build(build) => of_build(app, context, build).await,
     }
 }
 
-async fn of_repo(app: &Arc<App>, context: &Context, repo: RepoName) -> Result<Answer, Failure> {
+async fn of_repo(
+    app: &Arc<App>,
+    context: &Context,
+    repo: RepoName,
+    after: Option<RefName>,
+) -> Result<Answer, Failure> {
     let caller = context.caller.clone();
     let said = app.work(move |app| {
-        let reader = app.store.reader()?;
-        let row = reader.repo(&repo)?;
-        let mut refs = reader.refs_after(&row, None, PAGE_REFS_MAX)?;
-        refs.retain(|shown| {
-            let scope = Scope::in_repo(repo.clone(), Some(shown.name.clone()));
-            caller.may_read_published(app, &scope).unwrap_or(false)
-        });
+        let row = app.store.reader()?.repo(&repo)?;
+        let mut refs = refs_shown(app, &caller, &row)?;
+        let said = RepoSaid::with_refs(row, refs.len() as u64);
+        if let Some(after) = after {
+            refs.retain(|shown| shown.name.as_str() > after.as_str());
+        }
+        let is_last = refs.len() <= PAGE_REFS_MAX;
+        refs.truncate(PAGE_REFS_MAX);
+        let last = refs.last().filter(|_| !is_last);
+        let next = last.map(|last| last.name.clone());
         let shown = refs.into_iter().map(RefSaid::from).collect();
-        let said = RepoSaid::of(&app.store, row)?;
-        Ok(RepoPage { said, shown })
+        Ok(RepoPage { said, shown, next })
     });
     let repo = said.await?;
     either(&context.wish, &repo, || {
@@ -201,6 +218,7 @@ async fn of_repo(app: &Arc<App>, context: &Context, repo: RepoName) -> Result<An
                 ("made", repo.said.created.to_string()),
             ])
             .links(&released)
+            .more(repo.next.as_ref())
             .links(&[pin])
     })
 }

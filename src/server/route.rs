@@ -103,7 +103,7 @@ pub enum Route {
     Pack(Base, PackName),
     Pin(Base),
     Files(Base, FilesAsked),
-    Page(Base),
+    Page(Base, Option<RefName>),
     NoSlash(Base),
     Start,
 
@@ -163,7 +163,7 @@ impl Route {
             | Self::Pack(base, _)
             | Self::Pin(base)
             | Self::Files(base, _)
-            | Self::Page(base)
+            | Self::Page(base, _)
             | Self::NoSlash(base) => Some(base),
             _ => None,
         }

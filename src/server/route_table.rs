@@ -198,9 +198,9 @@ pub const ROUTES: &[Row] = &[
     row("GET", "/b/{build}/statements/{id}", READ, "The note of a statement of that repo.", TEXT, |g| Ok(Route::Statement(in_build(g)?, g.part("id")?))),
     row("GET", "/b/{build}/pin", READ, "The pin file of that repo.", TEXT, |g| Ok(Route::Pin(in_build(g)?))),
     with(&["after"], row("GET", "/b/{build}/files/{path+}", READ, "A file of a build's test repository, or a list of a directory.", BYTES, |g| Ok(Route::Files(in_build(g)?, g.files()?)))),
-    row("GET", "/b/{build}/", READ, "A page about a build.", PAGE, |g| Ok(Route::Page(in_build(g)?))),
+    row("GET", "/b/{build}/", READ, "A page about a build.", PAGE, |g| Ok(Route::Page(in_build(g)?, None))),
     row("GET", "/b/{build}", READ, "Leads to the page about a build.", PAGE, |g| Ok(Route::NoSlash(in_build(g)?))),
-    row("GET", "/r/{repo+}/", READ, "A page about a repo, with the refs that the caller may see.", PAGE, |g| Ok(Route::Page(in_repo(g)?))),
+    with(&["after"], row("GET", "/r/{repo+}/", READ, "A page about a repo, with the refs that the caller may see.", PAGE, |g| Ok(Route::Page(in_repo(g)?, g.asked("after")?)))),
     row("GET", "/r/{repo+}", READ, "Leads to the page about a repo.", PAGE, |g| Ok(Route::NoSlash(in_repo(g)?))),
     row("GET", "/", NOTHING, "A page about the server, with the repos that the caller may see.", PAGE, |_| Ok(Route::Start)),
 

@@ -123,7 +123,7 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Pack(base, _)
         | Route::Pin(base)
         | Route::Files(base, _)
-        | Route::Page(base)
+        | Route::Page(base, _)
         | Route::NoSlash(base) => match base {
             Base::Repo(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
             Base::Build(build) => of_build(build),

@@ -48,7 +48,7 @@ pub struct RepoSaid {
         deserialize_with = "printable::said"
     )]
     pub copied_from: Option<String>,
-    /// How many refs it has.
+    /// How many refs it has; of a repo on a server, those that the caller may read.
     pub refs: u64,
 }
 
@@ -166,7 +166,13 @@ impl RepoSaid {
     /// [`Error::Catalog`](crate::base::Error::Catalog) if the catalog cannot be read.
     pub fn of(store: &Store, row: RepoRow) -> Result<Self> {
         let refs = store.reader()?.refs(&row)?.len() as u64;
-        Ok(Self {
+        Ok(Self::with_refs(row, refs))
+    }
+
+    /// What is said of a repo to somebody who sees so many of its refs.
+    #[must_use]
+    pub fn with_refs(row: RepoRow, refs: u64) -> Self {
+        Self {
             repo: row.name,
             repo_id: row.repo_id,
             profile: row.profile,
@@ -175,7 +181,7 @@ impl RepoSaid {
             created: row.created,
             copied_from: row.copied_from,
             refs,
-        })
+        }
     }
 }
 

@@ -11,9 +11,7 @@ use crate::base::{Error, Result};
 use crate::build::hold::hold_ref;
 use crate::build::rollback::rollback;
 use crate::remote::wire::events::What;
-use crate::remote::wire::refs::{
-    Hold, RefSaid, Refs, ReleaseSaid, Releases, RepoSaid, Repos, Rollback,
-};
+use crate::remote::wire::refs::{Hold, RefSaid, Refs, ReleaseSaid, Releases, Rollback};
 use crate::remote::wire::stats::StatsSaid;
 use crate::server::access::Caller;
 use crate::server::answer::{Answer, Failure, json};
@@ -21,6 +19,7 @@ use crate::server::app::App;
 use crate::server::body;
 use crate::server::events::Happened;
 use crate::server::route::LogAsked;
+use crate::server::shown::repos_shown;
 use crate::store::Store;
 
 /// Refs on one page.
@@ -34,14 +33,9 @@ pub const LOG_RELEASES_MAX: usize = 1000;
 ///
 /// What the store answers; so for the others.
 pub async fn repos(app: &Arc<App>, caller: &Caller) -> Result<Answer, Failure> {
-    let mut rows = app.work(|app| app.store.reader()?.repos()).await?;
-    rows.retain(|row| caller.is_shown(app, &row.name).unwrap_or(false));
-    let repos = app.work(move |app| {
-        let rows = rows.into_iter().map(|row| RepoSaid::of(&app.store, row));
-        rows.collect::<Result<_>>()
-    });
-    let repos = repos.await?;
-    json(StatusCode::OK, &Repos { repos })
+    let caller = caller.clone();
+    let repos = app.work(move |app| repos_shown(app, &caller)).await?;
+    json(StatusCode::OK, &repos)
 }
 
 /// Lists the refs of a repo whose names come after the cursor.

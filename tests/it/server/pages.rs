@@ -1,19 +1,31 @@
 //! Pages for people, lists with dates, and what a build's test repository says about its repo.
 
+use std::error::Error;
+use std::sync::Arc;
+
+use bindery::disk::real::RealDisk;
+use bindery::server::api::refs::PAGE_REFS_MAX;
+use serde_json::Value;
+
 use crate::server::{released, served};
-use crate::support::Outcome;
+use crate::shelf::{Shelf, ref_name};
+use crate::support::Node::File;
 use crate::support::http::{Ask, Reply};
 use crate::support::served::Served;
+use crate::support::{Outcome, Scratch, number, text};
 
-fn json(served: &Served, target: &str) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
-    let ask = Ask::new("GET", target).header("Accept", "application/json");
-    ask.token(&served.token)
-        .send(served.address)?
-        .expect(200)?
-        .json()
+fn json(served: &Served, target: &str) -> Result<Value, Box<dyn Error>> {
+    json_for(&served.token, served, target)
 }
 
-fn html(served: &Served, target: &str) -> Result<String, Box<dyn std::error::Error>> {
+/// What a token is shown as a document.
+fn json_for(token: &str, served: &Served, target: &str) -> Result<Value, Box<dyn Error>> {
+    let ask = Ask::new("GET", target).header("Accept", "application/json");
+    let reply = ask.token(token).send(served.address)?;
+    reply.expect(200)?.json()
+}
+
+fn html(served: &Served, target: &str) -> Result<String, Box<dyn Error>> {
     let reply: Reply = served.ask("GET", target, "")?.expect(200)?;
     assert!(
         reply.header("content-type").starts_with("text/html"),
@@ -153,5 +165,64 @@ fn a_token_is_looked_at_while_the_store_is_served() -> Outcome {
         .ask("POST", "/api/v1/tokens/revoke", &body)?
         .expect(200)?;
     assert_eq!(inspect(&served.token)?["verdict"], "revoked");
+    served.end_sound(&scratch)
+}
+
+/// The names of the refs on a page of a repo.
+fn names(page: &Value) -> Vec<&str> {
+    let shown = page["shown"].as_array().into_iter().flatten();
+    shown.filter_map(|shown| shown["ref"].as_str()).collect()
+}
+
+#[test]
+fn refs_that_the_caller_may_not_see_take_no_room_on_a_page_and_are_not_counted() -> Outcome {
+    let scratch = Scratch::empty()?;
+    let shelf = Shelf::create(Arc::new(RealDisk::new(scratch.store())))?;
+    let row = shelf.row()?;
+    let repo = row.name.clone();
+    for number in 0..PAGE_REFS_MAX {
+        let name = ref_name(&format!("app/{number:04}"))?;
+        let reason = Some("no release yet".to_owned());
+        shelf.store.record_hold(&row, &name, reason)?;
+    }
+    drop(shelf);
+    scratch.write("tree", &[("file", File("text"))])?;
+    scratch.publish("zoo", "tree")?;
+    let line = format!("token create --repo {repo} --ref zoo --can read");
+    let of_zoo = scratch.ok(&line)?.text().to_owned();
+    let served = Served::start(&scratch, "--anonymous nothing")?;
+    let page = format!("/r/{repo}/");
+
+    // For one ref, there is no other.
+    let shown = json_for(&of_zoo, &served, &page)?;
+    assert_eq!((names(&shown), number(&shown, "refs")?), (vec!["zoo"], 1));
+    assert!(shown["next"].is_null(), "{shown}");
+    for target in ["/", "/api/v1/repos"] {
+        let listed = json_for(&of_zoo, &served, target)?;
+        assert_eq!(number(&listed["repos"][0], "refs")?, 1, "{target}");
+    }
+    let seen = Ask::new("GET", &page).token(&of_zoo).send(served.address)?;
+    assert!(seen.text().contains(">zoo</a> release 1 of"));
+    assert!(!seen.text().contains("after="), "{}", seen.text());
+
+    // For all of them, there are two pages.
+    let first = json(&served, &page)?;
+    let all = PAGE_REFS_MAX as u64 + 1;
+    assert_eq!(number(&first, "refs")?, all);
+    assert_eq!(names(&first).len(), PAGE_REFS_MAX);
+    let next = text(&first, "next")?;
+    assert_eq!(next, "app/0999");
+    let link = "<a href=\"?after=app%2F0999\">more</a>";
+    assert!(html(&served, &page)?.contains(link));
+    let second = json(&served, &format!("{page}?after=app%2F0999"))?;
+    assert_eq!(
+        (names(&second), number(&second, "refs")?),
+        (vec!["zoo"], all)
+    );
+    assert!(second["next"].is_null(), "{second}");
+    assert!(html(&served, &format!("{page}?after=app%2F0999"))?.contains(">zoo</a>"));
+    served
+        .ask("GET", &format!("{page}?after=.."), "")?
+        .expect(400)?;
     served.end_sound(&scratch)
 }
