@@ -63,6 +63,23 @@ impl fmt::Display for Which {
     }
 }
 
+impl Which {
+    /// Requires that it is what the ref `name` shows now, which is the release `seq`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if it is not.
+    pub fn check_shown(self, name: &RefName, seq: u64) -> Result<()> {
+        match self {
+            Self::Newest | Self::Back(0) => Ok(()),
+            Self::Seq(asked) if asked == seq => Ok(()),
+            other => Err(Error::refused(format!(
+                "{name} shows {name}@{seq} and not {name}{other}"
+            ))),
+        }
+    }
+}
+
 /// What a spec names.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -236,16 +253,8 @@ pub fn shown_ref(
     let row = store.reader()?.find_ref(&repo, name)?;
     let current = row.and_then(|row| row.current);
     let current = current.ok_or_else(|| Error::not_found("ref", name))?;
-    let asked = match which {
-        Which::Newest | Which::Back(0) => return Ok((repo, name.clone())),
-        Which::Seq(seq) if seq == current.seq => return Ok((repo, name.clone())),
-        Which::Seq(seq) => format!("@{seq}"),
-        Which::Back(back) => format!("~{back}"),
-    };
-    Err(Error::refused(format!(
-        "{name} shows {name}@{} and not {name}{asked}",
-        current.seq
-    )))
+    which.check_shown(name, current.seq)?;
+    Ok((repo, name.clone()))
 }
 
 fn of_build(reader: &Reader<'_>, id: u64) -> Result<Resolved> {

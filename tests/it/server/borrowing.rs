@@ -285,3 +285,33 @@ fn a_folder_that_will_not_do_is_refused_before_anything_is_fetched() -> Outcome 
     assert_eq!(files_beneath(&world.here.path("own"))?.len(), 1);
     world.served.end_sound(&world.there)
 }
+
+#[test]
+fn what_a_bundle_cannot_carry_is_refused_before_anything_is_fetched() -> Outcome {
+    let there = Scratch::new()?;
+    release(&there, 1)?;
+    release(&there, 2)?;
+    let world = World::of(there)?;
+    let words = "stable shows stable@2 and not stable";
+    for (spec, code, words) in [
+        ("stable@1", 5, words),
+        ("stable~1", 5, words),
+        ("build:2", 5, "a bundle carries what a ref shows"),
+        ("nowhere", 3, "no ref nowhere"),
+        ("stable --from build:1", 2, "a bundle starts from a release"),
+    ] {
+        let line = format!("bundle create {spec} -o some.bundle");
+        let (answer, asked) = world.run(&line)?;
+        answer.expect_failure(code, &[words])?;
+        let mut asked = asked.iter();
+        assert!(!asked.any(|asked| asked.path.starts_with("/r/")), "{line}");
+        assert!(!world.here.path("some.bundle").exists(), "{line}");
+    }
+    // What is shown now is carried, by whatever name.
+    for spec in ["stable", "stable@2", "stable~0"] {
+        let (answer, _) = world.run(&format!("bundle create {spec} -o some.bundle"))?;
+        answer.expect_code(0)?;
+        fs::remove_file(world.here.path("some.bundle"))?;
+    }
+    world.served.end_sound(&world.there)
+}

@@ -101,14 +101,18 @@ fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
     let named = arguments.repo.as_ref();
     let progress = session.progress("bundling");
     if let Some(server) = session.server()? {
-        let Spec::Ref { name, .. } = &arguments.target else {
+        let Spec::Ref { name, which, .. } = &arguments.target else {
             return Err(Error::refused("a bundle carries what a ref shows"));
         };
         let found = session.find(&*session.snapshots()?, &arguments.target, named)?;
+        // What will be refused is refused before anything is fetched.
+        if let Some(newest) = server.releases(&found.repo, name, 1)?.first() {
+            which.check_shown(name, newest.seq).map_err(not_carried)?;
+        }
+        let from = start(session, &*session.snapshots()?, arguments, &found.repo)?;
         let asked = Asked::Named(vec![name.clone()]);
         let copied = Copied::of(session, &server, &found.repo, asked, &progress)?;
         session.output.note(copied.note(&server));
-        let from = start(session, &*session.snapshots()?, arguments, &found.repo)?;
         // The pack is made where the snapshot is from which it starts.
         let origin = StoreOrigin::new(copied.store(), copied.repo.clone(), &progress);
         let there = (&origin, &copied.origin as &dyn Origin);
@@ -123,13 +127,17 @@ fn write(session: &Session, arguments: &CreateArguments) -> Result<()> {
 
 /// The repo and ref that are meant.
 fn shown(store: &Store, arguments: &CreateArguments) -> Result<(RepoRow, RefName)> {
-    let shown = shown_ref(store, &arguments.target, arguments.repo.as_ref());
-    shown.map_err(|error| match error {
+    shown_ref(store, &arguments.target, arguments.repo.as_ref()).map_err(not_carried)
+}
+
+/// Says with what is no more shown that it cannot be carried.
+fn not_carried(error: Error) -> Error {
+    match error {
         Error::Refused { reason } => Error::refused(format!(
             "{reason}, and a bundle carries what a ref shows now"
         )),
         other => other,
-    })
+    }
 }
 
 /// What those who get the bundle have already.
