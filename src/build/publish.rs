@@ -29,6 +29,7 @@ use crate::object::directory::TreeSource;
 use crate::object::snapshot::Snapshot;
 use crate::object::tree::TreeRef;
 use crate::store::Store;
+use crate::store::due::Due;
 use crate::store::intake::{Intake, Workshop};
 use crate::store::landing::Landing;
 use crate::store::reach::snapshot_edge;
@@ -50,6 +51,8 @@ pub struct PublishOptions {
     pub on_conflict: Option<OnConflict>,
     /// Whether any tree will do.
     pub tested: Tested,
+    /// If it is published because it is due: how its row says that. It must still say that when it is merged.
+    pub due: Option<Due>,
 }
 
 /// Which tree may be published.
@@ -198,6 +201,7 @@ pub fn import(
         .find_ref(&repo, target)?
         .unwrap_or_else(|| RefRow::unborn(target.clone()));
     drop(reader);
+    ref_row.check_not_held()?;
     let shown = shown(&ref_row);
     let merging = Merging {
         store,
@@ -218,7 +222,8 @@ pub fn import(
     let view = store.view_with(&repo.name, &builds, &landing)?;
     let reach = view.reach(&[snapshot_edge(import.snapshot)])?;
     reach.check_whole("publish", row.id)?;
-    store.record_import(target, import, landing, &reach, time)?;
+    let due = options.due.as_ref();
+    store.record_import(target, import, landing, &reach, due, time)?;
     Ok(import)
 }
 

@@ -30,6 +30,11 @@ pub enum Withdrawn {
         /// The builds that are ready again.
         builds: Vec<u64>,
     },
+    /// The build was to be published to the ref at some time, and is not any more; it is ready.
+    Unscheduled {
+        /// The ref.
+        target: RefName,
+    },
     /// The ref shows a new release without the build's changes.
     Released(PublishAnswer),
 }
@@ -51,11 +56,16 @@ pub fn withdraw(store: &Store, build: u64, time: Time) -> Result<Withdrawn> {
         (BuildState::Ready, _) if row.due.is_some() => {
             let due = row.due.as_ref().and_then(|due| due.target.clone());
             let target = due.or(row.target);
-            store.drop_due(build, None, time)?;
-            Ok(Withdrawn::Pending {
-                target: target.ok_or_else(|| Error::internal("what is due has a ref"))?,
-                builds: vec![build],
-            })
+            let dropped = store.drop_due(build, row.due.as_ref(), time);
+            dropped.map_err(|error| match error {
+                // It was ready a moment ago: it can be withdrawn as well, in another way.
+                Error::State { build, .. } => Error::refused(format!(
+                    "build {build} is being published at this moment; try again"
+                )),
+                other => other,
+            })?;
+            let target = target.ok_or_else(|| Error::internal("what is due has a ref"))?;
+            Ok(Withdrawn::Unscheduled { target })
         }
         _ => Err(Error::State {
             build,

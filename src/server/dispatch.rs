@@ -205,6 +205,7 @@ async fn route(
         Route::Check(build, name) => builds::check(app, build, name, body).await?,
         Route::Publish(build, wait) => publishing::start(app, context, build, wait, body).await?,
         Route::Schedule(build) => plans::schedule(app, context, build, body).await?,
+        Route::Unschedule(build) => plans::unschedule(app, context, build).await?,
         Route::HoldBuild(build) => plans::hold(app, build, refs::reason(body).await?).await?,
         Route::ReleaseBuild(build) => plans::hold(app, build, None).await?,
         Route::Withdraw(build) => publishing::take_out(app, build).await?,

@@ -130,6 +130,8 @@ pub enum Route {
     Check(u64, CheckName),
     Publish(u64, Wait),
     Schedule(u64),
+    /// Takes back when a build is to be published.
+    Unschedule(u64),
     HoldBuild(u64),
     ReleaseBuild(u64),
     Withdraw(u64),

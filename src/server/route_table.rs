@@ -227,6 +227,7 @@ pub const ROUTES: &[Row] = &[
     row("PUT", "/api/v1/builds/{build}/checks/{check}", CHECK, "Report what an outside check found in a committed build.", both::<ReportCheck, BuildSaid>(), |g| Ok(Route::Check(g.part("build")?, g.part("check")?))),
     with(&["wait"], row("POST", "/api/v1/builds/{build}/publish", PUBLISH, "Publish a build; ?wait holds the answer until it is visible.", both::<Publish, Publishing>(), |g| Ok(Route::Publish(g.part("build")?, wait(g)?)))),
     row("POST", "/api/v1/builds/{build}/schedule", PUBLISH, "Publish a build at a time that is said.", both::<Schedule, BuildSaid>(), |g| Ok(Route::Schedule(g.part("build")?))),
+    row("DELETE", "/api/v1/builds/{build}/schedule", PUBLISH, "Take back when a build is to be published.", gives::<BuildSaid>(), |g| Ok(Route::Unschedule(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/hold", PUBLISH, "Hold publishing a build back.", both::<Hold, BuildSaid>(), |g| Ok(Route::HoldBuild(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/release", PUBLISH, "Let a build that was held go.", gives::<BuildSaid>(), |g| Ok(Route::ReleaseBuild(g.part("build")?))),
     row("POST", "/api/v1/builds/{build}/withdraw", WITHDRAW, "Take a build's changes out of its ref.", gives::<Withdrawal>(), |g| Ok(Route::Withdraw(g.part("build")?))),

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - The store says what is due, so a server that was started anew goes on; what came due meanwhile is published then.
+//! - The store says what is due, so a server that was started anew goes on; what came due meanwhile is published then, and
+//!   so is what was on its way when the server ended.
 //!
 //! # Not here
 //!
@@ -73,7 +74,7 @@ async fn publish(app: &Arc<App>, next: &Planned) -> Result<bool> {
         build,
         options: due.options(),
     };
-    let target = due.due.target.or(row.target);
+    let target = due.due.target.clone().or(row.target);
     let outcome = match started.publish(app, &row.repo, target.as_ref()).await {
         Ok((_, visible)) => visible.await.unwrap_or_else(|error| {
             let reason = format!("publishing ended early: {error}");
@@ -84,7 +85,7 @@ async fn publish(app: &Arc<App>, next: &Planned) -> Result<bool> {
     match outcome {
         Ok(_) => Ok(false),
         Err(error) => {
-            let noted = app.write(move |store, time| failed(store, build, &error, time));
+            let noted = app.write(move |store, time| failed(store, &due, &error, time));
             noted.await
         }
     }

@@ -96,6 +96,7 @@ pub const fn is_told_by_body(route: &Route) -> bool {
             | Route::Stage(_)
             | Route::Publish(..)
             | Route::Schedule(_)
+            | Route::Unschedule(_)
             | Route::Upload(..)
     )
 }
@@ -150,6 +151,7 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Check(build, _)
         | Route::Publish(build, _)
         | Route::Schedule(build)
+        | Route::Unschedule(build)
         | Route::HoldBuild(build)
         | Route::ReleaseBuild(build)
         | Route::Withdraw(build)

@@ -268,6 +268,10 @@ impl Store {
     pub fn record_reason(&self, build: u64, reason: String, time: Time) -> Result<()> {
         let transaction = Transaction::begin(self)?;
         let mut row = transaction.build_in(build, &[BuildState::Publishing], "explain")?;
+        if row.reason.as_ref() == Some(&reason) {
+            // What is due is tried again and again.
+            return Ok(());
+        }
         row.reason = Some(reason.clone());
         transaction.put_build(&row, time, reason)?;
         transaction.commit()
@@ -335,6 +339,7 @@ impl Transaction<'_> {
         self.drop_operations(build)?;
         let receipt = receipt_of(&packs).plus(self.let_go(repo, build)?);
         row.state = BuildState::Purged;
+        (row.due, row.held) = (None, None);
         row.receipt = Some(receipt);
         self.put_build(&row, time, format!("purged: {} bytes freed", receipt.bytes))?;
         Ok(receipt)

@@ -149,7 +149,7 @@ impl Store {
     /// Takes the report of a check in, in place of what the check reported before; returns the build as it is then.
     ///
     /// It is rejected if any check failed; checking if any asks for a review, or has not reported and was asked for when
-    /// the build was committed; and ready otherwise. Reporting the same once more changes nothing.
+    /// the build was committed; and ready otherwise. One that is not ready is not to be published at a time any more. Reporting the same once more changes nothing.
     ///
     /// # Errors
     ///
@@ -189,6 +189,11 @@ impl Store {
             what.extend(["; the build is ", state.name()]);
         }
         row.state = state;
+        if state != BuildState::Ready && row.due.take().is_some() {
+            // What may not be published now is not to be published later without somebody who says so again.
+            row.reason = Some("its checks took back that it is to be published".into());
+            what.push_str("; its time is taken back");
+        }
         transaction.put_build(&row, time, what)?;
         transaction.commit()?;
         Ok(row)

@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //!
-//! - Only a build that is ready has a time, and loses it when it is merged into its ref, so nothing is published twice.
+//! - Only a build that is ready, or on its way onto its ref because it was due, has a time. It loses it when it is visible,
+//!   when it is published in another way, and when anything else becomes of it: nothing is published twice, and what a
+//!   crash or a failure leaves behind is gone on with.
 //!
 //! # Not here
 //!
@@ -44,6 +46,10 @@ impl Store {
             (None, Some(_)) => "released".to_owned(),
             (None, None) => return Err(Error::not_found("hold on build", build)),
         };
+        if reason.is_none() && row.due.is_some() {
+            // It said that the build is held.
+            row.reason = None;
+        }
         row.held = reason;
         transaction.put_build(&row, time, what)?;
         transaction.commit()?;
@@ -54,38 +60,77 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::State`] if it is not ready.
+    /// [`Error::State`] if it is not ready; [`Error::Refused`] if there cannot be such a ref beside the others.
     pub fn record_due(&self, build: u64, due: Due, time: Time) -> Result<BuildRow> {
-        let what = format!("to be published at {}", due.at);
-        self.change_due(build, Some(due), None, what, time)
-    }
-
-    /// Takes back when a build is to be published; `reason` is why, if that is a failure.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::State`] if it is not ready.
-    pub fn drop_due(&self, build: u64, reason: Option<String>, time: Time) -> Result<BuildRow> {
-        let what = match &reason {
-            Some(reason) => format!("not published when it was due: {reason}"),
-            None => "not to be published any more".to_owned(),
-        };
-        self.change_due(build, None, reason, what, time)
-    }
-
-    fn change_due(
-        &self,
-        build: u64,
-        due: Option<Due>,
-        reason: Option<String>,
-        what: String,
-        time: Time,
-    ) -> Result<BuildRow> {
+        let repo = self.repo_of(build)?;
         let transaction = Transaction::begin(self)?;
         let mut row = transaction.build_in(build, &[BuildState::Ready], "schedule")?;
-        (row.due, row.reason) = (due, reason);
+        let target = due.target.as_ref().or(row.target.as_ref());
+        let mut what = format!("to be published at {}", due.at);
+        if let Some(target) = target {
+            transaction.check_ref_name(repo, target)?;
+            what.extend([" to ", target.as_str()]);
+        }
+        (row.due, row.reason) = (Some(due), None);
         transaction.put_build(&row, time, what)?;
         transaction.commit()?;
         Ok(row)
+    }
+
+    /// Takes back that a build is `due`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`] if it is not ready; [`Error::NotFound`] if it has no time; [`Error::Refused`] if it has another.
+    pub fn drop_due(&self, build: u64, due: Option<&Due>, time: Time) -> Result<BuildRow> {
+        let transaction = Transaction::begin(self)?;
+        let mut row = transaction.build_in(build, &[BuildState::Ready], "withdraw")?;
+        if row.due.is_none() {
+            return Err(Error::not_found("time of build", build));
+        }
+        if row.due.as_ref() != due {
+            let reason = format!("build {build} was given another time meanwhile; try again");
+            return Err(Error::refused(reason));
+        }
+        (row.due, row.reason) = (None, None);
+        transaction.put_build(&row, time, "not to be published any more")?;
+        transaction.commit()?;
+        Ok(row)
+    }
+
+    /// Writes down why a build that was due as `due` says is not published, and whether it stays due. Says whether it is
+    /// still due that way: somebody may have taken that back, or said another time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such build.
+    pub fn record_not_published(
+        &self,
+        build: u64,
+        due: &Due,
+        reason: String,
+        stays_due: bool,
+        time: Time,
+    ) -> Result<bool> {
+        let transaction = Transaction::begin(self)?;
+        let mut row = transaction.build_in(build, &BuildState::ALL, "schedule")?;
+        if row.due.as_ref() != Some(due) {
+            return Ok(false);
+        }
+        let known = row.reason.as_ref();
+        if stays_due && known.is_some_and(|known| known.ends_with(&reason)) {
+            // It is tried again and again, and said once.
+            return Ok(true);
+        }
+        let what = if stays_due {
+            format!("due, and not published yet: {reason}")
+        } else {
+            row.due = None;
+            format!("not published when it was due: {reason}")
+        };
+        row.reason = Some(reason);
+        transaction.put_build(&row, time, what)?;
+        transaction.commit()?;
+        Ok(stays_due)
     }
 }

@@ -16,6 +16,7 @@ use redb::ReadableTable;
 
 use super::catalog;
 use super::catalog::failed;
+use super::due::Due;
 use super::landing::Landing;
 use super::layout;
 use super::open::Store;
@@ -84,25 +85,33 @@ pub struct SignedRelease {
 }
 
 impl Store {
-    /// Merges a ready build onto its ref's pending tree: durable, and not visible to users.
+    /// Merges a ready build onto its ref's pending tree: durable, and not visible to users. If that is done because it is
+    /// `due`, it stays so until it is visible; otherwise it has no time any more.
     ///
     /// # Errors
     ///
     /// [`Error::State`] if the build is not ready; [`Error::Unchecked`] if it has not passed what the ref asks for, or what
     /// it waits for; [`Error::Refused`] if the ref is held, nests with another, or is not
-    /// what the merge began with; [`Error::Missing`] if something to be pinned was retired meanwhile. Nothing changes.
+    /// what the merge began with, or the build is not `due` like that any more; [`Error::Missing`] if something to be pinned was retired meanwhile. Nothing changes.
     pub fn record_import(
         &self,
         target: &RefName,
         import: Import,
         landing: Landing,
         reach: &Reach,
+        due: Option<&Due>,
         time: Time,
     ) -> Result<()> {
         let repo = self.repo_of(import.build)?;
         let mut transaction = Transaction::begin(self)?;
         let mut build = transaction.build_in(import.build, &BuildState::ALL, "publish")?;
         build.check_publishable(target, &self.settings().policy(target))?;
+        if due.is_some() && build.due.as_ref() != due {
+            return Err(Error::refused(format!(
+                "when build {} is to be published was changed or taken back meanwhile",
+                import.build
+            )));
+        }
         let mut row = transaction.ref_row(repo, target)?;
         row.check_not_held()?;
         transaction.check_ref_name(repo, target)?;
@@ -115,7 +124,7 @@ impl Store {
         row.pending.push(import);
         transaction.put_ref(repo, &row)?;
         build.state = BuildState::Publishing;
-        (build.reason, build.due) = (None, None);
+        (build.reason, build.due) = (None, due.cloned());
         let (epoch, seq) = row
             .current
             .map_or((1, 0), |current| (current.epoch, current.seq));
@@ -135,6 +144,7 @@ impl Store {
     }
 
     /// Takes a pending build, and those merged onto it, back before they are visible: they are ready again. Returns them.
+    /// Those merged onto it stay due if they were.
     ///
     /// # Errors
     ///
@@ -165,6 +175,9 @@ impl Store {
             build.state = BuildState::Ready;
             build.published = None;
             build.reason = None;
+            if *id == first {
+                build.due = None;
+            }
             transaction.put_build(&build, time, format!("withdrawn before {target} showed it"))?;
         }
         transaction.commit()?;
@@ -388,7 +401,7 @@ impl Transaction<'_> {
             snapshot,
             tested,
         });
-        build.reason = None;
+        (build.reason, build.due) = (None, None);
         let what = format!("published as {}@{seq}", release.target);
         self.put_build(&build, release.time, what)
     }

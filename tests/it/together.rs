@@ -148,7 +148,7 @@ fn a_merge_onto_what_is_pending_no_more_is_refused() -> Result<()> {
     let landing = Landing::default();
     let refused = shelf
         .store
-        .record_import(&target, overtaken, landing, &reach, moment(6)?);
+        .record_import(&target, overtaken, landing, &reach, None, moment(6)?);
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     shelf.publish(builds[0])?;
     assert_eq!(shelf.shown("stable")?, files(&[("f", "1"), ("g", "1")]));

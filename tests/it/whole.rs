@@ -189,7 +189,7 @@ fn withdrawing_a_pending_build_takes_back_those_merged_onto_it() -> Result<()> {
     import_only(&shelf, above)?;
     match withdraw(&shelf.store, below, moment(5)?)? {
         Withdrawn::Pending { builds, .. } => assert_eq!(builds, [below, above]),
-        other @ Withdrawn::Released(_) => return Err(Error::internal(format!("{other:?}"))),
+        other => return Err(Error::internal(format!("{other:?}"))),
     }
     shelf.store.purge_build(below, moment(6)?)?;
     shelf.check()?;

@@ -210,6 +210,9 @@ fn unreachable(place: &str, reason: &str) -> &'static str {
 /// A ref that is held can be let go of.
 fn held(reason: &str) -> Option<String> {
     let (name, _) = reason.split_once(" is held: ")?;
+    let name = name
+        .strip_prefix("build ")
+        .map_or_else(|| name.to_owned(), |build| format!("build:{build}"));
     Some(format!("let it go with 'bindery release {name}'"))
 }
 

@@ -264,6 +264,11 @@ impl Agent {
         self.post(&format!("{API}/builds/{build}/schedule"), when)
     }
 
+    /// Takes back when a build is to be published.
+    pub fn unschedule(&self, build: u64) -> Result<BuildSaid> {
+        self.delete(&format!("{API}/builds/{build}/schedule"))
+    }
+
     /// Holds publishing a build back, or lets it go.
     pub fn hold_build(&self, build: u64, reason: Option<String>) -> Result<BuildSaid> {
         let path = format!("{API}/builds/{build}");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::{CheckSaid, unmet};
 use super::printable;
+use super::plans::DueSaid;
 use crate::base::clock::Time;
 use crate::base::id::{Hash, SnapshotId, TreeId};
 use crate::base::name::{RefName, RepoName};
@@ -244,10 +245,9 @@ pub struct BuildSaid {
         deserialize_with = "printable::said"
     )]
     pub held: Option<String>,
-    /// When it is to be published, if that was said.
+    /// When and how it is to be published, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub due: Option<Time>,
+    pub due: Option<DueSaid>,
 }
 
 /// Sums over everything staged into a build.
@@ -450,6 +450,8 @@ impl From<Published> for PublishedSaid {
 
 impl From<BuildRow> for BuildSaid {
     fn from(row: BuildRow) -> Self {
+        let due = row.due.as_ref();
+        let due = due.map(|due| DueSaid::of(due, row.target.as_ref()));
         Self {
             checks: CheckSaid::all_of(&row),
             id: row.id,
@@ -465,7 +467,7 @@ impl From<BuildRow> for BuildSaid {
             receipt: row.receipt.map(ReceiptSaid::from),
             reason: row.reason,
             held: row.held,
-            due: row.due.map(|due| due.at),
+            due,
         }
     }
 }

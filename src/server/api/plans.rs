@@ -52,6 +52,26 @@ pub async fn schedule(
     json(StatusCode::OK, &BuildSaid::from(row))
 }
 
+/// Takes back when a build is to be published: whoever may publish it there then may do that, too.
+///
+/// # Errors
+///
+/// [`Error::NotFound`](crate::base::Error::NotFound) if it has no time; what the store answers.
+pub async fn unschedule(app: &Arc<App>, context: &Context, build: u64) -> Result<Answer, Failure> {
+    let row = app
+        .work(move |app| app.store.reader()?.build(build))
+        .await?;
+    let scope = Scope {
+        moves: row.due.as_ref().and_then(|due| due.target.clone()),
+        ..Scope::of_build(&row)
+    };
+    context.admit(app, Capability::Publish, scope).await?;
+    let dropped = app.write(move |store, time| store.drop_due(build, row.due.as_ref(), time));
+    let row = dropped.await?;
+    app.tell(&row.repo, Happened::to_build(What::Withdrawn, build));
+    json(StatusCode::OK, &BuildSaid::from(row))
+}
+
 /// Holds publishing a build back, or lets it go.
 ///
 /// # Errors

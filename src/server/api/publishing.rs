@@ -23,7 +23,7 @@ use crate::server::events::Happened;
 use crate::server::route::Wait;
 use crate::server::scope::Scope;
 use crate::store::Store;
-use crate::store::rows::Published;
+use crate::store::rows::{BuildState, Published};
 use crate::store::settings::OnConflict;
 use crate::trust::token::capability::Capability;
 use axum::body::Body;
@@ -79,6 +79,7 @@ impl From<Publish> for PublishOptions {
             } else {
                 Tested::Any
             },
+            due: None,
         }
     }
 }
@@ -119,14 +120,20 @@ impl Started {
             let merged = merge(store, build, &merging, time)?;
             let published = store.reader()?.build(build)?.published;
             let published = published.ok_or_else(|| Error::internal("a merged build has a ref"))?;
-            Ok((merged.row.repo, published))
+            let is_new = merged.row.state != BuildState::Publishing;
+            Ok((merged.row.repo, published, is_new))
         });
         let merged = merged.await;
         drop(held);
-        let (repo, published) = merged?;
+        let (repo, published, is_new) = merged?;
         let target = published.target.clone();
-        let merged = Happened::on_ref(What::Merged, build, target.clone(), Some(published.seq));
-        app.tell(&repo, merged);
+        if is_new {
+            let seq = Some(published.seq);
+            app.tell(
+                &repo,
+                Happened::on_ref(What::Merged, build, target.clone(), seq),
+            );
+        }
         let making = Arc::clone(app);
         // It goes on also if whoever asked has gone.
         let visible = tokio::spawn(async move {
@@ -221,10 +228,16 @@ pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
         }
         None => withdrawing.await?,
     };
+    let is_unscheduled = matches!(withdrawn, Withdrawn::Unscheduled { .. });
     let said = match withdrawn {
         Withdrawn::Pending { target, builds } => Withdrawal {
             target,
             builds,
+            seq: None,
+        },
+        Withdrawn::Unscheduled { target } => Withdrawal {
+            target,
+            builds: vec![build],
             seq: None,
         },
         Withdrawn::Released(answer) => Withdrawal {
@@ -233,8 +246,17 @@ pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
             seq: Some(answer.seq),
         },
     };
-    let taken_out = Happened::on_ref(What::Withdrawn, build, said.target.clone(), said.seq);
-    app.tell(&repo, taken_out);
+    app.tell(
+        &repo,
+        if is_unscheduled {
+            // Nothing left the ref.
+            Happened::to_build(What::Withdrawn, build)
+        } else {
+            Happened::on_ref(What::Withdrawn, build, said.target.clone(), said.seq)
+        },
+    );
+    // Builds that were merged onto it may still be due.
+    app.plans.notify_one();
     if said.seq.is_some() {
         let target = said.target.clone();
         app.tell(&repo, Happened::to_ref(What::Published, target, said.seq));

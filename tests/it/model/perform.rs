@@ -99,6 +99,9 @@ impl Stage<'_> {
                         Ok(Answer::TakenBack(self.places(&builds)?))
                     }
                     Withdrawn::Released(answer) => self.released(&answer),
+                    other @ Withdrawn::Unscheduled { .. } => {
+                        Err(Error::internal(format!("{other:?}")))
+                    }
                 };
             }
             Verb::RollBack {

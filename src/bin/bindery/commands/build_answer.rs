@@ -9,6 +9,7 @@ use bindery::base::name::{RefName, RepoName};
 use bindery::base::remark::Remark;
 use bindery::remote::wire::builds::BuildSaid;
 use bindery::remote::wire::checks::CheckSaid;
+use bindery::remote::wire::plans::DueSaid;
 use bindery::store::rows::{BuildState, Receipt, Staged};
 use serde::Serialize;
 
@@ -38,7 +39,7 @@ pub struct Build {
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    due: Option<Time>,
+    due: Option<DueSaid>,
 }
 
 /// Many builds.
@@ -130,6 +131,17 @@ impl Build {
         }
     }
 
+    /// Its state, and what is to become of it.
+    fn state(&self) -> String {
+        let state = self.state.name();
+        match (&self.held, &self.due) {
+            (Some(_), Some(_)) => format!("{state}, held, due"),
+            (Some(_), None) => format!("{state}, held"),
+            (None, Some(_)) => format!("{state}, due"),
+            (None, None) => state.to_owned(),
+        }
+    }
+
     fn labels(&self) -> String {
         let labels: Vec<String> = self
             .labels
@@ -151,8 +163,10 @@ impl Build {
         if let Some(held) = &self.held {
             facts.push(("held", held.clone()));
         }
-        if let Some(due) = self.due {
-            facts.push(("due", due.to_string()));
+        if let Some(due) = &self.due {
+            let target = due.target.as_ref();
+            let target = target.map_or_else(String::new, |target| format!(", to {target}"));
+            facts.push(("due", format!("{}{target}", due.at)));
         }
         let staged = &self.staged;
         let (files, bytes) = (counted(staged.files, "file"), size(staged.bytes));
@@ -250,7 +264,7 @@ impl Answer for Builds {
         for build in &self.builds {
             table.push([
                 build.id.to_string(),
-                build.state.to_string(),
+                build.state(),
                 build.place(),
                 crate::quantity::grouped(build.staged.files),
                 size(build.staged.bytes),

@@ -167,6 +167,7 @@ pub(super) fn options(arguments: &Arguments) -> PublishOptions {
         } else {
             Tested::Any
         },
+        due: None,
     }
 }
 

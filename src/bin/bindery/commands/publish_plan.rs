@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bindery::base::clock::Time;
 use bindery::base::name::RefName;
@@ -17,6 +17,7 @@ use bindery::build::spec::{Spec, Which};
 use bindery::remote::http::agent::Agent;
 use bindery::remote::wire::builds::{BuildSaid, PublishedSaid};
 use bindery::remote::wire::plans::Schedule;
+use bindery::store::Store;
 use bindery::store::rows::BuildState;
 use serde::Serialize;
 
@@ -27,8 +28,10 @@ use crate::session::Session;
 
 /// Between two questions whether a server has published what is due.
 const LOOK: Duration = Duration::from_secs(1);
-/// For how many of them something that is due is waited for.
+/// For how many of them something that is on its way is waited for.
 const LOOKS_MAX: u32 = 600;
+/// For how long something is waited for that is due by this machine's clock, and not by the server's.
+const EARLY_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Releases among which the one is that was made just now.
 const RELEASES_LOOKED_AT: usize = 100;
 
@@ -58,10 +61,9 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let server = session.server()?;
     let (at, target) = if let Some(server) = &server {
         let said = server.schedule(build, &when)?;
-        let at = said
-            .due
-            .ok_or_else(|| Error::malformed("answer", "it says no time"))?;
-        (at, when.how.target.or(said.target))
+        let due = said.due;
+        let due = due.ok_or_else(|| Error::malformed("answer", "it says no time"))?;
+        (due.at, due.target.or(said.target))
     } else {
         let at = when.time(now)?;
         let (_, target) = schedule(&session.write()?, build, &options(arguments), at, now)?;
@@ -69,19 +71,25 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     };
     if !arguments.wait {
         session.output.answer(&Scheduled { build, target, at })?;
-        session.output.note(format_args!(
-            "build {build} is published then by {}; 'bindery withdraw {build}' takes that back",
-            if server.is_some() {
-                "the server"
-            } else {
-                "'bindery run-jobs', or a server"
-            }
-        ));
+        let by = if server.is_some() {
+            "the server"
+        } else {
+            "'bindery run-jobs', or a server"
+        };
+        if arguments.at.is_some_and(|at| at < now) {
+            session.output.note(format_args!(
+                "that is past: build {build} is published now, or as soon as it can be, by {by}"
+            ));
+        } else {
+            session.output.note(format_args!(
+                "build {build} is published then by {by}; 'bindery withdraw {build}' takes that back"
+            ));
+        }
         return Ok(());
     }
-    thread::sleep(Duration::from_secs(
-        at.seconds().saturating_sub(now.seconds()),
-    ));
+    // The clock of a server may show another time than this one; how long it takes is the same.
+    let until = Duration::from_secs(at.seconds().saturating_sub(now.seconds()));
+    thread::sleep(arguments.after.unwrap_or(until));
     match server {
         Some(server) => wait_there(session, &server, build),
         None => finish_here(session, build, at),
@@ -92,7 +100,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
 fn finish_here(session: &Session, build: u64, at: Time) -> Result<()> {
     let (store, now) = (session.write()?, Time::now()?.max(at));
     let released = match due_now(&store, build, now)? {
-        Some(planned) => published(&store, &planned, now)?,
+        Some(planned) => published(session, &store, &planned, now)?,
         None => match carried(&store, build)? {
             Some(answer) => Released::from(answer),
             None => return Err(not_published(&store.reader()?.build(build)?.into())),
@@ -101,32 +109,43 @@ fn finish_here(session: &Session, build: u64, at: Time) -> Result<()> {
     tell(session, build, &released)
 }
 
-fn published(store: &bindery::store::Store, planned: &Planned, now: Time) -> Result<Released> {
+fn published(session: &Session, store: &Store, planned: &Planned, now: Time) -> Result<Released> {
     let answer = publish_due(store, planned, now);
-    if let Err(error) = &answer {
-        failed(store, planned.build, error, now)?;
+    if let Err(error) = &answer
+        && failed(store, planned, error, now)?
+    {
+        tell_still_due(session, planned.build);
     }
     answer.map(Released::from)
 }
 
-/// Waits until a server has published a build that is due.
+fn tell_still_due(session: &Session, build: u64) {
+    session.output.note(format_args!(
+        "build {build} is still due, and is published as soon as it can be; 'bindery withdraw {build}' takes that back"
+    ));
+}
+
+/// Waits until a server has published a build that is due, or says why it cannot.
 fn wait_there(session: &Session, server: &Agent, build: u64) -> Result<()> {
-    for _ in 0..LOOKS_MAX {
+    let (begun, mut looks) = (Instant::now(), 0);
+    loop {
         let said = server.build(build)?;
         if let Some(published) = said.published.as_ref().filter(|_| is_visible(&said)) {
             let released = released_there(session, server, &said, published)?;
             return tell(session, build, &released);
         }
-        let is_on_its_way = said.due.is_some() || said.state == BuildState::Publishing;
-        if !is_on_its_way || said.held.is_some() {
+        let is_on_its_way = said.state == BuildState::Publishing;
+        looks += u32::from(is_on_its_way);
+        let goes_on = said.reason.is_none() && said.held.is_none();
+        let is_patient = looks < LOOKS_MAX && begun.elapsed() < EARLY_MAX;
+        if !(goes_on && is_patient && (is_on_its_way || said.due.is_some())) {
+            if said.due.is_some() {
+                tell_still_due(session, build);
+            }
             return Err(not_published(&said));
         }
         thread::sleep(LOOK);
     }
-    Err(Error::Unreachable {
-        place: server.server().to_string(),
-        reason: format!("build {build} is due, and not published yet"),
-    })
 }
 
 fn is_visible(said: &BuildSaid) -> bool {
@@ -164,10 +183,23 @@ fn released_there(
 
 /// Why a build that was due is not published.
 fn not_published(said: &BuildSaid) -> Error {
-    let held = said.held.as_ref().map(|held| format!("it is held: {held}"));
-    let reason = held.or_else(|| said.reason.clone());
-    let reason = reason.unwrap_or_else(|| format!("it is {}", said.state));
-    Error::refused(format!("build {} was not published: {reason}", said.id))
+    let build = said.id;
+    if let Some(held) = &said.held {
+        return Error::refused(format!("build {build} is held: {held}"));
+    }
+    let reason = said.reason.clone();
+    Error::refused(match (reason, said.state, &said.due) {
+        // In these words what is to be done about a ref that is held is found.
+        (Some(reason), _, Some(_)) => reason,
+        (Some(reason), ..) => format!("build {build} was not published: {reason}"),
+        (None, BuildState::Ready, None) => {
+            format!("build {build} was not published: the time was taken back")
+        }
+        (None, BuildState::Ready | BuildState::Publishing, _) => {
+            format!("build {build} is due, and not published yet")
+        }
+        (None, state, _) => format!("build {build} was not published: it is {state}"),
+    })
 }
 
 impl Answer for Scheduled {

@@ -97,7 +97,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         let due = due.map(|planned| Published {
             build: planned.build,
             at: planned.due.at,
-            target: None,
+            target: planned.target,
             seq: None,
         });
         let published = due.collect();
@@ -164,7 +164,8 @@ impl Work<'_> {
                     let failure = format!("build {build}, which was due at {at}: {error}");
                     self.session.output.note(format_args!("warning: {failure}"));
                     // What is held waits for whoever lets it go, and is no failure.
-                    if !failed(&store, build, &error, now)? {
+                    let stays_due = failed(&store, &planned, &error, now)?;
+                    if !(stays_due && matches!(error, Error::Refused { .. })) {
                         self.failures.push(failure);
                     }
                 }
@@ -210,7 +211,8 @@ impl Answer for Jobs {
                 (Some(target), Some(seq)) => {
                     writeln!(out, "published  build {build} as {target}@{seq}")?;
                 }
-                _ => writeln!(out, "due  build {build}  {at}")?,
+                (Some(target), None) => writeln!(out, "due  build {build}  {at}  {target}")?,
+                (None, _) => writeln!(out, "due  build {build}  {at}")?,
             }
         }
         for delta in &self.deltas {

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::name::RefName;
+use bindery::base::{Kind, Result};
 use bindery::build::withdraw::{Withdrawn, withdraw};
 use clap::Args;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct TakenBack {
     #[serde(rename = "ref")]
-    target: RefName,
+    target: Option<RefName>,
     ready: Vec<u64>,
 }
 
@@ -40,7 +40,18 @@ struct TakenBack {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let build = arguments.build.0;
     if let Some(server) = session.server()? {
-        let said = server.withdraw(build)?;
+        let said = match server.withdraw(build) {
+            // Who may publish and not withdraw may take back what is not published yet.
+            Err(error) if error.kind() == Kind::NotAllowed => {
+                let Ok(said) = server.unschedule(build) else {
+                    return Err(error);
+                };
+                let ready = vec![said.id];
+                let target = said.target;
+                return session.output.answer(&TakenBack { target, ready });
+            }
+            said => said?,
+        };
         let (target, ready) = (said.target, said.builds);
         match said.seq {
             Some(seq) => session.output.note(format_args!(
@@ -50,7 +61,10 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
                 "{target} never showed it, and has not changed"
             )),
         }
-        return session.output.answer(&TakenBack { target, ready });
+        return session.output.answer(&TakenBack {
+            target: Some(target),
+            ready,
+        });
     }
     let store = session.write()?;
     match withdraw(&store, build, Time::now()?)? {
@@ -60,12 +74,25 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
                 "the changes of build {build} are taken out; its paths are what they were before"
             ));
         }
+        Withdrawn::Unscheduled { target } => {
+            session
+                .output
+                .note(format_args!("it is not published to {target} any more"));
+            let ready = vec![build];
+            session.output.answer(&TakenBack {
+                target: Some(target),
+                ready,
+            })?;
+        }
         Withdrawn::Pending { target, builds } => {
             session.output.note(format_args!(
                 "{target} never showed it, and has not changed"
             ));
             let ready = builds;
-            session.output.answer(&TakenBack { target, ready })?;
+            session.output.answer(&TakenBack {
+                target: Some(target),
+                ready,
+            })?;
         }
     }
     Ok(())
