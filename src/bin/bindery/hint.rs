@@ -210,6 +210,8 @@ fn unreachable(place: &str, reason: &str) -> &'static str {
 /// A ref that is held can be let go of.
 fn held(reason: &str) -> Option<String> {
     let (name, _) = reason.split_once(" is held: ")?;
+    // What comes before tells what failed by it.
+    let name = name.rsplit(": ").next()?;
     let name = name
         .strip_prefix("build ")
         .map_or_else(|| name.to_owned(), |build| format!("build:{build}"));
@@ -360,6 +362,14 @@ mod tests {
         );
         check(
             &Error::refused("stable is held: by us"),
+            Some("bindery release stable"),
+        );
+        check(
+            &Error::refused("build 9 is held: a look"),
+            Some("bindery release build:9"),
+        );
+        check(
+            &Error::refused("publishing failed: stable is held: by us"),
             Some("bindery release stable"),
         );
         check(&Error::internal("x"), None);

@@ -29,10 +29,13 @@ fn a_build_is_published_when_it_is_due_and_not_before() -> Outcome {
     assert!(said.stderr.contains("bindery run-jobs"), "{}", said.stderr);
     let shown = scratch.json("build show 1")?;
     assert_eq!(
-        (text(&shown, "state")?, text(&shown, "due")?),
+        (text(&shown, "state")?, text(&shown["due"], "at")?),
         ("ready".into(), said.text().into())
     );
-    assert!(scratch.ok("build show 1")?.stdout.contains("due"));
+    let shown = scratch.ok("build show 1")?.stdout;
+    assert!(shown.contains("2023-11-15T01:13:20Z, to stable"), "{shown}");
+    let list = scratch.ok("build list")?.stdout;
+    assert!(list.contains("ready, due"), "{list}");
     assert_eq!(
         later(&scratch, 3 * 3600 - 1, "run-jobs")?
             .expect_code(0)?
@@ -41,7 +44,7 @@ fn a_build_is_published_when_it_is_due_and_not_before() -> Outcome {
     );
     scratch.fails("log stable", 3, &["stable"])?;
     let plan = later(&scratch, 3 * 3600, "run-jobs --dry-run")?.expect_code(0)?;
-    assert_eq!(plan.text(), "due  build 1  2023-11-15T01:13:20Z");
+    assert_eq!(plan.text(), "due  build 1  2023-11-15T01:13:20Z  stable");
     let done = later(&scratch, 3 * 3600, "run-jobs")?.expect_code(0)?;
     assert_eq!(done.text(), "published  build 1 as stable@1");
     let shown = scratch.json("build show 1")?;
@@ -66,9 +69,13 @@ fn a_time_can_be_said_changed_and_taken_back() -> Outcome {
         (&said["ref"], &said["at"]),
         (&"testing".into(), &"2030-01-01T00:00:00Z".into())
     );
+    let due = &scratch.json("build show 1")?["due"];
+    assert_eq!(text(due, "ref")?, "testing");
+    let log = scratch.ok("build log 1")?.stdout;
+    assert!(log.contains("2030-01-01T00:00:00Z to testing"), "{log}");
     scratch.ok("publish 1 --after 1h")?;
     assert_eq!(
-        text(&scratch.json("build show 1")?, "due")?,
+        text(&scratch.json("build show 1")?["due"], "at")?,
         "2023-11-14T23:13:20Z"
     );
     assert!(
@@ -174,4 +181,60 @@ fn what_cannot_be_published_when_it_is_due_says_why_and_is_not_tried_again() -> 
     );
     scratch.ok("publish 1 --on-conflict build")?;
     scratch.expect_sound()
+}
+
+#[test]
+fn what_only_the_machine_was_in_the_way_of_is_gone_on_with() -> Outcome {
+    let scratch = with_a_build()?;
+    scratch.ok("publish 1 --after 0s")?;
+    let (keys, away) = (scratch.path(".bindery/keys"), scratch.path("away"));
+    std::fs::rename(&keys, &away)?;
+    scratch.fails("run-jobs", 9, &["build 1", "key"])?;
+    let shown = scratch.json("build show 1")?;
+    assert_eq!(text(&shown, "state")?, "publishing");
+    assert!(text(&shown, "reason")?.contains("key"), "{shown}");
+    assert_eq!(text(&shown["due"], "ref")?, "stable");
+    std::fs::rename(&away, &keys)?;
+    let done = scratch.ok("run-jobs")?;
+    assert_eq!(done.text(), "published  build 1 as stable@1");
+    let shown = scratch.json("build show 1")?;
+    assert!(shown["due"].is_null(), "{shown}");
+    scratch.expect_sound()
+}
+
+#[test]
+fn whoever_waits_for_what_is_held_hears_that_it_stays_due() -> Outcome {
+    let scratch = with_a_build()?;
+    scratch.write("more", &[("more", File("more"))])?;
+    scratch.publish("stable", "more")?;
+    scratch.ok("hold stable --reason look")?;
+    let waits = "publish 1 --after 0s --wait";
+    for (held, release) in [
+        ("stable is held: look", "bindery release stable"),
+        ("build 1 is held: look", "bindery release build:1"),
+    ] {
+        let still = "build 1 is still due";
+        scratch.fails(waits, 5, &[still, "bindery withdraw 1", held, release])?;
+        assert!(!scratch.json("build show 1")?["due"].is_null());
+        scratch.ok("hold build:1 --reason look")?;
+    }
+    let listed = scratch.ok("build list")?.stdout;
+    assert!(listed.contains("ready, held, due"), "{listed}");
+    scratch.ok("build purge 1")?;
+    let shown = scratch.json("build show 1")?;
+    assert!(shown["due"].is_null() && shown["held"].is_null(), "{shown}");
+    scratch.expect_sound()
+}
+
+#[test]
+fn a_time_that_is_past_is_said_to_be() -> Outcome {
+    let scratch = with_a_build()?;
+    let said = scratch.ok("publish 1 --at 2001-01-01T00:00:00Z")?;
+    assert!(said.stderr.contains("that is past"), "{}", said.stderr);
+    scratch.write("below", &[("file", File("one"))])?;
+    let nested = scratch.commit("stable/sub", "below")?;
+    scratch.ok("publish 1")?;
+    let line = format!("publish {nested} --after 1h");
+    scratch.fails(&line, 5, &["stable/sub", "within"])?;
+    Ok(())
 }

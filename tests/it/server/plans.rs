@@ -65,7 +65,7 @@ fn a_server_that_was_started_anew_publishes_what_came_due_meanwhile() -> Outcome
     let build = on(&scratch, &served, "build show 1")?;
     assert_eq!(
         (&said["at"], text(&build, "state")?),
-        (&build["due"], "ready".into())
+        (&build["due"]["at"], "ready".into())
     );
     let token = served.token.clone();
     served.end_sound(&scratch)?;
@@ -89,7 +89,7 @@ fn a_build_that_is_held_there_is_published_when_it_is_let_go() -> Outcome {
     let waits = format!("publish 1 --after 0s --wait --remote {}", served.url());
     served
         .run(&scratch, &waits)?
-        .expect_failure(5, &["it is held: look"])?;
+        .expect_failure(5, &["build 1 is still due", "build 1 is held: look"])?;
     assert!(!on(&scratch, &served, "build show 1")?["due"].is_null());
     on(&scratch, &served, "release build:1")?;
     expect_published(&served, 1)?;
@@ -144,6 +144,71 @@ fn a_schedule_says_one_time_and_needs_the_right_to_move_its_ref() -> Outcome {
     };
     ask(r#"{"after_seconds": 9000, "how": {"ref": "testing"}}"#)?.expect(403)?;
     let said = ask(r#"{"after_seconds": 9000}"#)?.expect(200)?.json()?;
-    assert_eq!(said["due"], "2023-11-15T00:43:20Z");
+    assert_eq!(said["due"]["at"], "2023-11-15T00:43:20Z");
+    // Whoever may say it may take it back, there and nowhere else.
+    let elsewhere = r#"{"after_seconds": 9000, "how": {"ref": "testing"}}"#;
+    let take_back = || {
+        Ask::new("DELETE", schedule)
+            .token(narrow.text())
+            .send(served.address)
+    };
+    served.ask("POST", schedule, elsewhere)?.expect(200)?;
+    take_back()?.expect(403)?;
+    ask(r#"{"after_seconds": 9000}"#)?.expect(200)?;
+    let line = format!("withdraw 1 --remote {}", served.url());
+    let mut withdraw = scratch.command(line.split(' '));
+    withdraw.env("BINDERY_TOKEN", narrow.text());
+    let said = crate::support::Answer::of(&mut withdraw)?.expect_code(0)?;
+    assert_eq!(said.text(), "build 1 is ready again");
+    assert!(on(&scratch, &served, "build show 1")?["due"].is_null());
+    take_back()?.expect(404)?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn whoever_waits_for_a_ref_that_is_held_there_hears_that_it_stays_due() -> Outcome {
+    let (scratch, served) = with_a_build("")?;
+    on(&scratch, &served, "publish 1")?;
+    std::fs::write(scratch.path("tree/more.txt"), "more")?;
+    on(&scratch, &served, "push tree --ref stable --commit")?;
+    on(&scratch, &served, "hold stable --reason look")?;
+    let waits = format!("publish 2 --after 0s --wait --remote {}", served.url());
+    let parts = [
+        "build 2 is still due",
+        "stable is held: look",
+        "bindery release stable",
+    ];
+    served.run(&scratch, &waits)?.expect_failure(5, &parts)?;
+    let shown = on(&scratch, &served, "build show 2")?;
+    assert_eq!(text(&shown["due"], "ref")?, "stable");
+    // A check that fails takes it back.
+    on(&scratch, &served, "build check 2 lint --fail")?;
+    let shown = on(&scratch, &served, "build show 2")?;
+    assert!(shown["due"].is_null(), "{shown}");
+    on(&scratch, &served, "build check 2 lint --pass")?;
+    on(&scratch, &served, "publish 2 --after 0s")?;
+    on(&scratch, &served, "release stable")?;
+    expect_published(&served, 2)?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn what_was_on_its_way_when_a_server_was_killed_is_gone_on_with() -> Outcome {
+    let (scratch, served) = with_a_build("")?;
+    let keys = scratch.path(".bindery/keys");
+    let away = scratch.path("away");
+    std::fs::rename(&keys, &away)?;
+    let waits = format!("publish 1 --after 0s --wait --remote {}", served.url());
+    served
+        .run(&scratch, &waits)?
+        .expect_failure(5, &["build 1 is still due", "key"])?;
+    let shown = on(&scratch, &served, "build show 1")?;
+    assert_eq!(text(&shown, "state")?, "publishing");
+    let token = served.token.clone();
+    served.kill()?;
+    std::fs::rename(&away, &keys)?;
+    let mut served = Served::start(&scratch, "")?;
+    served.token = token;
+    expect_published(&served, 1)?;
     served.end_sound(&scratch)
 }
