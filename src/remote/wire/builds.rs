@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{CheckSaid, unmet};
-use super::printable;
 use super::plans::DueSaid;
+use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::{Hash, SnapshotId, TreeId};
 use crate::base::name::{RefName, RepoName};
