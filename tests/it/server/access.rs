@@ -8,7 +8,7 @@ use bindery::trust::token::capability::Capability;
 
 use crate::support::http::{Ask, Reply};
 use crate::support::served::Served;
-use crate::support::{Outcome, Scratch, text};
+use crate::support::{Outcome, Scratch, number, text};
 
 /// Statuses that say that a caller may not do what it asked for.
 const DENIED: [u16; 2] = [401, 403];
@@ -208,6 +208,39 @@ fn what_may_not_be_seen_is_answered_like_what_is_not_there() -> Outcome {
     let lists = lists.send(world.served.address)?.expect(200)?.json()?;
     assert_eq!(lists["repos"].as_array().map(Vec::len), Some(1));
     Ok(())
+}
+
+#[test]
+fn every_url_of_a_build_is_for_who_reads_it_and_what_is_of_the_repo_for_who_reads_that() -> Outcome
+{
+    let world = World::new("--anonymous nothing")?;
+    let make = |target: &str| {
+        let body = format!(r#"{{"ref": "{target}"}}"#);
+        let made = world
+            .served
+            .ask("POST", "/api/v1/repos/main/builds", &body)?;
+        let made = made.expect(201)?.json()?;
+        Ok::<_, Box<dyn Error>>((number(&made, "build")?, text(&made, "token")?))
+    };
+    let (build, own) = make("stable")?;
+    let others = [make("stable")?.1, make("elsewhere")?.1];
+    let rows = ROUTES.iter().filter(|row| row.template.starts_with("/b/"));
+    for row in rows {
+        let (target, _) = sample(row, build, "");
+        let ask = |token: &str| {
+            let ask = Ask::new(row.method, &target).token(token);
+            ask.send(world.served.address)
+        };
+        for other in &others {
+            ask(other)?.expect_problem(404, "not_found", &format!("build {build}"))?;
+        }
+        // The token of a build alone reads what is the build's, and nothing that is the repo's.
+        let reply = ask(&own)?;
+        let of_repo = ["/trust/", "/pin", "/statements/"];
+        let is_of_repo = of_repo.iter().any(|part| row.template.contains(part));
+        assert_eq!(DENIED.contains(&reply.status), is_of_repo, "{target}");
+    }
+    world.served.end_sound(&world.scratch)
 }
 
 #[test]

@@ -305,8 +305,8 @@ fn a_build_shows_no_more_of_its_repo_than_the_repo_does() -> Outcome {
     let of_all = token(&scratch, "--repo main --ref * --can read")?;
     let elsewhere = token(&scratch, "--repo main --ref other --can read")?;
     let served = Served::start(&scratch, "--anonymous nothing")?;
-    let make = Ask::new("POST", "/api/v1/repos/main/builds").token(&served.token);
-    let made = make.body(r#"{"ref": "ch/one"}"#).send(served.address)?;
+    let target = "/api/v1/repos/main/builds";
+    let made = served.ask("POST", target, r#"{"ref": "ch/one"}"#)?;
     let made = made.expect(201)?.json()?;
     let (open, of_build) = (number(&made, "build")?, text(&made, "token")?);
     let of_build = of_build.as_str();

@@ -212,8 +212,8 @@ fn refs_that_the_caller_may_not_see_take_no_room_on_a_page_and_are_not_counted()
     assert_eq!(names(&first).len(), PAGE_REFS_MAX);
     let next = text(&first, "next")?;
     assert_eq!(next, "app/0999");
-    let link = "<a href=\"?after=app%2F0999\">more</a>";
-    assert!(html(&served, &page)?.contains(link));
+    let more = "<a href=\"?after=app%2F0999\">more</a>";
+    assert!(html(&served, &page)?.contains(more));
     let second = json(&served, &format!("{page}?after=app%2F0999"))?;
     assert_eq!(
         (names(&second), number(&second, "refs")?),
