@@ -16,7 +16,7 @@ use crate::base::clock::Time;
 use crate::base::name::RefName;
 use crate::base::{Error, Kind, Result};
 use crate::store::Store;
-use crate::store::due::Due;
+use crate::store::due::{Due, Then};
 use crate::store::rows::{BuildRow, BuildState};
 
 /// A build that is to be published.
@@ -63,10 +63,9 @@ pub fn schedule(
     let row = store.reader()?.build(build)?;
     let target = target_of(&row, options)?;
     match row.check_publishable(&target, &store.settings().policy(&target)) {
-        // It may be let go until then.
-        Err(Error::Refused { .. }) => {}
+        // What is held may be let go until then.
+        Ok(()) | Err(Error::Refused { .. }) => {}
         Err(error) => return Err(error),
-        Ok(()) => {}
     }
     let due = Due {
         at,
@@ -140,9 +139,13 @@ pub fn failed(store: &Store, planned: &Planned, error: &Error, time: Time) -> Re
     if matches!(error.kind(), Kind::Busy | Kind::Interrupted) {
         return Ok(true);
     }
-    let stays_due = may_pass(store, planned, error)?;
+    let then = if may_pass(store, planned, error)? {
+        Then::StaysDue
+    } else {
+        Then::IsDropped
+    };
     let reason = error.to_string();
-    store.record_not_published(planned.build, &planned.due, reason, stays_due, time)
+    store.record_not_published(planned.build, &planned.due, reason, then, time)
 }
 
 /// Whether what was in the way may go by itself, or be lifted without a word about the build: a hold, somebody who was

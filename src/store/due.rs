@@ -21,3 +21,12 @@ pub struct Due {
     #[serde(default)]
     pub require_tested: bool,
 }
+
+/// What becomes of the time of a build that was not published when it was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is tried again.
+    StaysDue,
+    /// It has no time any more.
+    IsDropped,
+}

@@ -10,7 +10,7 @@
 //!
 //! Who publishes what is due (`build::schedule`), refs that are held (`store::releases`).
 
-use super::due::Due;
+use super::due::{Due, Then};
 use super::open::Store;
 use super::rows::{BuildRow, BuildState};
 use super::transaction::Transaction;
@@ -98,7 +98,7 @@ impl Store {
         Ok(row)
     }
 
-    /// Writes down why a build that was due as `due` says is not published, and whether it stays due. Says whether it is
+    /// Writes down why a build that was due as `due` says is not published, and what `then` becomes of its time. Says whether it is
     /// still due that way: somebody may have taken that back, or said another time.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl Store {
         build: u64,
         due: &Due,
         reason: String,
-        stays_due: bool,
+        then: Then,
         time: Time,
     ) -> Result<bool> {
         let transaction = Transaction::begin(self)?;
@@ -118,11 +118,11 @@ impl Store {
             return Ok(false);
         }
         let known = row.reason.as_ref();
-        if stays_due && known.is_some_and(|known| known.ends_with(&reason)) {
+        if then == Then::StaysDue && known.is_some_and(|known| known.ends_with(&reason)) {
             // It is tried again and again, and said once.
             return Ok(true);
         }
-        let what = if stays_due {
+        let what = if then == Then::StaysDue {
             format!("due, and not published yet: {reason}")
         } else {
             row.due = None;
@@ -131,6 +131,6 @@ impl Store {
         row.reason = Some(reason);
         transaction.put_build(&row, time, what)?;
         transaction.commit()?;
-        Ok(stays_due)
+        Ok(then == Then::StaysDue)
     }
 }

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{CheckSaid, unmet};
-use super::plans::DueSaid;
+use super::due::DueSaid;
+pub use super::due::OnConflictSaid;
 use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::{Hash, SnapshotId, TreeId};
@@ -121,18 +122,6 @@ pub struct Publish {
     /// Whether only the tree that was tested will do.
     #[serde(default)]
     pub require_tested: bool,
-}
-
-/// Who wins when a path changed on both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnConflictSaid {
-    /// Nobody.
-    Refuse,
-    /// The build.
-    Build,
-    /// The ref.
-    Ref,
 }
 
 /// A publish that was taken in.

@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod builds;
 pub mod checks;
+pub mod due;
 pub mod events;
 pub mod jobs;
 pub mod plans;

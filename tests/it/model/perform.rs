@@ -99,9 +99,7 @@ impl Stage<'_> {
                         Ok(Answer::TakenBack(self.places(&builds)?))
                     }
                     Withdrawn::Released(answer) => self.released(&answer),
-                    other @ Withdrawn::Unscheduled { .. } => {
-                        Err(Error::internal(format!("{other:?}")))
-                    }
+                    Withdrawn::Unscheduled { .. } => Err(Error::internal("nothing is due")),
                 };
             }
             Verb::RollBack {

@@ -9,7 +9,7 @@ use bindery::base::name::{RefName, RepoName};
 use bindery::base::remark::Remark;
 use bindery::remote::wire::builds::BuildSaid;
 use bindery::remote::wire::checks::CheckSaid;
-use bindery::remote::wire::plans::DueSaid;
+use bindery::remote::wire::due::DueSaid;
 use bindery::store::rows::{BuildState, Receipt, Staged};
 use serde::Serialize;
 
