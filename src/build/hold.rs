@@ -9,7 +9,7 @@ use crate::store::rows::RepoRow;
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] if there is no such ref, or it is to be let go of and is not held.
+/// [`Error::NotFound`] if there is no such ref. Letting go of one that is not held changes nothing, so it can be repeated.
 pub fn hold_ref(
     store: &Store,
     repo: &RepoRow,
@@ -19,7 +19,7 @@ pub fn hold_ref(
     let row = store.reader()?.find_ref(repo, target)?;
     let row = row.ok_or_else(|| Error::not_found("ref", target))?;
     if reason.is_none() && row.held.is_none() {
-        return Err(Error::not_found("hold on", target));
+        return Ok(());
     }
     store.record_hold(repo, target, reason)
 }

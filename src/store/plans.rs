@@ -30,8 +30,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no such build, or it is to be let go of and is not held; [`Error::State`] if it is
-    /// published, on its way there, or purged.
+    /// [`Error::NotFound`] if there is no such build; [`Error::State`] if it is published, on its way there, or purged. Letting
+    /// go of one that is not held changes nothing, so it can be repeated.
     pub fn record_build_hold(
         &self,
         build: u64,
@@ -44,7 +44,7 @@ impl Store {
         let what = match (&reason, &row.held) {
             (Some(reason), _) => format!("held: {reason}"),
             (None, Some(_)) => "released".to_owned(),
-            (None, None) => return Err(Error::not_found("hold on build", build)),
+            (None, None) => return Ok(row),
         };
         if reason.is_none() && row.due.is_some() {
             // It said that the build is held.

@@ -126,7 +126,7 @@ fn whoever_waits_publishes_it_then() -> Outcome {
 #[test]
 fn a_build_that_is_held_is_not_published_until_it_is_let_go() -> Outcome {
     let scratch = with_a_build()?;
-    scratch.fails("release build:1", 3, &["no hold on build 1"])?;
+    scratch.ok("release build:1")?;
     let held = scratch.json("hold build:1 --reason look")?;
     assert_eq!((&held["build"], &held["held"]), (&1.into(), &"look".into()));
     scratch.fails("publish 1", 5, &["build 1 is held: look"])?;
