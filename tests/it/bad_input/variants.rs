@@ -65,7 +65,7 @@ const PROVOKED: &[(&str, &str, &str)] = &[
     ),
     (
         "Ambiguous",
-        "src/build/spec.rs",
+        "src/build/spec/tests.rs",
         "a_prefix_of_several_snapshots_is_ambiguous",
     ),
     (
