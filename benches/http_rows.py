@@ -144,62 +144,69 @@ def updating(bench: Bench) -> None:
             print(f"  {timed.wall:.2f} s wall, {timed.cpu:.2f} s CPU, {told['requests']} requests, {told['received_bytes']:,} bytes")
 
 
-def beside_git(bench: Bench) -> None:
-    """A first pull and an update beside shallow git."""
-    old, new, ours = (bench.folder / name for name in ("git-old", "git-new", "ours"))
-    with Peers(bench) as peers, Served(bench.bindery, bench.folder) as served:
+class Peer(NamedTuple):
+    """What stands beside a pull: how its repository is made of a tree, which gives the URL, and how it is fetched."""
+
+    name: str
+    offer: Callable[[str], str]
+    prepare: Callable[[Path, str], None]
+    first: Callable[[Path, str], Timed]
+    update: Callable[[Path], Timed]
+
+
+def beside(bench: Bench, peers: Peers, peer: Peer) -> None:
+    """A first pull and an update beside those of a peer."""
+    theirs, ours, theirs_new, ours_new = (bench.folder / name for name in ("theirs", "ours", "theirs-new", "ours-new"))
+    with peers, Served(bench.bindery, bench.folder) as served:
         target = Target(bench, served)
         target.push("source-a", "--publish")
-        url = peers.git("source-a")
+        url = peer.offer("source-a")
 
         def prepare() -> None:
-            for folder in (old, ours):
+            for folder in (theirs, ours):
                 shutil.rmtree(folder, ignore_errors=True)
             run(bench.bindery, "--store", ours, "init", "--no-repo")
+            peer.prepare(theirs, url)
 
-        clone = ("git", "clone", "-q", "--depth", "1", "--no-checkout", url, old)
-        bench.compare({"git clone": lambda: bench.timed(*clone), "pull": lambda: target.pull(ours)}, prepare)
+        bench.compare({peer.name: lambda: peer.first(theirs, url), "pull": lambda: target.pull(ours)}, prepare)
         target.push("source-b", "--publish")
         target.await_jobs()
-        peers.git("source-b")
-        theirs_new, ours_new = new, bench.folder / "ours-new"
+        peer.offer("source-b")
 
         def prepare_update() -> None:
-            copy(old, theirs_new)
+            copy(theirs, theirs_new)
             copy(ours, ours_new)
 
-        fetch = ("git", "-C", theirs_new, "fetch", "-q", "--depth", "1", "origin", "main")
-        bench.compare({"git fetch": lambda: bench.timed(*fetch), "update": lambda: target.pull(ours_new)}, prepare_update)
+        sides = {f"{peer.name}, update": lambda: peer.update(theirs_new), "update": lambda: target.pull(ours_new)}
+        bench.compare(sides, prepare_update)
+
+
+def beside_git(bench: Bench) -> None:
+    """A pull beside shallow git."""
+    peers = Peers(bench)
+    depth = ("-q", "--depth", "1")
+    peer = Peer(
+        "git",
+        peers.git,
+        lambda _folder, _url: None,
+        lambda folder, url: bench.timed("git", "clone", *depth, "--no-checkout", url, folder),
+        lambda folder: bench.timed("git", "-C", folder, "fetch", *depth, "origin", "main"),
+    )
+    beside(bench, peers, peer)
 
 
 def beside_ostree(bench: Bench) -> None:
-    """A first pull and an update beside ostree."""
-    old, new, ours, ours_new = (bench.folder / name for name in ("ostree-old", "ostree-new", "ours", "ours-new"))
-    with Peers(bench) as peers, Served(bench.bindery, bench.folder) as served:
-        target = Target(bench, served)
-        target.push("source-a", "--publish")
-        url = peers.ostree("source-a")
+    """A pull beside ostree."""
+    peers = Peers(bench)
 
-        def prepare() -> None:
-            for folder in (old, ours):
-                shutil.rmtree(folder, ignore_errors=True)
-            run(bench.bindery, "--store", ours, "init", "--no-repo")
-            run("ostree", f"--repo={old}", "init", "--mode=bare-user-only")
-            run("ostree", f"--repo={old}", "remote", "add", "--no-gpg-verify", "origin", url)
+    def prepare(repo: Path, url: str) -> None:
+        run("ostree", f"--repo={repo}", "init", "--mode=bare-user-only")
+        run("ostree", f"--repo={repo}", "remote", "add", "--no-gpg-verify", "origin", url)
 
-        def pull_ostree(repo: Path) -> Timed:
-            return bench.timed("ostree", f"--repo={repo}", "pull", "origin", REF)
+    def pull(repo: Path) -> Timed:
+        return bench.timed("ostree", f"--repo={repo}", "pull", "origin", REF)
 
-        bench.compare({"ostree pull": lambda: pull_ostree(old), "pull": lambda: target.pull(ours)}, prepare)
-        target.push("source-b", "--publish")
-        target.await_jobs()
-        peers.ostree("source-b")
-
-        def prepare_update() -> None:
-            copy(old, new)
-            copy(ours, ours_new)
-
-        bench.compare({"ostree pull": lambda: pull_ostree(new), "update": lambda: target.pull(ours_new)}, prepare_update)
+    beside(bench, peers, Peer("ostree", peers.ostree, prepare, lambda repo, _url: pull(repo), pull))
 
 
 def files(bench: Bench) -> None:

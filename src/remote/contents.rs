@@ -105,65 +105,14 @@ impl<O: Origin> Contents for OriginContents<O> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::collections::HashMap;
-
+    use super::super::testing::Objects;
     use super::*;
     use crate::base::Kind;
-    use crate::base::id::{SnapshotId, StatementId, TreeId};
+    use crate::base::id::{SnapshotId, TreeId};
     use crate::object::directory::entries;
     use crate::object::recipe::{Piece, Recipe};
-    use crate::remote::origin::{Sink as PackSink, Wanted};
-    use crate::trust::heads::RefsObject;
 
     type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
-
-    /// Shows objects, true ones or not, and counts the questions.
-    #[derive(Default)]
-    struct Objects {
-        objects: HashMap<Hash, Vec<u8>>,
-        asked: Cell<u32>,
-    }
-
-    impl Objects {
-        fn of(objects: &[(Hash, &[u8])]) -> Self {
-            let objects = objects.iter().map(|(id, bytes)| (*id, bytes.to_vec()));
-            Self {
-                objects: objects.collect(),
-                asked: Cell::new(0),
-            }
-        }
-    }
-
-    fn nothing<T>() -> Result<T> {
-        Err(Error::refused("it has objects alone"))
-    }
-
-    impl Origin for &Objects {
-        fn place(&self) -> String {
-            "there".into()
-        }
-        fn keyset(&self, _: u64) -> Result<Option<Vec<u8>>> {
-            nothing()
-        }
-        fn heads(&self) -> Result<Vec<u8>> {
-            nothing()
-        }
-        fn refs_list(&self, _: RefsObject) -> Result<Vec<u8>> {
-            nothing()
-        }
-        fn statement(&self, _: StatementId) -> Result<Vec<u8>> {
-            nothing()
-        }
-        fn object(&self, id: Hash) -> Result<Vec<u8>> {
-            self.asked.set(self.asked.get() + 1);
-            let found = self.objects.get(&id).cloned();
-            found.ok_or_else(|| Error::not_found("object", id))
-        }
-        fn pack(&self, _: Wanted, _: &mut dyn PackSink) -> Result<Option<SnapshotRef>> {
-            nothing()
-        }
-    }
 
     fn read(objects: &Objects, id: Hash, bytes: u64) -> Result<Vec<u8>> {
         let mut all = Vec::new();

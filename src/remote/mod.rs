@@ -32,4 +32,6 @@ pub mod snapshots;
 pub mod store_builds;
 pub mod store_origin;
 pub mod subtree;
+#[cfg(test)]
+mod testing;
 pub mod wire;

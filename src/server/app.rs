@@ -21,6 +21,7 @@ use crate::base::clock::Time;
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::store::Store;
+use crate::store::rows::BuildRow;
 use crate::store::serve_settings::ServeSettings;
 use crate::trust::token::TokenKey;
 
@@ -168,6 +169,15 @@ impl App {
         let done = self.work(move |app| work(&app.store, app.now()?)).await;
         self.changed();
         done
+    }
+
+    /// What is known of a build.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none; [`Error::Catalog`] if the catalog cannot be read.
+    pub async fn build(self: &Arc<Self>, build: u64) -> Result<BuildRow> {
+        self.work(move |app| app.store.reader()?.build(build)).await
     }
 
     /// Tells what happened in a repo, which is durable.

@@ -83,8 +83,7 @@ impl Listener {
 ///
 /// [`Error::NotFound`](crate::base::Error::NotFound) if there is no such build; [`Error::TooMany`](crate::base::Error::TooMany) if too many listen.
 pub async fn of_build(app: &Arc<App>, build: u64, head: &HeaderMap) -> Result<Answer, Failure> {
-    app.work(move |app| app.store.reader()?.build(build))
-        .await?;
+    app.build(build).await?;
     let last = last_event(head).and_then(|last| last.parse::<u32>().ok());
     let last = last.map(u64::from);
     let listener = Listener::new(app, last.map_or(0, |last| last + 1))?;

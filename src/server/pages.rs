@@ -224,8 +224,7 @@ async fn of_repo(
 }
 
 async fn of_build(app: &Arc<App>, context: &Context, build: u64) -> Result<Answer, Failure> {
-    let row = app.work(move |app| app.store.reader()?.build(build));
-    let said = BuildSaid::from(row.await?);
+    let said = BuildSaid::from(app.build(build).await?);
     either(&context.wish, &said, || {
         let target = said.target.as_ref().map(ToString::to_string);
         let mut facts = vec![("repo", said.repo.to_string())];

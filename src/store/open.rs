@@ -68,6 +68,17 @@ pub struct Patience {
     pub tell: Option<Tell>,
 }
 
+impl Patience {
+    /// Locks the store in the folder `root`.
+    ///
+    /// # Errors
+    ///
+    /// As [`StoreLock::acquire`].
+    pub(super) fn lock(&self, root: &Path, sharing: Sharing) -> Result<StoreLock> {
+        StoreLock::acquire(root, self.wait, &self.holder, self.tell, sharing)
+    }
+}
+
 impl Store {
     /// Makes an empty store in a folder that is not there or is empty, and opens it. One without a repo is taken as it is:
     /// whoever made it did not get further.
@@ -91,13 +102,7 @@ impl Store {
         // Before the lock, which would leave its file in a folder that is none of ours; and again when nobody else can
         // make a store in it.
         check_empty()?;
-        let lock = StoreLock::acquire(
-            root,
-            patience.wait,
-            &patience.holder,
-            patience.tell,
-            Sharing::Alone,
-        )?;
+        let lock = patience.lock(root, Sharing::Alone)?;
         check_empty()?;
         Self::create_on(disk, Some(lock))
     }
@@ -157,15 +162,7 @@ impl Store {
         if !whole::exists(&*disk, Path::new(layout::SETTINGS))? {
             return Err(Error::not_found("store at", root.display()));
         }
-        let lock = |sharing| {
-            StoreLock::acquire(
-                root,
-                patience.wait,
-                &patience.holder,
-                patience.tell,
-                sharing,
-            )
-        };
+        let lock = |sharing| patience.lock(root, sharing);
         if access == Access::Read {
             match Self::open_on(
                 Arc::clone(&disk),

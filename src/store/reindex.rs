@@ -44,7 +44,7 @@ use super::view::View;
 use crate::base::id::PackId;
 use crate::base::{Error, Kind, Result};
 use crate::disk::files::Disk;
-use crate::disk::lock::{Sharing, StoreLock};
+use crate::disk::lock::Sharing;
 use crate::disk::real::RealDisk;
 use crate::disk::whole;
 
@@ -91,13 +91,7 @@ pub struct ReindexReport {
 pub fn reindex(root: &Path, patience: &Patience) -> Result<ReindexReport> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(root));
     Settings::read(&*disk)?;
-    let lock = StoreLock::acquire(
-        root,
-        patience.wait,
-        &patience.holder,
-        patience.tell,
-        Sharing::Alone,
-    )?;
+    let lock = patience.lock(root, Sharing::Alone)?;
     let report = reindex_on(&disk)?;
     drop(lock);
     Ok(report)

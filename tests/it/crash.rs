@@ -159,6 +159,22 @@ fn two_builds_become_visible_together_or_not_at_all() -> Result<()> {
 }
 
 #[test]
+fn a_hold_of_a_build_is_whole_or_absent() -> Result<()> {
+    Matrix::new(verbs::HOLD_BUILD)?.run()
+}
+
+#[test]
+fn the_time_of_a_build_is_said_and_taken_back_or_not_at_all() -> Result<()> {
+    Matrix::new(verbs::SCHEDULE)?.run()?;
+    Matrix::new(verbs::UNSCHEDULE)?.run()
+}
+
+#[test]
+fn what_is_due_becomes_visible_or_stays_due() -> Result<()> {
+    Matrix::new(verbs::PUBLISH_DUE)?.run()
+}
+
+#[test]
 fn taking_a_pending_build_back_is_whole_or_absent() -> Result<()> {
     Matrix::new(verbs::TAKE_BACK)?.run()
 }

@@ -11,9 +11,11 @@ use bindery::remote::wire::builds::{
 use bindery::remote::wire::checks::ReportCheck;
 use bindery::remote::wire::events::RepoEvent;
 use bindery::remote::wire::jobs::{JobsPage, StartJob};
+use bindery::remote::wire::plans::Schedule;
 use bindery::remote::wire::problem::Problem;
 use bindery::remote::wire::refs::{Hold, Refs, Releases, Repos, Rollback};
 use bindery::remote::wire::repos::{CreateRepo, Retire, Retired};
+use bindery::remote::wire::snapshots::NamedSaid;
 use bindery::remote::wire::stats::StatsSaid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,11 +27,12 @@ use crate::Verdict;
 type Take = fn(&[u8]) -> Option<Value>;
 
 /// The documents of requests.
-const REQUESTS: [Take; 11] = [
+const REQUESTS: [Take; 12] = [
     take::<CreateBuild>,
     take::<Stage>,
     take::<Commit>,
     take::<Publish>,
+    take::<Schedule>,
     take::<ReportCheck>,
     take::<StartJob>,
     take::<RevokeTokens>,
@@ -40,7 +43,7 @@ const REQUESTS: [Take; 11] = [
 ];
 
 /// The documents of answers.
-const ANSWERS: [Take; 17] = [
+const ANSWERS: [Take; 18] = [
     take::<AuditSaid>,
     take::<RevokedTokens>,
     take::<BuildSaid>,
@@ -57,6 +60,7 @@ const ANSWERS: [Take; 17] = [
     take::<Releases>,
     take::<Repos>,
     take::<Retired>,
+    take::<NamedSaid>,
     take::<StatsSaid>,
 ];
 

@@ -88,6 +88,7 @@ impl Snapshots for HttpSnapshots {
         }
         Ok(Box::new(OriginContents::new(origins)))
     }
+
     fn gather(
         &self,
         named: &Named,

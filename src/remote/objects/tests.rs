@@ -1,30 +1,20 @@
 //! An origin that shows true objects where they do not belong.
 
-use std::cell::Cell;
-use std::collections::HashMap;
 use std::time::Duration;
 
+use super::super::testing::Objects;
 use super::*;
 use crate::base::Kind;
-use crate::base::id::{BlobId, StatementId};
+use crate::base::id::BlobId;
 use crate::base::limits::WHOLE_BLOB_BYTES_MAX;
 use crate::base::progress::Silent;
 use crate::object::recipe::Piece;
-use crate::remote::origin::{Sink, Wanted};
 use crate::store::{Patience, Store};
-use crate::trust::heads::RefsObject;
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 
 /// Bytes of a piece: few of them make a file that has a recipe.
 const PIECE_BYTES: u64 = 3 * 1024 * 1024;
-
-/// Shows objects, and counts the bytes that it gave.
-#[derive(Default)]
-struct Objects {
-    objects: HashMap<Hash, Vec<u8>>,
-    given_bytes: Cell<u64>,
-}
 
 impl Objects {
     /// Shows so many pieces, and gives what a recipe says of them.
@@ -32,7 +22,7 @@ impl Objects {
         let pieces = (0..number).map(|number| {
             let bytes = vec![number; usize::try_from(PIECE_BYTES).unwrap_or_default()];
             let id = BlobId::of(&bytes);
-            self.objects.insert(id.hash(), bytes);
+            self.shown.insert(id.hash(), bytes);
             Piece {
                 bytes: PIECE_BYTES,
                 id,
@@ -45,43 +35,11 @@ impl Objects {
     fn recipe(&mut self, name: &str, pieces: Vec<Piece>) -> Result<Piece> {
         let id = BlobId::of(name.as_bytes());
         let recipe = Recipe::new(id, pieces)?;
-        self.objects.insert(id.hash(), recipe.encode());
+        self.shown.insert(id.hash(), recipe.encode());
         Ok(Piece {
             bytes: recipe.bytes(),
             id,
         })
-    }
-}
-
-fn nothing<T>() -> Result<T> {
-    Err(Error::refused("it has objects alone"))
-}
-
-impl Origin for Objects {
-    fn place(&self) -> String {
-        "there".into()
-    }
-    fn keyset(&self, _: u64) -> Result<Option<Vec<u8>>> {
-        nothing()
-    }
-    fn heads(&self) -> Result<Vec<u8>> {
-        nothing()
-    }
-    fn refs_list(&self, _: RefsObject) -> Result<Vec<u8>> {
-        nothing()
-    }
-    fn statement(&self, _: StatementId) -> Result<Vec<u8>> {
-        nothing()
-    }
-    fn object(&self, id: Hash) -> Result<Vec<u8>> {
-        let found = self.objects.get(&id).cloned();
-        let bytes = found.ok_or_else(|| Error::not_found("object", id))?;
-        self.given_bytes
-            .set(self.given_bytes.get() + bytes.len() as u64);
-        Ok(bytes)
-    }
-    fn pack(&self, _: Wanted, _: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
-        nothing()
     }
 }
 
@@ -102,7 +60,7 @@ fn fetch(objects: &Objects, file: Piece) -> Result<(Result<()>, u64)> {
         size: file.bytes,
     };
     objects.given_bytes.set(0);
-    let fetched = fetch_beneath(objects, edge, &view, &mut intake, &Silent);
+    let fetched = fetch_beneath(&objects, edge, &view, &mut intake, &Silent);
     Ok((fetched, objects.given_bytes.get()))
 }
 

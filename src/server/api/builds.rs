@@ -64,7 +64,7 @@ pub async fn make(
     let scope = Scope::in_repo(repo.clone(), asked.target.clone());
     context.admit(app, Capability::Stage, scope).await?;
     if let Some(from) = asked.from {
-        let row = app.work(move |app| app.store.reader()?.build(from)).await?;
+        let row = app.build(from).await?;
         context
             .admit(app, Capability::Stage, Scope::of_build(&row))
             .await?;
@@ -157,8 +157,7 @@ pub async fn list(app: &Arc<App>, caller: &Caller, asked: BuildsAsked) -> Result
 ///
 /// As [`make`].
 pub async fn show(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
-    let row = app.work(move |app| app.store.reader()?.build(build));
-    json(StatusCode::OK, &BuildSaid::from(row.await?))
+    json(StatusCode::OK, &BuildSaid::from(app.build(build).await?))
 }
 
 /// Says what happened to a build.
@@ -245,9 +244,7 @@ pub async fn stage(
     body: Body,
 ) -> Result<Answer, Failure> {
     let asked: Stage = body::document(body).await?;
-    let row = app
-        .work(move |app| app.store.reader()?.build(build))
-        .await?;
+    let row = app.build(build).await?;
     let scope = Scope {
         path: Some(asked.at.clone()),
         ..Scope::of_build(&row)

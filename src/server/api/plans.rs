@@ -34,9 +34,7 @@ pub async fn schedule(
     body: Body,
 ) -> Result<Answer, Failure> {
     let asked: Schedule = body::document(body).await?;
-    let row = app
-        .work(move |app| app.store.reader()?.build(build))
-        .await?;
+    let row = app.build(build).await?;
     let scope = Scope {
         moves: asked.how.target.clone(),
         ..Scope::of_build(&row)
@@ -58,9 +56,7 @@ pub async fn schedule(
 ///
 /// [`Error::NotFound`](crate::base::Error::NotFound) if it has no time; what the store answers.
 pub async fn unschedule(app: &Arc<App>, context: &Context, build: u64) -> Result<Answer, Failure> {
-    let row = app
-        .work(move |app| app.store.reader()?.build(build))
-        .await?;
+    let row = app.build(build).await?;
     let scope = Scope {
         moves: row.due.as_ref().and_then(|due| due.target.clone()),
         ..Scope::of_build(&row)

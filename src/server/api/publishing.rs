@@ -44,9 +44,7 @@ pub async fn start(
 ) -> Result<Answer, Failure> {
     let asked: Publish = body::document(body).await?;
     let started = Instant::now();
-    let row = app
-        .work(move |app| app.store.reader()?.build(build))
-        .await?;
+    let row = app.build(build).await?;
     let target = asked.target.clone().or_else(|| row.target.clone());
     let scope = Scope {
         moves: asked.target.clone(),
@@ -167,7 +165,8 @@ async fn make_visible(
     Ok(publishing)
 }
 
-/// Makes what is pending visible, unless somebody else did; says also whether that made a release.
+/// Makes what is pending visible, unless somebody else did; says also whether that made a release. What was withdrawn since it
+/// was merged stays so.
 fn switch(
     store: &Store,
     build: u64,
@@ -176,6 +175,9 @@ fn switch(
 ) -> Result<(Publishing, bool)> {
     match carried(store, build)? {
         Some(answer) => Ok((visible(answer), false)),
+        None if store.reader()?.build(build)?.state == BuildState::Ready => Err(Error::refused(
+            format!("build {build} was withdrawn before it was visible"),
+        )),
         None => Ok((visible(publish(store, build, options, time)?), true)),
     }
 }
@@ -215,9 +217,7 @@ pub(super) fn visible(answer: PublishAnswer) -> Publishing {
 ///
 /// As [`withdraw`].
 pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
-    let row = app
-        .work(move |app| app.store.reader()?.build(build))
-        .await?;
+    let row = app.build(build).await?;
     let repo = row.repo;
     let withdrawing = app.write(move |store, time| withdraw(store, build, time));
     let withdrawn = match row.published {
@@ -271,5 +271,34 @@ impl From<OnConflictSaid> for OnConflict {
             OnConflictSaid::Build => Self::Build,
             OnConflictSaid::Ref => Self::Ref,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::commit::commit;
+    use crate::build::sandbox::{AnyError, Sandbox, time};
+
+    #[test]
+    fn what_is_withdrawn_after_it_was_merged_does_not_become_visible() -> Result<(), AnyError> {
+        let mut sandbox = Sandbox::with_repo()?;
+        let build = sandbox.stage("main", "stable", &[("file", b"1")])?.id;
+        let (store, options) = (sandbox.store()?, PublishOptions::default());
+        commit(store, build, "", time(5)?)?;
+        merge(store, build, &options, time(6)?)?;
+        withdraw(store, build, time(6)?)?;
+        let error = switch(store, build, &options, time(7)?).err();
+        let words = error.map(|error| error.to_string());
+        assert_eq!(
+            words.as_deref(),
+            Some("build 1 was withdrawn before it was visible")
+        );
+        // It can be published again, and is then visible.
+        merge(store, build, &options, time(8)?)?;
+        let (publishing, is_new) = switch(store, build, &options, time(8)?)?;
+        assert!(is_new && publishing.visible);
+        assert!(!switch(store, build, &options, time(9)?)?.1, "as it is");
+        Ok(())
     }
 }

@@ -35,9 +35,7 @@ pub async fn upload(
     announced: Announced,
     body: Body,
 ) -> Result<Answer, Failure> {
-    let row = app
-        .work(move |app| app.store.reader()?.build(build))
-        .await?;
+    let row = app.build(build).await?;
     // What does not say how long it is may be as long as anything may.
     let bytes = context.wish.length().unwrap_or(UPLOAD_BYTES_MAX);
     let scope = Scope {

@@ -255,6 +255,14 @@ fn a_publication_fails_and_is_done_again() -> Result<()> {
 }
 
 #[test]
+fn a_hold_or_a_schedule_fails_and_is_done_again() -> Result<()> {
+    fail_everywhere(verbs::HOLD_BUILD)?;
+    fail_everywhere(verbs::SCHEDULE)?;
+    fail_everywhere(verbs::PUBLISH_DUE)?;
+    fail_everywhere(verbs::UNSCHEDULE)
+}
+
+#[test]
 fn a_withdrawal_fails_and_is_done_again() -> Result<()> {
     fail_everywhere(verbs::TAKE_BACK)?;
     fail_everywhere(verbs::WITHDRAW)

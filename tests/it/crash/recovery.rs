@@ -92,6 +92,14 @@ fn a_second_crash_while_recovering_from_a_publication_is_no_worse() -> Result<()
 }
 
 #[test]
+fn a_second_crash_while_recovering_from_a_schedule_is_no_worse() -> Result<()> {
+    check(verbs::HOLD_BUILD)?;
+    check(verbs::SCHEDULE)?;
+    check(verbs::PUBLISH_DUE)?;
+    check(verbs::UNSCHEDULE)
+}
+
+#[test]
 fn a_second_crash_while_recovering_from_a_withdrawal_is_no_worse() -> Result<()> {
     check(verbs::TAKE_BACK)?;
     check(verbs::WITHDRAW)?;

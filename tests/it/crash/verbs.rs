@@ -18,6 +18,7 @@ use bindery::build::create::{CreateOptions, create};
 use bindery::build::publish::{PublishOptions, import, publish, update};
 use bindery::build::repo::create_repo;
 use bindery::build::rollback::rollback;
+use bindery::build::schedule::{due_now, publish_due, schedule};
 use bindery::build::stage::{StageOptions, stage};
 use bindery::build::withdraw::withdraw;
 use bindery::delta::make::MakeOptions;
@@ -196,6 +197,58 @@ pub const PUBLISH: Verb = Verb {
         publish(&shelf.store, 2, &PublishOptions::default(), turn.time).map(drop)
     }),
     steps: &[|shelf| import_build(shelf, 2)],
+};
+
+fn scheduled(shelf: &Shelf) -> Result<()> {
+    shelf.committed("stable", &some_files("a"))?;
+    schedule_build(shelf, moment(4)?)
+}
+
+fn schedule_build(shelf: &Shelf, time: Time) -> Result<()> {
+    let options = PublishOptions::default();
+    schedule(&shelf.store, 1, &options, moment(5)?, time).map(drop)
+}
+
+pub const HOLD_BUILD: Verb = Verb {
+    name: "hold a build",
+    prepare: |shelf| shelf.committed("stable", &some_files("a")).map(drop),
+    run: Run::InStore(|shelf, turn| {
+        let reason = Some("somebody looks at it".to_owned());
+        shelf
+            .store
+            .record_build_hold(1, reason, turn.time)
+            .map(drop)
+    }),
+    steps: &[],
+};
+
+pub const SCHEDULE: Verb = Verb {
+    name: "say when a build is to be published",
+    prepare: |shelf| shelf.committed("stable", &some_files("a")).map(drop),
+    run: Run::InStore(|shelf, turn| schedule_build(shelf, turn.time)),
+    steps: &[],
+};
+
+pub const PUBLISH_DUE: Verb = Verb {
+    name: "publish a build that is due",
+    prepare: scheduled,
+    run: Run::InStore(|shelf, turn| match due_now(&shelf.store, 1, turn.time)? {
+        Some(due) => publish_due(&shelf.store, &due, turn.time).map(drop),
+        None => Err(Error::refused("it is not due any more")),
+    }),
+    steps: &[|shelf| {
+        let due = due_now(&shelf.store, 1, moment(6)?)?;
+        let due = due.ok_or_else(|| Error::refused("it is due"))?;
+        let (row, target) = (shelf.store.reader()?.build(1)?, ref_name("stable")?);
+        import(&shelf.store, &row, &target, &due.options(), moment(6)?).map(drop)
+    }],
+};
+
+pub const UNSCHEDULE: Verb = Verb {
+    name: "take the time of a build back",
+    prepare: scheduled,
+    run: Run::InStore(|shelf, turn| withdraw(&shelf.store, 1, turn.time).map(drop)),
+    steps: &[],
 };
 
 pub const UPDATE: Verb = Verb {
