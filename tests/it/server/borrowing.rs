@@ -148,6 +148,8 @@ fn what_a_command_borrowed_goes_when_it_is_stopped_or_with_the_next_one() -> Out
     for (name, value) in command.get_envs() {
         ignoring.env(name, value.unwrap_or_default());
     }
+    // Only what is asked from here on shows that it began.
+    world.between.asked();
     let mut child = ignoring.spawn()?;
     let begun = Instant::now();
     while world
