@@ -64,6 +64,8 @@ pub const PATCH_BYTES_MAX: u64 = 256 * MIB;
 pub const PATCH_WINDOW_LOG_MAX: u32 = 27;
 /// Targets of one patch: bounds its table.
 pub const PATCH_TARGETS_MAX: usize = 65_536;
+/// Bytes on both sides of the ends of copies of a patch by its third method that are their surroundings.
+pub const PATCH_REACH_BYTES_MAX: u64 = 64 * KIB;
 /// Streams in streams of an archive that is unfolded: a package in which modules are compressed.
 pub const ARCHIVE_LEVELS_MAX: usize = 2;
 /// Archives in archives that lie in one stream: a tar in an ar.

@@ -250,14 +250,14 @@ impl Open<'_> {
         progress: &dyn Progress,
     ) -> Result<Option<Told>> {
         let pairs: Vec<Pair<'_>> = self.0.iter().map(|(_, unfolded)| unfolded.pair()).collect();
-        let bytes = pairs.iter().map(|pair| pair.target.len() as u64).sum();
         if pairs.is_empty() {
             return Ok(None);
         }
+        let bytes: u64 = pairs.iter().map(|pair| pair.target.len() as u64).sum();
         if bytes > GIVEN_BACK_FROM_BYTES {
             view.give_back();
         }
-        let patch = best(&pairs, bytes, effort, progress)?;
+        let patch = best(&pairs, effort, progress)?;
         let told_bytes = patch.len() as u64 + GROUP_BYTES + LINE_BYTES * pairs.len() as u64;
         drop(pairs);
         let archived = self.0.into_iter().map(|(candidate, unfolded)| {
@@ -296,8 +296,7 @@ fn plain_bytes(
     let contents: Vec<(Vec<u8>, Vec<u8>)> = contents.collect::<Result<_>>()?;
     let pairs = contents.iter().map(|(base, target)| Pair { base, target });
     let pairs: Vec<Pair<'_>> = pairs.collect();
-    let bytes = contents.iter().map(|(_, target)| target.len() as u64).sum();
-    Ok(best(&pairs, bytes, effort, progress)?.len() as u64)
+    Ok(best(&pairs, effort, progress)?.len() as u64)
 }
 
 /// Groups as the memo keeps them: how many; of each, how many contents; of each of these, its number in the job, and the bytes

@@ -1,8 +1,8 @@
 //! Groups: contents that are patched together, and the making of one patch.
 //!
 //! Contents of the first tree that were meant to be bases are looked at here: a base is taken if enough of the content is in
-//! it, or if a trial shows that a patch of it is smaller than [`WORTH_PERCENT`] of what the content takes without. What is
-//! best for the group, differences or its bases as prefix, is measured where files are small, and the smallest is kept.
+//! it, or if a trial shows that a patch of it is smaller than [`WORTH_PERCENT`] of what the content takes without. Which method is
+//! best for the group is measured where files are small, and the smallest patch is kept.
 //!
 //! # Invariants
 //!
@@ -17,10 +17,10 @@ use std::collections::HashSet;
 use super::memo::{Memo, Sort, key};
 use super::plan::{Plan, Wanted};
 use super::sketch::Sketch;
-use crate::base::Result;
 use crate::base::id::{BlobId, Hash};
 use crate::base::limits::{KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
 use crate::base::progress::Progress;
+use crate::base::{Error, Result};
 use crate::object::patch::{
     Effort, GroupBytes, Method, Pair, encode, encode_memory_bytes, estimate,
 };
@@ -32,8 +32,14 @@ const WORTH_PERCENT: u64 = 90;
 const SURE_PERCENT: u64 = 30;
 /// Share of a content in its likeliest base with which no other is looked at.
 const GOOD_PERCENT: u64 = 60;
-/// Bytes of contents on average up to which a group is compressed with its bases as prefix, too.
+/// Bytes of contents up to which they are grouped among themselves: on average, up to which one may resemble any base.
 const SMALL_BYTES: u64 = 64 * KIB;
+/// Bytes of contents on average up to which they may be text that somebody edits.
+const TEXT_BYTES: u64 = 4 * SMALL_BYTES;
+/// Share of contents without a base above which they are looked for in the bases of the others.
+const STRANGERS_PERCENT: u64 = 10;
+/// Bytes of bases and contents together up to which several ways of describing them are compared: what is larger is no text.
+const COMPARED_BYTES_MAX: u64 = 4 * PATCH_GROUP_BYTES_MAX;
 /// Bytes of the largest content whose likeness is seen by its ends alone. A larger one is in a group of its own, whose patch
 /// shows what a base is worth.
 const ENDS_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
@@ -168,7 +174,7 @@ impl Group {
         if self.bytes > GIVEN_BACK_FROM_BYTES {
             view.give_back();
         }
-        let mut patch = best(&pairs(&contents), self.bytes, effort, progress)?;
+        let mut patch = best(&pairs(&contents), effort, progress)?;
         if let [only] = &mut contents[..]
             && only.base.is_some()
             && only.target.len() as u64 > SMALL_BYTES
@@ -176,7 +182,7 @@ impl Group {
         {
             only.base = None;
             progress.check()?;
-            patch = best(&[only.alone()], self.bytes, effort, progress)?;
+            patch = best(&[only.alone()], effort, progress)?;
         }
         let chosen = contents
             .iter()
@@ -243,27 +249,53 @@ fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {
 }
 
 /// The smallest patch of a group. Whether it is still wanted is asked before each way of making it, as none can be left halfway.
-pub(super) fn best(
-    pairs: &[Pair<'_>],
-    bytes: u64,
-    effort: Effort,
-    progress: &dyn Progress,
-) -> Result<Vec<u8>> {
-    progress.check()?;
-    let difference = encode(Method::Difference, pairs, effort)?;
-    let is_small = bytes / (pairs.len() as u64).max(1) <= SMALL_BYTES;
-    // What is known about code says more than what stands in its neighbours.
-    let is_code = 2 * pairs.iter().filter(|pair| pair.is_code()).count() > pairs.len();
-    if (!is_small || is_code) && effort == Effort::Quick {
-        return Ok(difference);
+pub(super) fn best(pairs: &[Pair<'_>], effort: Effort, progress: &dyn Progress) -> Result<Vec<u8>> {
+    let mut best: Option<Vec<u8>> = None;
+    for method in methods(pairs, effort) {
+        progress.check()?;
+        let patch = encode(method, pairs, effort)?;
+        if best
+            .as_ref()
+            .is_none_or(|smallest| patch.len() < smallest.len())
+        {
+            best = Some(patch);
+        }
     }
-    progress.check()?;
-    let prefix = encode(Method::Prefix, pairs, effort)?;
-    Ok(if prefix.len() < difference.len() {
-        prefix
-    } else {
-        difference
-    })
+    best.ok_or_else(|| Error::internal("a group without a method"))
+}
+
+/// The ways in which a group may be described best, and which its sizes allow.
+fn methods(pairs: &[Pair<'_>], effort: Effort) -> Vec<Method> {
+    let bytes =
+        |of: &dyn Fn(&Pair<'_>) -> usize| pairs.iter().map(|pair| of(pair) as u64).sum::<u64>();
+    let (bases, targets) = (
+        bytes(&|pair| pair.base.len()),
+        bytes(&|pair| pair.target.len()),
+    );
+    if bases + targets > COMPARED_BYTES_MAX {
+        return vec![Method::Difference];
+    }
+    if effort == Effort::Thorough {
+        return vec![Method::Difference, Method::Surroundings, Method::Prefix];
+    }
+    // What is known about code says more than what stands beside it.
+    let is_code = 2 * pairs.iter().filter(|pair| pair.is_code()).count() > pairs.len();
+    let mean = targets / (pairs.len() as u64).max(1);
+    let strangers = bytes(&|pair| {
+        if pair.base.is_empty() {
+            pair.target.len()
+        } else {
+            0
+        }
+    });
+    let mut methods = vec![Method::Difference];
+    if !is_code && mean <= TEXT_BYTES {
+        methods.push(Method::Surroundings);
+    }
+    if !is_code && mean <= SMALL_BYTES && strangers * 100 > targets * STRANGERS_PERCENT {
+        methods.push(Method::Prefix);
+    }
+    methods
 }
 
 /// A content and the base that was chosen for it, with its number among those that might be.

@@ -28,7 +28,7 @@ use crate::store::{Store, layout};
 const MEMO_BYTES_MAX: u64 = 256 * MIB;
 /// What is made of the same contents: one more whenever that changes, be it by the encoder or by the choice of bases.
 /// The tests in `delta::memo::golden` show it.
-const MAKER_VERSION: u8 = 5;
+const MAKER_VERSION: u8 = 6;
 
 /// The patches that a store keeps.
 #[derive(Debug)]

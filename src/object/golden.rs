@@ -35,6 +35,7 @@ const PATCH_X86: &[u8] = include_bytes!("../../tests/data/patch-base.x86-64");
 const PATCH_ARM64: &[u8] = include_bytes!("../../tests/data/patch-base.arm64");
 const DIFFERENCE_2: &[u8] = include_bytes!("../../tests/data/difference-2.patch");
 const PREFIX: &[u8] = include_bytes!("../../tests/data/prefix.patch");
+const SURROUNDINGS: &[u8] = include_bytes!("../../tests/data/surroundings.patch");
 /// Bytes of what the patches make.
 const LENGTHS: [u32; 4] = [2148, 1770, 14, 2050];
 /// Bytes of what the patch of the second version makes.
@@ -182,7 +183,7 @@ fn the_golden_patches_make_their_targets() -> Result<()> {
     let text = LINE.repeat(40);
     let bases = [PATCH_PROGRAM, &text, b"", PATCH_OBJECT];
     let second_prefix = [&[2], &PREFIX[1..]].concat();
-    for patch in [DIFFERENCE, PREFIX, &second_prefix] {
+    for patch in [DIFFERENCE, PREFIX, &second_prefix, SURROUNDINGS] {
         let made = made(patch, &bases, &LENGTHS)?;
         assert_eq!(made[2], HELLO);
         assert_eq!(made[1], [&text[..1000], BYE, &text[1000..]].concat());
@@ -209,6 +210,7 @@ fn the_format_document_names_the_golden_files_by_their_hashes() {
         ("patch-base.object", PATCH_OBJECT),
         ("difference.patch", DIFFERENCE),
         ("prefix.patch", PREFIX),
+        ("surroundings.patch", SURROUNDINGS),
         ("patch-base.x86-64", PATCH_X86),
         ("patch-base.arm64", PATCH_ARM64),
         ("difference-2.patch", DIFFERENCE_2),

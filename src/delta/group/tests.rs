@@ -43,3 +43,59 @@ fn of_several_bases_of_a_large_content_the_one_with_its_middle_is_taken() -> Res
     assert_eq!(chosen(bases()?, ENDS_BYTES_MAX)?, Some(0), "by its ends");
     Ok(())
 }
+
+#[test]
+fn only_methods_that_take_a_group_are_tried_and_only_where_they_may_win() {
+    use Method::{Difference, Prefix, Surroundings};
+    let (small, text, large) = (vec![b'a'; 1_000], vec![b'a'; 100_000], vec![0; 1_000_000]);
+    // As much as no method takes that has all bases before it.
+    let huge = vec![0; 150_000_000];
+    let code = crate::object::patch::tests::made::program(1, 20);
+    let quick = Effort::Quick;
+    for (base, target, effort, expected, reason) in [
+        (
+            &small,
+            &small,
+            quick,
+            &[Difference, Surroundings][..],
+            "small",
+        ),
+        (&text, &text, quick, &[Difference, Surroundings], "text"),
+        (
+            &large,
+            &large,
+            quick,
+            &[Difference],
+            "larger than texts are",
+        ),
+        (&code, &code, quick, &[Difference], "code"),
+        (
+            &Vec::new(),
+            &small,
+            quick,
+            &[Difference, Surroundings, Prefix],
+            "new",
+        ),
+        (
+            &code,
+            &code,
+            Effort::Thorough,
+            &[Difference, Surroundings, Prefix],
+            "thoroughly",
+        ),
+        (&huge, &small, quick, &[Difference], "of a huge base"),
+        (
+            &huge,
+            &large,
+            Effort::Thorough,
+            &[Difference],
+            "thoroughly of a huge base",
+        ),
+    ] {
+        assert_eq!(
+            methods(&[Pair { base, target }], effort),
+            expected,
+            "{reason}"
+        );
+    }
+}

@@ -298,7 +298,7 @@ impl Walk<'_> {
 }
 
 /// A place in a base or target, which the limits keep within 32 bits.
-fn narrow(number: usize) -> u32 {
+pub(super) fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 

@@ -17,7 +17,7 @@ use super::predict::{Memory, Predictor, unfold};
 use super::segment::{self, Segment};
 use super::stream::{self, Stream, malformed};
 use super::version::Version;
-use super::{loads, prefix};
+use super::{loads, prefix, surroundings};
 use crate::base::error::Result;
 
 /// Bytes that are made and handed on at once.
@@ -48,6 +48,10 @@ pub fn apply(
     let version = Version::from_byte(*version)?;
     match Method::from_byte(*method)? {
         Method::Prefix => prefix::apply(streams, bases, target_lengths, sink),
+        Method::Surroundings if version == Version::First => {
+            Err(malformed("version 1 has no third method"))
+        }
+        Method::Surroundings => surroundings::apply(streams, bases, target_lengths, sink),
         Method::Difference => {
             let mut applier = Applier::open(version, streams, bases.len() as u64, target_bytes)?;
             for (number, (base, length)) in bases.iter().zip(target_lengths).enumerate() {
@@ -112,7 +116,9 @@ impl<'a> Applier<'a> {
     fn target(&mut self, base: &[u8], target_bytes: u32, sink: PieceSink<'_>) -> Result<()> {
         let loads = loads::take_all(&mut self.control)?;
         let base_bytes = u32::try_from(base.len()).unwrap_or(u32::MAX);
-        let segments = segment::take_all(&mut self.control, base_bytes, target_bytes)?;
+        let control = &mut self.control;
+        let mut next = || Ok([control.number()?, control.number()?, control.number()?]);
+        let segments = segment::take_all(&mut next, base_bytes, target_bytes)?;
         let Some(loads) = loads else {
             for segment in segments {
                 self.copy(base, segment, sink)?;

@@ -23,8 +23,9 @@ use super::predict::{MEMORY_BYTES, Memory, Predictor, fold};
 use super::segment::{self, Segment};
 use super::tables::tables_bytes_max;
 use super::version::{PATCH_VERSION, Version};
-use super::{loads, prefix, stream};
+use super::{loads, prefix, stream, surroundings};
 use crate::base::error::Result;
+use crate::base::limits::PATCH_GROUP_BYTES_MAX;
 use crate::object::codec;
 
 /// The level of zstd at which [`estimate`] compresses.
@@ -58,6 +59,7 @@ pub fn encode(method: Method, pairs: &[Pair<'_>], effort: Effort) -> Result<Vec<
             stream::push_all(&mut patch, &streams, &[], effort.level())?;
         }
         Method::Prefix => prefix::push(&mut patch, pairs, effort)?,
+        Method::Surroundings => surroundings::push(&mut patch, pairs, effort)?,
     }
     Ok(patch)
 }
@@ -128,9 +130,12 @@ pub fn encode_memory_bytes(group: GroupBytes, effort: Effort) -> u64 {
         .saturating_add(found)
         .saturating_add(index)
         .saturating_add(flags(targets.saturating_sub(target_max)));
+    // Where there are several contents, what stands around them is collected, too.
+    let is_group = targets <= PATCH_GROUP_BYTES_MAX;
     let compressing = targets
         .saturating_add(flags(targets))
-        .saturating_add(compressor_bytes(effort));
+        .saturating_add(if is_group { bases } else { 0 })
+        .saturating_add(compressor_bytes(effort, is_group));
     // The streams of pairs before are there all the time.
     bases
         .saturating_add(targets.saturating_mul(2))
@@ -138,11 +143,11 @@ pub fn encode_memory_bytes(group: GroupBytes, effort: Effort) -> u64 {
         .saturating_add(MEMORY_BYTES)
 }
 
-/// What zstd takes for a long stream at the level of an effort.
-const fn compressor_bytes(effort: Effort) -> u64 {
+/// What zstd takes for a long stream at the level of an effort. What is new in a group is compressed as well as can be.
+const fn compressor_bytes(effort: Effort, is_group: bool) -> u64 {
     match effort {
-        Effort::Quick => 64 << 20,
-        Effort::Thorough => 112 << 20,
+        Effort::Quick if !is_group => 64 << 20,
+        Effort::Quick | Effort::Thorough => 112 << 20,
     }
 }
 

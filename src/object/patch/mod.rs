@@ -34,6 +34,7 @@ mod prefix;
 mod range;
 mod segment;
 mod stream;
+mod surroundings;
 mod tables;
 pub(in crate::object) mod varint;
 mod version;

@@ -41,6 +41,8 @@ pub enum Method {
     Difference = 1,
     /// Compressed behind their bases, all bases first: for groups of small files, which may resemble any base.
     Prefix = 2,
+    /// By exact copies from their bases, and the rest compressed behind what stands around these: for text.
+    Surroundings = 3,
 }
 
 impl Method {
@@ -49,6 +51,7 @@ impl Method {
         match byte {
             1 => Ok(Self::Difference),
             2 => Ok(Self::Prefix),
+            3 => Ok(Self::Surroundings),
             other => Err(malformed(format!("unknown method {other}"))),
         }
     }

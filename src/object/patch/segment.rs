@@ -16,15 +16,18 @@
 //!
 //! How they are found (`align`).
 
-use super::stream::{Stream, malformed};
+use super::stream::malformed;
 use super::varint;
 use crate::base::error::Result;
 
 /// Fewest bytes of a target that a segment makes.
 pub(super) const SEGMENT_BYTES_MIN: usize = 8;
 
-/// Most bytes of one segment in the control stream: two lengths of 32 bits and a distance of 33.
-const CONTROL_BYTES_MAX: u64 = 15;
+/// The numbers of a segment, as they are stored: copied bytes, literal bytes, and the distance, signed.
+pub(super) const NUMBERS: usize = 3;
+
+/// Most bytes of one of these: of 32 bits, or 33.
+const NUMBER_BYTES_MAX: u64 = 5;
 
 /// A piece of a target: `copied` bytes that resemble those of the base from `base_start`, then `literal` bytes that
 /// resemble nothing.
@@ -52,28 +55,43 @@ impl Segment {
 
 /// The most bytes of a control stream for targets of `target_bytes` in all.
 pub(super) fn control_bytes_max(targets: u64, target_bytes: u64) -> u64 {
-    CONTROL_BYTES_MAX * (target_bytes / SEGMENT_BYTES_MIN as u64 + 2 * targets)
+    NUMBERS as u64 * numbers_bytes_max(targets, target_bytes)
+}
+
+/// The most bytes of a stream that has one number of each segment, for targets of `target_bytes` in all.
+pub(super) fn numbers_bytes_max(targets: u64, target_bytes: u64) -> u64 {
+    NUMBER_BYTES_MAX * (target_bytes / SEGMENT_BYTES_MIN as u64 + 2 * targets)
+}
+
+/// The numbers of the segments of one pair.
+pub(super) fn numbers(segments: &[Segment]) -> impl Iterator<Item = [u64; NUMBERS]> {
+    let mut end = 0;
+    segments.iter().map(move |segment| {
+        let distance = i64::from(segment.base_start) - end;
+        end = segment.base_end();
+        [
+            segment.copied.into(),
+            segment.literal.into(),
+            varint::zigzag(distance),
+        ]
+    })
 }
 
 /// Appends the segments of one pair to the control stream.
 pub(super) fn push_all(control: &mut Vec<u8>, segments: &[Segment]) {
-    let mut end = 0;
-    for segment in segments {
-        varint::push(control, segment.copied.into());
-        varint::push(control, segment.literal.into());
-        let distance = i64::from(segment.base_start) - end;
-        varint::push(control, varint::zigzag(distance));
-        end = segment.base_end();
+    for number in numbers(segments).flatten() {
+        varint::push(control, number);
     }
 }
 
-/// Reads the segments of one pair.
+/// Reads the segments of one pair, whose numbers `next` gives.
 ///
 /// # Errors
 ///
-/// [`Malformed`](crate::base::error::Error::Malformed) if they do not fill the target, or leave the base.
+/// [`Malformed`](crate::base::error::Error::Malformed) if they do not fill the target, or leave the base; and the errors of
+/// `next`.
 pub(super) fn take_all(
-    control: &mut Stream<'_>,
+    next: &mut dyn FnMut() -> Result<[u64; NUMBERS]>,
     base_bytes: u32,
     target_bytes: u32,
 ) -> Result<Vec<Segment>> {
@@ -84,9 +102,9 @@ pub(super) fn take_all(
     let mut left = u64::from(target_bytes);
     let mut end = 0_i64;
     while left > 0 {
-        let copied = narrow(control.number()?)?;
-        let literal = narrow(control.number()?)?;
-        let distance = varint::unzigzag(control.number()?);
+        let [copied, literal, distance] = next()?;
+        let (copied, literal) = (narrow(copied)?, narrow(literal)?);
+        let distance = varint::unzigzag(distance);
         let start = end.checked_add(distance);
         let base_start = start.and_then(|start| u32::try_from(start).ok());
         let segment = Segment {

@@ -19,6 +19,46 @@ use crate::base::error::{Error, Result, check_limit};
 /// Bytes that are expanded at once for numbers.
 const BUFFER_BYTES: usize = 4096;
 
+/// A stream as it is stored.
+pub(super) struct Stored<B> {
+    raw_bytes: usize,
+    body: B,
+}
+
+impl Stored<Vec<u8>> {
+    /// Compresses `raw`, `prefix` being known to whoever reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if zstd fails.
+    pub(super) fn compress(raw: &[u8], prefix: &[u8], level: i32) -> Result<Self> {
+        let body = match raw.len() {
+            0 => Vec::new(),
+            _ => codec::compress_stream(raw, prefix, level)?,
+        };
+        Ok(Self {
+            raw_bytes: raw.len(),
+            body,
+        })
+    }
+}
+
+impl<'a> Stored<&'a [u8]> {
+    /// Bytes that it says that it expands to.
+    pub(super) const fn raw_bytes(&self) -> u64 {
+        self.raw_bytes as u64
+    }
+
+    /// Reads it from its start, behind `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if it is not one zstd frame of these bytes.
+    pub(super) fn open(&self, prefix: &'a [u8]) -> Result<Stream<'a>> {
+        Stream::new(self.body, prefix, self.raw_bytes)
+    }
+}
+
 /// Compresses `streams` and appends them.
 ///
 /// # Errors
@@ -30,20 +70,22 @@ pub(super) fn push_all(
     prefix: &[u8],
     level: i32,
 ) -> Result<()> {
-    let mut bodies = Vec::with_capacity(streams.len());
-    for raw in streams {
-        let stored = match raw.len() {
-            0 => Vec::new(),
-            _ => codec::compress_stream(raw, prefix, level)?,
-        };
-        varint::push(out, raw.len() as u64);
-        varint::push(out, stored.len() as u64);
-        bodies.push(stored);
-    }
-    for body in bodies {
-        out.extend_from_slice(&body);
-    }
+    let stored = streams
+        .iter()
+        .map(|raw| Stored::compress(raw, prefix, level));
+    push_stored(out, &stored.collect::<Result<Vec<_>>>()?);
     Ok(())
+}
+
+/// Appends streams.
+pub(super) fn push_stored(out: &mut Vec<u8>, streams: &[Stored<Vec<u8>>]) {
+    for stream in streams {
+        varint::push(out, stream.raw_bytes as u64);
+        varint::push(out, stream.body.len() as u64);
+    }
+    for stream in streams {
+        out.extend_from_slice(&stream.body);
+    }
 }
 
 /// Opens the streams of which `bytes` consist; stream `n` may have `bytes_max[n]` bytes.
@@ -52,41 +94,69 @@ pub(super) fn push_all(
 ///
 /// [`Error::Malformed`] or [`Error::Limit`] if they are not these streams and nothing else.
 pub(super) fn open_all<'a, const N: usize>(
-    mut bytes: &'a [u8],
+    bytes: &'a [u8],
     prefix: &'a [u8],
     bytes_max: [u64; N],
 ) -> Result<[Stream<'a>; N]> {
-    let mut lengths = [(0, 0); N];
-    for ((raw, stored), max) in lengths.iter_mut().zip(bytes_max) {
-        *raw = take_length(&mut bytes)?;
-        *stored = take_length(&mut bytes)?;
-        check_limit("bytes of a stream of a patch", *raw as u64, max)?;
-    }
     let mut streams = Vec::with_capacity(N);
-    for (raw, stored) in lengths {
-        let (body, rest) = bytes
-            .split_at_checked(stored)
-            .ok_or_else(|| malformed("a stream is cut short"))?;
-        streams.push(Stream::new(body, prefix, raw)?);
-        bytes = rest;
-    }
-    if !bytes.is_empty() {
-        return Err(malformed("there are bytes behind the last stream"));
+    for stored in split_all(bytes, bytes_max)? {
+        streams.push(stored.open(prefix)?);
     }
     streams
         .try_into()
         .map_err(|_| Error::internal("another number of streams"))
 }
 
+/// Takes the streams apart of which `bytes` consist; stream `n` may have `bytes_max[n]` bytes.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] or [`Error::Limit`] if they are not so many streams and nothing else.
+pub(super) fn split_all<const N: usize>(
+    mut bytes: &[u8],
+    bytes_max: [u64; N],
+) -> Result<[Stored<&[u8]>; N]> {
+    let mut lengths = [(0, 0); N];
+    for ((raw, stored), max) in lengths.iter_mut().zip(bytes_max) {
+        *raw = take_length(&mut bytes)?;
+        *stored = take_length(&mut bytes)?;
+        check_limit("bytes of a stream of a patch", *raw as u64, max)?;
+    }
+    let mut streams = [(); N].map(|()| Stored {
+        raw_bytes: 0,
+        body: &bytes[..0],
+    });
+    for (stream, (raw_bytes, stored)) in streams.iter_mut().zip(lengths) {
+        let (body, rest) = bytes
+            .split_at_checked(stored)
+            .ok_or_else(|| malformed("a stream is cut short"))?;
+        *stream = Stored { raw_bytes, body };
+        bytes = rest;
+    }
+    if bytes.is_empty() {
+        Ok(streams)
+    } else {
+        Err(malformed("there are bytes behind the last stream"))
+    }
+}
+
 fn take_length(bytes: &mut &[u8]) -> Result<usize> {
-    let number = varint::take(|| {
+    usize::try_from(take_number(bytes)?).map_err(|_| malformed("a stream is longer than memory"))
+}
+
+/// Takes the number with which `bytes` begin.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] if there is none, or it is not spelt as it must be.
+pub(super) fn take_number(bytes: &mut &[u8]) -> Result<u64> {
+    varint::take(|| {
         let (byte, rest) = bytes
             .split_first()
-            .ok_or_else(|| malformed("it ends within its table of streams"))?;
+            .ok_or_else(|| malformed("it ends before its streams"))?;
         *bytes = rest;
         Ok(*byte)
-    })?;
-    usize::try_from(number).map_err(|_| malformed("a stream is longer than memory"))
+    })
 }
 
 /// A stream that is read from its start to its end.

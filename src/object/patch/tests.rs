@@ -5,6 +5,7 @@ pub(in crate::object) mod linked;
 pub(crate) mod made;
 mod predicted;
 pub(in crate::object) mod slow;
+mod surrounded;
 
 use proptest::prelude::*;
 
@@ -14,14 +15,17 @@ use super::*;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
 
-/// Encodes a group with both methods, and checks that both give the targets back, by the slow applier too.
-fn check_round_trip(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<[usize; 2]> {
+/// Every method.
+const METHODS: [Method; 3] = [Method::Difference, Method::Prefix, Method::Surroundings];
+
+/// Encodes a group with each method, and checks that all give the targets back, by the slow applier too.
+fn check_round_trip(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<[usize; METHODS.len()]> {
     let group: Vec<Pair<'_>> = pairs
         .iter()
         .map(|(base, target)| Pair { base, target })
         .collect();
-    let mut bytes = [0; 2];
-    for (method, bytes) in [Method::Difference, Method::Prefix].iter().zip(&mut bytes) {
+    let mut bytes = [0; METHODS.len()];
+    for (method, bytes) in METHODS.iter().zip(&mut bytes) {
         let patch = encode(*method, &group, Effort::Quick)?;
         let targets = applied(&patch, &group)?;
         let wanted = group.iter().map(|pair| pair.target);
@@ -38,7 +42,7 @@ fn check_round_trip(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<[usize; 2]> {
     Ok(bytes)
 }
 
-fn check_one(base: &[u8], target: &[u8]) -> Result<[usize; 2]> {
+fn check_one(base: &[u8], target: &[u8]) -> Result<[usize; METHODS.len()]> {
     check_round_trip(&[(base.to_vec(), target.to_vec())])
 }
 
@@ -70,7 +74,7 @@ fn every_kind_of_pair_gives_its_target_back() -> Result<()> {
         (&sevens, &nines, 200, "a run of something else"),
         (&random, &random[299_993..], 60, "the last bytes alone"),
     ] {
-        let [difference, _] = check_one(base, target)?;
+        let [difference, ..] = check_one(base, target)?;
         assert!(difference <= bytes_max, "{reason}: {difference} bytes");
     }
     Ok(())
@@ -86,10 +90,39 @@ fn a_change_that_is_the_same_in_many_files_costs_once() -> Result<()> {
             (base, target)
         })
         .collect();
-    let [difference, prefix] = check_round_trip(&pairs)?;
+    for bytes in check_round_trip(&pairs)? {
+        assert!(bytes < 3_500, "{bytes}");
+    }
+    Ok(())
+}
+
+/// The words of a line of a text that does not repeat itself.
+fn words(line: u64) -> [String; 4] {
+    [0, 1, 2, 3].map(|word| {
+        let noise = noise(4 * line + word, 4);
+        format!(
+            "{:08x}",
+            u32::from_le_bytes([noise[0], noise[1], noise[2], noise[3]])
+        )
+    })
+}
+
+#[test]
+fn what_is_new_costs_little_where_it_resembles_what_stands_around_it() -> Result<()> {
+    let line = |line| words(line).join(" ") + "\n";
+    let base: String = (0..2_000).map(line).collect();
+    let target = (0..2_000).map(|number| {
+        // Now and then a line is followed by one that has the words of others nearby.
+        let [[one, ..], [_, _, two, _], [_, three, ..]] =
+            [number, number + 2, number + 4].map(words);
+        let new = format!("{three} {one} {two}\n");
+        line(number) + if number % 50 == 20 { &new } else { "" }
+    });
+    let target: String = target.collect();
+    let [difference, prefix, surroundings] = check_one(base.as_bytes(), target.as_bytes())?;
     assert!(
-        difference < 3_000 && prefix < 3_500,
-        "{difference} {prefix}"
+        surroundings * 10 < difference * 9 && surroundings * 10 < prefix * 9,
+        "{difference} {prefix} {surroundings}"
     );
     Ok(())
 }

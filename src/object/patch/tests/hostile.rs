@@ -2,7 +2,7 @@
 
 use super::linked::{Target, linked};
 use super::made::{applied, noise, program};
-use super::{Effort, Method, PATCH_VERSION, Pair, apply, encode, segment, stream, varint};
+use super::{Effort, METHODS, Method, PATCH_VERSION, Pair, apply, encode, segment, stream, varint};
 use crate::base::error::{Error, Result};
 use crate::base::id::Hash;
 use crate::object::patch::range::FlagEncoder;
@@ -134,7 +134,11 @@ fn streams_that_claim_too_much_are_refused_before_they_are_expanded() -> Result<
         ([&[0], &good[1..]].concat(), "no version"),
         ([&[3], &good[1..]].concat(), "a later version"),
         ([&[2, 0], &good[2..]].concat(), "another method"),
-        ([&[2, 3], &good[2..]].concat(), "a third method"),
+        (
+            [&[2, 3], &good[2..]].concat(),
+            "the streams of another method",
+        ),
+        ([&[2, 4], &good[2..]].concat(), "a fourth method"),
         (
             [&[2, 2], &good[2..]].concat(),
             "the streams of the other method",
@@ -208,7 +212,7 @@ fn no_truncation_and_no_flipped_byte_gives_another_target_unnoticed() -> Result<
             target: &other[9..],
         },
     ];
-    for method in [Method::Difference, Method::Prefix] {
+    for method in METHODS {
         let good = encode(method, &pairs, Effort::Quick)?;
         let wanted = applied(&good, &pairs)?;
         let is_right = |patch: &[u8]| applied(patch, &pairs).is_ok_and(|targets| targets == wanted);

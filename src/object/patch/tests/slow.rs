@@ -29,6 +29,10 @@ pub(in crate::object) fn apply(patch: &[u8], pairs: &[Pair<'_>]) -> Result<Vec<V
     if method == 2 {
         return together(&mut patch, pairs);
     }
+    if method == 3 {
+        assert_eq!(version, 2);
+        return surrounded(&mut patch, pairs);
+    }
     assert_eq!(method, 1);
     let (mut control, mut differences, mut literals, mut distances) = if version == 1 {
         let [control, differences, literals] = streams(&mut patch, &[])?;
@@ -42,7 +46,8 @@ pub(in crate::object) fn apply(patch: &[u8], pairs: &[Pair<'_>]) -> Result<Vec<V
     let mut targets = Vec::new();
     for pair in pairs {
         let loads = loads(&mut control);
-        let pieces = pieces(&mut control, pair.target.len());
+        let mut next = || (control.index(), control.index(), control.signed());
+        let pieces = pieces(&mut next, pair.target.len());
         let image = loads.as_ref().and_then(|_| Image::of(pair.base, version));
         let mut literal = |at: usize, length: usize| match (&mut distances, &image, &loads) {
             (Some(distances), Some(image), Some(loads)) if image.is_x86_program() => {
@@ -72,21 +77,67 @@ fn together(patch: &mut Bytes, pairs: &[Pair<'_>]) -> Result<Vec<Vec<u8>>> {
         .collect())
 }
 
+/// The targets of a patch that has what is new in them behind what stands around it.
+fn surrounded(patch: &mut Bytes, pairs: &[Pair<'_>]) -> Result<Vec<Vec<u8>>> {
+    let reach = patch.index();
+    let stored = [(); 4].map(|()| (patch.index(), patch.index()));
+    let mut stored = stored.map(|(raw, stored)| (raw, patch.take(stored).to_vec()));
+    let literals = std::mem::take(&mut stored[3]);
+    let mut numbers = [Bytes::default(), Bytes::default(), Bytes::default()];
+    for (stream, (raw, stored)) in numbers.iter_mut().zip(&stored) {
+        *stream = expanded(*raw, stored, &[])?;
+    }
+    let mut told = Vec::new();
+    let mut surroundings = Vec::new();
+    for pair in pairs {
+        let [copied, literal, distances] = &mut numbers;
+        let mut next = || (copied.index(), literal.index(), distances.signed());
+        let pieces = pieces(&mut next, pair.target.len());
+        let mut is_near = vec![false; pair.base.len()];
+        for end in pieces.iter().flat_map(|piece| [piece.0, piece.0 + piece.1]) {
+            let to = is_near.len().min(end + reach);
+            is_near[end.saturating_sub(reach)..to].fill(true);
+        }
+        let near = pair
+            .base
+            .iter()
+            .zip(is_near)
+            .filter(|(_, is_near)| *is_near);
+        surroundings.extend(near.map(|(byte, _)| *byte));
+        told.push(pieces);
+    }
+    let mut literals = expanded(literals.0, &literals.1, &surroundings)?;
+    let targets = pairs.iter().zip(told).map(|(pair, pieces)| {
+        let mut target = Vec::new();
+        for (start, copied, literal, _) in pieces {
+            target.extend_from_slice(&pair.base[start..start + copied]);
+            target.extend_from_slice(literals.take(literal));
+        }
+        target
+    });
+    Ok(targets.collect())
+}
+
 /// The streams of a patch, expanded.
 fn streams<const N: usize>(patch: &mut Bytes, prefix: &[u8]) -> Result<[Bytes; N]> {
     let lengths = [(); N].map(|()| (patch.index(), patch.index()));
-    let mut streams = [(); N].map(|()| Bytes(Vec::new(), 0));
+    let mut streams = [(); N].map(|()| Bytes::default());
     for ((raw, stored), stream) in lengths.into_iter().zip(&mut streams) {
-        let stored = patch.take(stored);
-        if raw > 0 {
-            zstd::stream::read::Decoder::with_ref_prefix(stored, prefix)
-                .and_then(|mut decoder| decoder.read_to_end(&mut stream.0))
-                .map_err(|error| Error::internal(error.to_string()))?;
-        }
-        assert_eq!(stream.0.len(), raw);
+        *stream = expanded(raw, patch.take(stored), prefix)?;
     }
     assert_eq!(patch.1, patch.0.len());
     Ok(streams)
+}
+
+fn expanded(raw: usize, stored: &[u8], prefix: &[u8]) -> Result<Bytes> {
+    let mut stream = Bytes::default();
+    if raw > 0 {
+        zstd::stream::read::Decoder::with_ref_prefix(stored, prefix)
+            .and_then(|mut decoder| decoder.read_to_end(&mut stream.0))
+            .map_err(|error| Error::internal(error.to_string()))?;
+    }
+    assert_eq!(stream.0.len(), raw);
+    Ok(stream)
 }
 
 fn loads(control: &mut Bytes) -> Option<Vec<Load>> {
@@ -101,12 +152,13 @@ fn loads(control: &mut Bytes) -> Option<Vec<Load>> {
     )
 }
 
-fn pieces(control: &mut Bytes, target_bytes: usize) -> Vec<Piece> {
+/// The pieces of a target, whose three numbers `next` gives.
+fn pieces(next: &mut dyn FnMut() -> (usize, usize, i64), target_bytes: usize) -> Vec<Piece> {
     let (mut at, mut end) = (0, 0);
     let mut pieces = Vec::new();
     while at < target_bytes {
-        let (copied, literal) = (control.index(), control.index());
-        let start = usize::try_from(end + control.signed()).unwrap_or(usize::MAX);
+        let (copied, literal, distance) = next();
+        let start = usize::try_from(end + distance).unwrap_or(usize::MAX);
         pieces.push((start, copied, literal, at));
         end = i64::try_from(start + copied).unwrap_or(0);
         at += copied + literal;

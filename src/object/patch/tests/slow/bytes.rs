@@ -1,6 +1,7 @@
 //! Bytes and the numbers of patches, as `docs/FORMAT.md` describes them.
 
 /// Bytes that are read from their start.
+#[derive(Default)]
 pub(super) struct Bytes(pub(super) Vec<u8>, pub(super) usize);
 
 impl Bytes {
