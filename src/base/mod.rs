@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod clock;
+pub mod duration;
 pub mod error;
 pub mod id;
 pub mod keyed_hash;

@@ -16,7 +16,7 @@ use crate::base::clock::Time;
 use crate::base::name::RefName;
 use crate::base::{Error, Kind, Result};
 use crate::store::Store;
-use crate::store::due::{Due, Then};
+use crate::store::due::{Due, SaidBy, Then};
 use crate::store::rows::{BuildRow, BuildState};
 
 /// A build that is to be published.
@@ -72,6 +72,7 @@ pub fn schedule(
         target: options.target.clone(),
         on_conflict: options.on_conflict,
         require_tested: options.tested == Tested::Required,
+        said_by: SaidBy::Person,
     };
     Ok((store.record_due(build, due, time)?, target))
 }

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::wire::builds::StageMode;
+use super::wire::due::DueSaid;
 use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::RefName;
@@ -45,6 +46,8 @@ pub struct Committed {
     pub state: BuildState,
     /// The checks that keep it from being ready.
     pub unmet: Unmet,
+    /// When it is published by itself, if its ref says so.
+    pub due: Option<DueSaid>,
 }
 
 /// The builds of one repo, where they are published. Several threads may ask at once.

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::builds::{Builds, Committed, MISSING_OBJECTS_MAX, Parcel};
 use super::wire::builds::StageMode;
+use super::wire::due::DueSaid;
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
 use crate::base::id::Hash;
@@ -176,6 +177,8 @@ impl Builds for StoreBuilds<'_> {
     fn commit(&self, build: u64, message: &str) -> Result<Committed> {
         let row = commit(self.store, build, message, self.time)?;
         let unmet = row.unmet();
+        let due = row.due.as_ref();
+        let due = due.map(|due| DueSaid::of(due, row.target.as_ref()));
         let committed = row
             .committed
             .ok_or_else(|| Error::internal("a commit froze something"))?;
@@ -184,6 +187,7 @@ impl Builds for StoreBuilds<'_> {
             root: committed.root.into(),
             state: row.state,
             unmet,
+            due,
         })
     }
 

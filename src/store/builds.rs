@@ -153,8 +153,8 @@ impl Store {
         for number in dropped {
             transaction.doom(*number)?;
         }
-        self.freeze(&mut row, committed);
-        let what = format!("committed as {}", committed.snapshot.id);
+        let planned = self.freeze(&mut row, committed);
+        let what = format!("committed as {}{planned}", committed.snapshot.id);
         transaction.put_build(&row, committed.time, what)?;
         transaction.commit()?;
         Ok(row)
@@ -193,12 +193,12 @@ impl Store {
             staged,
             ..BuildRow::open(transaction.count_up(NEXT_BUILD)?, new, committed.time)
         };
-        self.freeze(&mut build, committed);
+        let planned = self.freeze(&mut build, committed);
         let bases: BTreeSet<PinBytes> = base.iter().map(base_pin).collect();
         transaction.check_published("commit", repo.number, build.id, &bases)?;
         transaction.pin("commit", repo.number, build.id, reach, bases)?;
         transaction.land(landing, Owner::Build(build.id))?;
-        let what = format!("made of a delta, as {}", committed.snapshot.id);
+        let what = format!("made of a delta, as {}{planned}", committed.snapshot.id);
         transaction.put_build(&build, committed.time, what)?;
         transaction.commit()?;
         Ok(build)

@@ -137,19 +137,22 @@ impl BuildRow {
 }
 
 impl Store {
-    /// Sets what a commit froze; from then on the build waits for the checks for which its ref asks at this moment.
-    pub(super) fn freeze(&self, build: &mut BuildRow, committed: Committed) {
+    /// Sets what a commit froze; from then on the build waits for the checks for which its ref asks at this moment, or, if there
+    /// are none, for the time at which its ref has it published. The answer ends the words about what happened.
+    pub(super) fn freeze(&self, build: &mut BuildRow, committed: Committed) -> String {
         let policy = build.target.as_ref();
         let policy = policy.map(|target| self.settings().policy(target));
         build.required = policy.map(|policy| policy.checks).unwrap_or_default();
         build.committed = Some(committed);
         build.state = build.judged();
+        self.plan_by_policy(build, committed.time)
     }
 
     /// Takes the report of a check in, in place of what the check reported before; returns the build as it is then.
     ///
     /// It is rejected if any check failed; checking if any asks for a review, or has not reported and was asked for when
-    /// the build was committed; and ready otherwise. One that is not ready is not to be published at a time any more. Reporting the same once more changes nothing.
+    /// the build was committed; and ready otherwise. One that is not ready is not to be published at a time any more, and one that
+    /// becomes ready is to be published when the policy of its ref says. Reporting the same once more changes nothing.
     ///
     /// # Errors
     ///
@@ -188,7 +191,10 @@ impl Store {
         if state != row.state {
             what.extend(["; the build is ", state.name()]);
         }
-        row.state = state;
+        let was = std::mem::replace(&mut row.state, state);
+        if was != BuildState::Ready {
+            what.push_str(&self.plan_by_policy(&mut row, time));
+        }
         if state != BuildState::Ready && row.due.take().is_some() {
             // What may not be published now is not to be published later without somebody who says so again.
             row.reason = Some("its checks took back that it is to be published".into());

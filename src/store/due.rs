@@ -20,6 +20,28 @@ pub struct Due {
     /// Whether only the tree that was tested will do.
     #[serde(default)]
     pub require_tested: bool,
+    /// Who says so.
+    #[serde(default, skip_serializing_if = "SaidBy::is_person")]
+    pub said_by: SaidBy,
+}
+
+/// Who says that a build is to be published at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SaidBy {
+    /// Somebody, about this build.
+    #[default]
+    Person,
+    /// The settings of its ref, about every build that is ready.
+    Policy,
+}
+
+impl SaidBy {
+    /// Whether somebody says so about this build: what rows leave out.
+    #[must_use]
+    pub const fn is_person(&self) -> bool {
+        matches!(self, Self::Person)
+    }
 }
 
 /// What becomes of the time of a build that was not published when it was due.

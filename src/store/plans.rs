@@ -5,12 +5,14 @@
 //! - Only a build that is ready, or on its way onto its ref because it was due, has a time. It loses it when it is visible,
 //!   when it is published in another way, and when anything else becomes of it: nothing is published twice, and what a
 //!   crash or a failure leaves behind is gone on with.
+//! - A build whose ref says `publish_after` gets a time in the transaction that makes it ready, and one that is held then in the
+//!   one that lets it go. Nothing else gives it one by itself: what was taken back, or could not be done, stays so.
 //!
 //! # Not here
 //!
 //! Who publishes what is due (`build::schedule`), refs that are held (`store::releases`).
 
-use super::due::{Due, Then};
+use super::due::{Due, SaidBy, Then};
 use super::open::Store;
 use super::rows::{BuildRow, BuildState};
 use super::transaction::Transaction;
@@ -31,7 +33,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NotFound`] if there is no such build; [`Error::State`] if it is published, on its way there, or purged. Letting
-    /// go of one that is not held changes nothing, so it can be repeated.
+    /// go of one that is not held changes nothing, so it can be repeated. One that is ready, and let go, is to be published
+    /// when the policy of its ref says.
     pub fn record_build_hold(
         &self,
         build: u64,
@@ -41,7 +44,7 @@ impl Store {
         let transaction = Transaction::begin(self)?;
         let verb = if reason.is_some() { "hold" } else { "release" };
         let mut row = transaction.build_in(build, &HOLDABLE, verb)?;
-        let what = match (&reason, &row.held) {
+        let mut what = match (&reason, &row.held) {
             (Some(reason), _) => format!("held: {reason}"),
             (None, Some(_)) => "released".to_owned(),
             (None, None) => return Ok(row),
@@ -51,9 +54,33 @@ impl Store {
             row.reason = None;
         }
         row.held = reason;
+        what.push_str(&self.plan_by_policy(&mut row, time));
         transaction.put_build(&row, time, what)?;
         transaction.commit()?;
         Ok(row)
+    }
+
+    /// Says when a build that has just become ready, or was let go, is to be published by the policy of its ref, if that says so
+    /// and nobody else did. The answer ends the words about what happened; it may be empty.
+    pub(super) fn plan_by_policy(&self, row: &mut BuildRow, time: Time) -> String {
+        let is_free = row.state == BuildState::Ready && row.held.is_none() && row.due.is_none();
+        let Some(target) = row.target.as_ref().filter(|_| is_free) else {
+            return String::new();
+        };
+        let Some(after) = self.settings().policy(target).publish_after else {
+            return String::new();
+        };
+        let at = time.plus_seconds(after.as_secs());
+        let what = format!("; to be published at {at} to {target}, by the policy of the ref");
+        row.due = Some(Due {
+            at,
+            target: None,
+            on_conflict: None,
+            require_tested: false,
+            said_by: SaidBy::Policy,
+        });
+        row.reason = None;
+        what
     }
 
     /// Says when a build is to be published, in place of what was said before.

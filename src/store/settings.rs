@@ -10,12 +10,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::layout;
 use super::serve_settings::ServeSettings;
+use crate::base::duration::parse_duration;
 use crate::base::limits::{GLOB_BYTES_MAX, POLICY_CHECKS_MAX};
 use crate::base::name::{CheckName, RefName};
 use crate::base::{Error, Result};
@@ -44,6 +46,7 @@ keys = \"keys\"
 # pattern = \"**\"
 # on_conflict = \"refuse\"   # or \"build\" or \"ref\": who wins when both changed a path
 # checks = [\"lint\"]        # what must pass before a build is published there; nothing if not set
+# publish_after = \"3h\"     # so long after it is ready a build is published by itself; never if not set
 # keep_last = 10           # releases that `retire` keeps of each ref
 # keep_days = 30           # and all that are younger than this
 # keep_tagged = true       # and all with a label `tag`; true if not set
@@ -125,6 +128,9 @@ pub struct RefPolicy {
     /// The checks that a build must pass before it is published to the ref; at most [`POLICY_CHECKS_MAX`].
     #[serde(default, deserialize_with = "read_checks")]
     pub checks: BTreeSet<CheckName>,
+    /// How long after it is ready a build is published by itself; it is not, if not set.
+    #[serde(default, deserialize_with = "read_duration")]
+    pub publish_after: Option<Duration>,
     /// How many of the last releases are kept; all, if not set.
     pub keep_last: Option<u64>,
     /// Releases younger than this many days are kept, too.
@@ -161,12 +167,19 @@ fn read_checks<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<CheckName>
     Ok(checks)
 }
 
+/// Reads how long something takes, as people write it.
+fn read_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_duration(&text).map(Some).map_err(de::Error::custom)
+}
+
 impl RefPolicy {
     fn unset() -> Self {
         Self {
             pattern: "**".into(),
             on_conflict: OnConflict::Refuse,
             checks: BTreeSet::new(),
+            publish_after: None,
             keep_last: None,
             keep_days: None,
             keep_tagged: default_keep_tagged(),
@@ -341,6 +354,7 @@ mod tests {
         assert!(policy.keep_tagged);
         let checks: Vec<&str> = policy.checks.iter().map(CheckName::as_str).collect();
         assert_eq!(checks, ["lint"]);
+        assert_eq!(policy.publish_after, Some(Duration::from_secs(10_800)));
         assert_eq!((policy.deltas, policy.delta_seconds), (Some(5), Some(600)));
         Ok(())
     }
@@ -402,6 +416,27 @@ mod tests {
         ] {
             let error = with(&checks).map_or_else(|error| error.to_string(), |_| String::new());
             assert!(error.contains(part), "{checks}: {error}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_time_after_which_builds_are_published_is_a_duration() -> Result<()> {
+        let with = |after: &str| {
+            let text = format!("format = 1\n[[ref]]\npattern = \"**\"\npublish_after = {after}\n");
+            let main = "main".parse().map_err(|_| Error::usage("name"))?;
+            Ok::<_, Error>(parse(&text)?.policy(&main).publish_after)
+        };
+        assert_eq!(with("\"0s\"")?, Some(Duration::ZERO));
+        assert_eq!(with("\"90m\"")?, Some(Duration::from_secs(5400)));
+        for (after, part) in [
+            ("\"\"", "a whole number with s, m, h or d"),
+            ("\"3\"", "a whole number with s, m, h or d"),
+            ("\"366d\"", "at most 365d"),
+            ("3", "expected a string"),
+        ] {
+            let error = with(after).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(error.contains(part), "{after}: {error}");
         }
         Ok(())
     }

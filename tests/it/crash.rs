@@ -140,7 +140,8 @@ fn a_commit_that_joins_packs_is_whole_or_absent() -> Result<()> {
 
 #[test]
 fn a_report_of_a_check_is_whole_or_absent() -> Result<()> {
-    Matrix::new(verbs::CHECK)?.run()
+    Matrix::new(verbs::CHECK)?.run()?;
+    Matrix::new(verbs::CHECK_PLANNED)?.run()
 }
 
 #[test]

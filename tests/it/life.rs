@@ -10,6 +10,7 @@ mod ending;
 mod exchange;
 mod looking;
 mod plans;
+mod publish_after;
 mod publishing;
 mod repos;
 mod staging;

@@ -43,7 +43,9 @@ use bindery::store::{Access, Store};
 
 /// A ref that asks for [`CHECKS`] where it is set up so.
 pub const CHECKED: &str = "checked";
-/// What it asks for.
+/// Another, whose builds are published by themselves when they passed.
+pub const PLANNED: &str = "planned";
+/// What both ask for.
 pub const CHECKS: [&str; 2] = ["licence", "lint"];
 
 /// Texts by path.
@@ -76,12 +78,13 @@ impl Shelf {
         Ok(Self { store, repo })
     }
 
-    /// The same, with a ref [`CHECKED`] that asks for checks.
+    /// The same, with the refs [`CHECKED`] and [`PLANNED`] that ask for checks.
     pub fn create_checked(disk: Arc<dyn Disk>) -> Result<Self> {
         drop(Self::create(Arc::clone(&disk))?);
         let checks = CHECKS.join("\", \"");
-        let policy = format!("[[ref]]\npattern = \"{CHECKED}\"\nchecks = [\"{checks}\"]\n");
-        let settings = format!("{INITIAL}{policy}");
+        let policy = |name| format!("[[ref]]\npattern = \"{name}\"\nchecks = [\"{checks}\"]\n");
+        let (checked, planned) = (policy(CHECKED), policy(PLANNED));
+        let settings = format!("{INITIAL}{checked}{planned}publish_after = \"1h\"\n");
         write_whole(&*disk, Path::new(layout::SETTINGS), settings.as_bytes())?;
         Self::open(disk)
     }

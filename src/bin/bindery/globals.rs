@@ -1,11 +1,10 @@
 //! The options that all commands have.
 
+use bindery::base::duration::parse_duration;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-
-use crate::duration::parse_duration;
 
 /// The options that stand before or after any command.
 #[derive(Clone, Debug, Default, Args)]

@@ -16,7 +16,6 @@ mod colour;
 mod commands;
 mod copied;
 mod dispatch;
-mod duration;
 mod examples;
 mod failure;
 mod first_contact;

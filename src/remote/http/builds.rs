@@ -136,6 +136,7 @@ impl Builds for HttpBuilds {
             root: committed.snapshot.root.into(),
             state,
             unmet,
+            due: said.due,
         })
     }
 

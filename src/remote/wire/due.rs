@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Time;
 use crate::base::name::RefName;
-use crate::store::due::Due;
+use crate::store::due::{Due, SaidBy};
 use crate::store::settings::OnConflict;
 
 /// Who wins when a path changed on both sides.
@@ -36,6 +36,10 @@ pub struct DueSaid {
     /// Whether only the tree that was tested will do.
     #[serde(default)]
     pub require_tested: bool,
+    /// Who says so: a person, or the policy of the ref.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub said_by: SaidBy,
 }
 
 impl DueSaid {
@@ -51,6 +55,7 @@ impl DueSaid {
                 OnConflict::Ref => OnConflictSaid::Ref,
             }),
             require_tested: due.require_tested,
+            said_by: due.said_by,
         }
     }
 }

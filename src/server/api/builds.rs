@@ -285,6 +285,7 @@ pub async fn freeze(app: &Arc<App>, build: u64, body: Body) -> Result<Answer, Fa
         .write(move |store, time| crate::build::commit::commit(store, build, &asked.message, time));
     let row = row.await?;
     app.tell(&row.repo, Happened::to_build(What::Committed, build));
+    look_at_plans(app, &row);
     json(StatusCode::OK, &BuildSaid::from(row))
 }
 
@@ -309,7 +310,15 @@ pub async fn check(
     let row = app.write(move |store, time| store.report_check(build, report, time));
     let row = row.await?;
     app.tell(&row.repo, Happened::to_build(What::Checked, build));
+    look_at_plans(app, &row);
     json(StatusCode::OK, &BuildSaid::from(row))
+}
+
+/// Wakes whoever publishes what is due, if the build is: its ref may say so of what is ready.
+fn look_at_plans(app: &App, row: &BuildRow) {
+    if row.due.is_some() {
+        app.plans.notify_one();
+    }
 }
 
 /// Ends a build, or says what that would free.

@@ -240,7 +240,8 @@ fn a_staging_fails_and_is_done_again() -> Result<()> {
 #[test]
 fn a_commit_fails_and_is_done_again() -> Result<()> {
     fail_everywhere(verbs::COMMIT)?;
-    fail_everywhere(verbs::CHECK)
+    fail_everywhere(verbs::CHECK)?;
+    fail_everywhere(verbs::CHECK_PLANNED)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::served;
+use crate::server::{TREE, served};
 use crate::support::http::Ask;
 use crate::support::served::Served;
 use crate::support::{Outcome, Scratch, TIME_S, text};
@@ -189,6 +189,45 @@ fn whoever_waits_for_a_ref_that_is_held_there_hears_that_it_stays_due() -> Outco
     on(&scratch, &served, "publish 2 --after 0s")?;
     on(&scratch, &served, "release stable")?;
     expect_published(&served, 2)?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_server_publishes_what_the_settings_of_a_ref_say() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", TREE)?;
+    let settings = "format = 1\n[[ref]]\npattern = \"*\"\npublish_after = \"0s\"\n\
+        [[ref]]\npattern = \"checked/*\"\npublish_after = \"0s\"\nchecks = [\"lint\"]\n";
+    std::fs::write(scratch.store().join("bindery.toml"), settings)?;
+    let served = Served::start(&scratch, "")?;
+    let push = |target: &str| {
+        let line = format!(
+            "push tree --ref {target} --commit --remote {}",
+            served.url()
+        );
+        served.run(&scratch, &line)?.expect_code(0)
+    };
+    let said = push("stable")?.stderr;
+    assert!(
+        said.contains("by the server, as the settings of its ref say"),
+        "{said}"
+    );
+    expect_published(&served, 1)?;
+    push("checked/stable")?;
+    assert!(on(&scratch, &served, "build show 2")?["due"].is_null());
+    // So that what is said of it can be seen, and that letting it go wakes the server.
+    on(&scratch, &served, "hold build:2")?;
+    on(&scratch, &served, "build check 2 lint --pass")?;
+    let shown = on(&scratch, &served, "build show 2")?;
+    assert!(
+        shown["due"].is_null() && text(&shown, "state")? == "ready",
+        "{shown}"
+    );
+    on(&scratch, &served, "release build:2")?;
+    expect_published(&served, 2)?;
+    push("checked/testing")?;
+    on(&scratch, &served, "build check 3 lint --pass")?;
+    expect_published(&served, 3)?;
     served.end_sound(&scratch)
 }
 

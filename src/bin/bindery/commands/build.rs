@@ -16,11 +16,13 @@ use bindery::build::create::{CreateOptions, create};
 use bindery::build::spec::only_repo;
 use bindery::remote::http::api::Wanted;
 use bindery::remote::wire::builds::{BuildSaid, CreateBuild, EventsSaid};
+use bindery::remote::wire::due::DueSaid;
 use bindery::store::rows::BuildState;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::build_answer::{Build, Builds};
+use super::publish_plan::Publisher;
 use super::{build_check, build_purge, build_stage};
 use crate::colour::Colours;
 use crate::examples::examples;
@@ -156,6 +158,8 @@ struct Committed {
     root: TreeId,
     files: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<DueSaid>,
 }
 
 #[derive(Debug, Serialize)]
@@ -248,36 +252,42 @@ fn labels(given: &[Label]) -> Result<BTreeMap<String, String>> {
 
 fn commit_build(session: &Session, arguments: &CommitArguments) -> Result<()> {
     let id = arguments.build.0;
-    let (said, look) = if let Some(server) = session.server()? {
+    let (said, look, by) = if let Some(server) = session.server()? {
         let place = server.server().join(&format!("b/{id}/files/-/"));
         let said = server.commit(id, &arguments.message)?;
-        (said, format!("its files are at {place}"))
+        let look = format!("its files are at {place}");
+        (said, look, Publisher::Server)
     } else {
         let row = commit(&session.write()?, id, &arguments.message, Time::now()?)?;
         let look = format!("look at it with 'bindery ls build:{id}'");
-        (row.into(), look)
+        (row.into(), look, Publisher::Jobs)
     };
-    let committed = said.committed;
+    tell_committed(session, &said, &look, by)
+}
+
+fn tell_committed(session: &Session, said: &BuildSaid, look: &str, by: Publisher) -> Result<()> {
+    let (id, committed) = (said.id, said.committed);
     let committed = committed.ok_or_else(|| Error::internal("a committed build has a snapshot"))?;
     session.output.answer(&Committed {
         snapshot: committed.snapshot.id,
         root: committed.snapshot.root.id,
         files: committed.files,
         bytes: committed.bytes,
+        due: said.due.clone(),
     })?;
     let sums = format!(
         "{}, {}",
         counted(committed.files, "file"),
         size(committed.bytes)
     );
-    if said.state == BuildState::Ready {
+    if said.state == BuildState::Ready && said.due.is_none() {
         session.output.note(format_args!(
             "build {id} is ready: {sums}; {look}, then: bindery publish {id}"
         ));
     } else {
         session.output.note(format_args!(
             "build {id} is committed: {sums}; {look}\n{}",
-            build_check::standing(id, said.state, &said.unmet())
+            build_check::standing(id, said.state, &said.unmet(), said.due.as_ref(), by)
         ));
     }
     if committed.conflicts > 0 {

@@ -10,6 +10,7 @@ use bindery::base::remark::Remark;
 use bindery::remote::wire::builds::BuildSaid;
 use bindery::remote::wire::checks::CheckSaid;
 use bindery::remote::wire::due::DueSaid;
+use bindery::store::due::SaidBy;
 use bindery::store::rows::{BuildState, Receipt, Staged};
 use serde::Serialize;
 
@@ -166,7 +167,11 @@ impl Build {
         if let Some(due) = &self.due {
             let target = due.target.as_ref();
             let target = target.map_or_else(String::new, |target| format!(", to {target}"));
-            facts.push(("due", format!("{}{target}", due.at)));
+            let says = match due.said_by {
+                SaidBy::Person => "",
+                SaidBy::Policy => ", as the settings of the ref say",
+            };
+            facts.push(("due", format!("{}{target}{says}", due.at)));
         }
         let staged = &self.staged;
         let (files, bytes) = (counted(staged.files, "file"), size(staged.bytes));

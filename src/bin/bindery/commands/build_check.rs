@@ -11,12 +11,14 @@ use bindery::base::{Error, Result};
 use bindery::remote::http::agent::Agent;
 use bindery::remote::wire::builds::BuildSaid;
 use bindery::remote::wire::checks::ReportCheck;
+use bindery::remote::wire::due::DueSaid;
 use bindery::store::check_rows::CheckOutcome;
 use bindery::store::checks::CheckReport;
 use bindery::store::rows::BuildState;
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
+use super::publish_plan::{Publisher, planned_words};
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
@@ -85,6 +87,8 @@ struct Reported {
     snapshot: SnapshotId,
     failed: Vec<CheckName>,
     waiting: Vec<CheckName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<DueSaid>,
 }
 
 /// Reports what a check found.
@@ -94,12 +98,12 @@ struct Reported {
 /// What the library answers; nothing is recorded then.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let (build, name) = (arguments.build.0, &arguments.name);
-    let (snapshot, said) = match session.server()? {
-        Some(server) => report_there(&server, arguments)?,
-        None => report_here(session, arguments)?,
+    let ((snapshot, said), by) = match session.server()? {
+        Some(server) => (report_there(&server, arguments)?, Publisher::Server),
+        None => (report_here(session, arguments)?, Publisher::Jobs),
     };
     let unmet = said.unmet();
-    let next = standing(build, said.state, &unmet);
+    let next = standing(build, said.state, &unmet, said.due.as_ref(), by);
     let Unmet { failed, waiting } = unmet;
     session.output.answer(&Reported {
         build,
@@ -109,6 +113,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         snapshot,
         failed,
         waiting,
+        due: said.due,
     })?;
     session.output.note(next);
     Ok(())
@@ -151,7 +156,13 @@ fn report_there(server: &Agent, arguments: &Arguments) -> Result<(SnapshotId, Bu
 }
 
 /// How far a committed build has come, and what is next.
-pub fn standing(id: u64, state: BuildState, unmet: &Unmet) -> String {
+pub(super) fn standing(
+    id: u64,
+    state: BuildState,
+    unmet: &Unmet,
+    due: Option<&DueSaid>,
+    by: Publisher,
+) -> String {
     match (state, unmet.waiting.first()) {
         (BuildState::Checking, Some(next)) => format!(
             "build {id} is checking: {unmet}; next: bindery build check {id} {next} --pass|--fail|--review"
@@ -159,7 +170,13 @@ pub fn standing(id: u64, state: BuildState, unmet: &Unmet) -> String {
         (BuildState::Rejected, _) => {
             format!("build {id} is rejected: {unmet}; see: bindery build show {id}")
         }
-        (state, _) => format!("build {id} is {state}; next: bindery publish {id}"),
+        (state, _) => {
+            let next = due.map_or_else(
+                || format!("next: bindery publish {id}"),
+                |due| planned_words(id, due, by),
+            );
+            format!("build {id} is {state}; {next}")
+        }
     }
 }
 

@@ -15,10 +15,12 @@ use bindery::delta::show::plan;
 use bindery::disk::files::Mapping;
 use bindery::object::pack_reader::PackReader;
 use bindery::object::patch::Effort;
+use bindery::remote::wire::due::DueSaid;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::delta_show::{PlanAnswer, show};
+use super::publish_plan::{Publisher, planned_words};
 use crate::carried::Carried;
 use crate::colour::Colours;
 use crate::examples::examples;
@@ -225,6 +227,8 @@ struct Applied {
     root: TreeId,
     files: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<DueSaid>,
 }
 
 impl Answer for Applied {
@@ -246,15 +250,22 @@ fn run_apply(session: &Session, arguments: &ApplyArguments) -> Result<()> {
         .committed
         .ok_or_else(|| Error::internal("a build of a delta is committed"))?;
     let root = bindery::object::tree::TreeRef::from(committed.root);
+    let due = build.due.as_ref();
+    let due = due.map(|due| DueSaid::of(due, build.target.as_ref()));
+    let then = due.as_ref().map_or_else(
+        || "then publish or purge it".to_owned(),
+        |due| planned_words(build.id, due, Publisher::Jobs),
+    );
     session.output.answer(&Applied {
         build: build.id,
         snapshot: committed.snapshot.id,
         root: root.id,
         files: committed.files,
         bytes: committed.bytes,
+        due,
     })?;
     session.output.note(format_args!(
-        "build {} is {}: look at it with 'bindery diff REF build:{0}', then publish or purge it",
+        "build {} is {}: look at it with 'bindery diff REF build:{0}', {then}",
         build.id, build.state
     ));
     Ok(())

@@ -11,6 +11,7 @@ use bindery::build::spec::named_ref;
 use clap::Args;
 use serde::Serialize;
 
+use super::publish_plan::{Publisher, planned_words};
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
@@ -95,14 +96,20 @@ pub fn release(session: &Session, arguments: &ReleaseArguments) -> Result<()> {
     set(session, &arguments.target, arguments.repo.as_ref(), None)
 }
 
+/// Holds a ref or a build for a reason, or lets it go.
 fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<String>) -> Result<()> {
+    let mut then = String::new();
     let thing = if let Some(build) = text.strip_prefix("build:") {
         let BuildId(build) = build.parse().map_err(|why: String| Error::usage(why))?;
-        if let Some(server) = session.server()? {
-            server.hold_build(build, held.clone())?;
+        let (said, by) = if let Some(server) = session.server()? {
+            (server.hold_build(build, held.clone())?, Publisher::Server)
         } else {
             let store = session.write()?;
-            store.record_build_hold(build, held.clone(), Time::now()?)?;
+            let row = store.record_build_hold(build, held.clone(), Time::now()?)?;
+            (row.into(), Publisher::Jobs)
+        };
+        if let Some(due) = &said.due {
+            then = format!("; {}", planned_words(build, due, by));
         }
         Thing::Build(build)
     } else if let Some(server) = session.server()? {
@@ -117,7 +124,7 @@ fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<Stri
     };
     session.output.note(match &held {
         Some(_) => format!("{thing} is held until 'bindery release {thing}'"),
-        None => format!("{thing} is released"),
+        None => format!("{thing} is released{then}"),
     });
     session.output.answer(&Held { thing, held })
 }

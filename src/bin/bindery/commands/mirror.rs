@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use bindery::base::clock::Time;
+use bindery::base::duration::parse_duration;
 use bindery::base::name::RepoName;
 use bindery::base::{Error, Result};
 use bindery::remote::http::origin::HttpOrigin;
@@ -19,7 +20,6 @@ use bindery::trust::pattern::RefPattern;
 use clap::Args;
 
 use super::pull::tell;
-use crate::duration::parse_duration;
 use crate::examples::examples;
 use crate::first_contact::FirstContact;
 use crate::server::origins_at;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use bindery::base::clock::Time;
+use bindery::base::duration::parse_duration;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::RefName;
 use bindery::base::{Error, Result};
@@ -14,7 +15,6 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::colour::Colours;
-use crate::duration::parse_duration;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::session::Session;

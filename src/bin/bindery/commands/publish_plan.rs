@@ -4,6 +4,7 @@
 //!
 //! Who publishes it then: a server, or `run-jobs`; with `--wait`, this process sees to it.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +17,10 @@ use bindery::build::schedule::{Planned, due_now, failed, publish_due, schedule};
 use bindery::build::spec::{Spec, Which};
 use bindery::remote::http::agent::Agent;
 use bindery::remote::wire::builds::{BuildSaid, PublishedSaid};
+use bindery::remote::wire::due::DueSaid;
 use bindery::remote::wire::plans::Schedule;
 use bindery::store::Store;
+use bindery::store::due::SaidBy;
 use bindery::store::rows::BuildState;
 use serde::Serialize;
 
@@ -34,6 +37,36 @@ const LOOKS_MAX: u32 = 600;
 const EARLY_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Releases among which the one is that was made just now.
 const RELEASES_LOOKED_AT: usize = 100;
+
+/// Who publishes what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Publisher {
+    /// The server that was asked.
+    Server,
+    /// Whoever does what can wait in a store on this machine.
+    Jobs,
+}
+
+impl fmt::Display for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "the server",
+            Self::Jobs => "'bindery run-jobs', or a server",
+        })
+    }
+}
+
+/// What is to become of a build that is due.
+pub(super) fn planned_words(build: u64, due: &DueSaid, by: Publisher) -> String {
+    let says = match due.said_by {
+        SaidBy::Person => "",
+        SaidBy::Policy => ", as the settings of its ref say",
+    };
+    format!(
+        "it is published at {} by {by}{says}; 'bindery withdraw {build}' takes that back",
+        due.at
+    )
+}
 
 /// A build that is to be published.
 #[derive(Debug, Serialize)]
@@ -72,9 +105,9 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     if !arguments.wait {
         session.output.answer(&Scheduled { build, target, at })?;
         let by = if server.is_some() {
-            "the server"
+            Publisher::Server
         } else {
-            "'bindery run-jobs', or a server"
+            Publisher::Jobs
         };
         if arguments.at.is_some_and(|at| at < now) {
             session.output.note(format_args!(

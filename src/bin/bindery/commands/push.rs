@@ -17,12 +17,14 @@ use bindery::remote::http::builds::HttpBuilds;
 use bindery::remote::http::url::ServerUrl;
 use bindery::remote::push::{Goal, PushAnswer, PushOptions, push};
 use bindery::remote::store_builds::StoreBuilds;
+use bindery::remote::wire::due::DueSaid;
 use bindery::store::{Access, Store};
 use clap::Args;
 use serde::Serialize;
 
 use super::build_check;
 use super::build_stage::note_dropped;
+use super::publish_plan::Publisher;
 use crate::colour::Colours;
 use crate::examples::examples;
 use crate::output::Answer;
@@ -85,6 +87,8 @@ struct Pushed {
     target: Option<RefName>,
     seq: Option<u64>,
     tested: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<DueSaid>,
 }
 
 /// Pushes a directory.
@@ -102,20 +106,21 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     }
     let remote = session.globals.remote.as_deref();
     let url = remote.filter(|remote| ServerUrl::is_meant_by(remote));
-    let answer = if let Some(url) = url {
+    let (answer, by) = if let Some(url) = url {
         let agent = session.agent(parse_url(url)?)?;
         let repo = match arguments.build {
             Some(_) => None,
             None => Some(agent.only_repo(arguments.repo.as_ref())?),
         };
-        push_to(session, arguments, &HttpBuilds::new(agent, repo))?
+        let answer = push_to(session, arguments, &HttpBuilds::new(agent, repo))?;
+        (answer, Publisher::Server)
     } else {
         let there = open_there(session, remote)?;
         let repo = only_repo(&there, arguments.repo.as_ref())?;
         let builds = StoreBuilds::new(&there, repo.name, Time::now()?);
-        push_to(session, arguments, &builds)?
+        (push_to(session, arguments, &builds)?, Publisher::Jobs)
     };
-    tell(session, arguments, &answer)
+    tell(session, arguments, &answer, by)
 }
 
 fn push_to(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Result<PushAnswer> {
@@ -187,14 +192,20 @@ fn push_options(arguments: &Arguments) -> PushOptions {
     }
 }
 
-fn tell(session: &Session, arguments: &Arguments, answer: &PushAnswer) -> Result<()> {
+fn tell(
+    session: &Session,
+    arguments: &Arguments,
+    answer: &PushAnswer,
+    by: Publisher,
+) -> Result<()> {
     let committed = answer.committed.as_ref();
     let published = answer.published.as_ref();
     let build = answer.build;
     let state = match (published, committed) {
         (Some(release), _) => format!("published as {}@{}", release.target, release.seq),
         (None, Some(committed)) => {
-            let standing = build_check::standing(build, committed.state, &committed.unmet);
+            let (state, due) = (committed.state, committed.due.as_ref());
+            let standing = build_check::standing(build, state, &committed.unmet, due, by);
             format!("committed\n{standing}")
         }
         (None, None) => format!("still open; next: bindery build commit {build}"),
@@ -213,6 +224,7 @@ fn tell(session: &Session, arguments: &Arguments, answer: &PushAnswer) -> Result
         target: published.map(|release| release.target.clone()),
         seq: published.map(|release| release.seq),
         tested: published.map(|release| release.tested),
+        due: committed.and_then(|it| it.due.clone().filter(|_| published.is_none())),
     })?;
     session.output.note(format_args!(
         "{} went into build {build}: {} sent, {}; it is {state}",

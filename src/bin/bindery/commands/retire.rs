@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bindery::base::clock::Time;
+use bindery::base::duration::{parse_duration, write_duration};
 use bindery::base::name::RepoName;
 use bindery::base::{Error, Result};
 use bindery::build::retire::{Keep, Tagged, plan};
@@ -17,7 +18,6 @@ use serde::Serialize;
 
 use super::build_purge::{DryRun, Freed};
 use crate::colour::Colours;
-use crate::duration::{parse_duration, write_duration};
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::quantity::counted;

@@ -8,6 +8,7 @@
 use std::io::{self, Write};
 
 use bindery::base::clock::Time;
+use bindery::base::duration::parse_duration;
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
@@ -24,7 +25,6 @@ use super::token_log::log;
 use super::{token_inspect, token_revoke};
 use crate::choice::{Choice, scope};
 use crate::colour::Colours;
-use crate::duration::parse_duration;
 use crate::examples::examples;
 use crate::output::Answer;
 use crate::session::Session;

@@ -1,38 +1,54 @@
-//! Durations as people type them: `30s`, `5m`, `3h`, `2d`.
+//! Durations as people write them, on a command line and in settings: `30s`, `5m`, `3h`, `2d`.
 
 use std::time::Duration;
 
 /// The longest duration taken: a year. More is a slip of the pen.
 const SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 
+/// Why a text is no duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// It is no whole number with a unit.
+    #[error("a duration is a whole number with s, m, h or d, such as 30s or 5m")]
+    Form,
+    /// It is longer than a year.
+    #[error("a duration is at most 365d")]
+    TooLong,
+}
+
 /// Reads a whole number with a unit.
+///
+/// ```
+/// # use bindery::base::duration::parse_duration;
+/// assert_eq!(parse_duration("3h")?.as_secs(), 10_800);
+/// # Ok::<(), bindery::base::duration::DurationError>(())
+/// ```
 ///
 /// # Errors
 ///
-/// In words, if it is not one, or is longer than a year.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let form = || "a duration is a whole number with s, m, h or d, such as 30s or 5m".to_owned();
-    let unit = text.chars().last().ok_or_else(form)?;
+/// [`DurationError`] if it is not one, or is longer than a year.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let unit = text.chars().last().ok_or(DurationError::Form)?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
         'h' => 60 * 60,
         'd' => 24 * 60 * 60,
-        _ => return Err(form()),
+        _ => return Err(DurationError::Form),
     };
     let digits = &text[..text.len() - unit.len_utf8()];
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(form());
+        return Err(DurationError::Form);
     }
-    let too_long = || "a duration is at most 365d".to_owned();
-    let number: u64 = digits.parse().map_err(|_| too_long())?;
+    let number: u64 = digits.parse().map_err(|_| DurationError::TooLong)?;
     match number.checked_mul(seconds) {
         Some(seconds) if seconds <= SECONDS_MAX => Ok(Duration::from_secs(seconds)),
-        _ => Err(too_long()),
+        _ => Err(DurationError::TooLong),
     }
 }
 
 /// Writes seconds in the largest unit in which they are a whole number.
+#[must_use]
 pub fn write_duration(seconds: u64) -> String {
     let units = [(24 * 60 * 60, 'd'), (60 * 60, 'h'), (60, 'm')];
     let whole = units
