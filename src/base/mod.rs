@@ -10,6 +10,7 @@ pub mod kind;
 pub mod limits;
 pub mod name;
 pub mod path;
+pub mod printable;
 pub mod profile;
 pub mod progress;
 pub mod remark;

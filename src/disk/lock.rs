@@ -19,6 +19,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::base::printable::printable;
 use crate::base::{Error, Result};
 
 /// The lock's file in the folder of a store.
@@ -201,7 +202,7 @@ fn read_holder(file: &File) -> io::Result<String> {
     let mut bytes = [0; HOLDER_BYTES_MAX];
     let length = file.read_at(&mut bytes, 0)?;
     let text = String::from_utf8_lossy(&bytes[..length]);
-    let shown = text.trim().replace(char::is_control, "?");
+    let shown = printable(text.trim());
     Ok(if shown.is_empty() {
         "another process".to_owned()
     } else {
@@ -277,7 +278,7 @@ mod tests {
         let long = "x".repeat(HOLDER_BYTES_MAX + 1);
         for (text, expected, reason) in [
             ("", "another process", "not written yet, or not writable"),
-            ("a\u{1b}[2Jb\n", "a?[2Jb", "no control reaches a terminal"),
+            ("a\u{1b}[2J\u{202e}b\n", "a [2J b", "no control reaches a terminal"),
             (&long, &long[1..], "the text is bounded"),
         ] {
             let _lock =

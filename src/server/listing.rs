@@ -21,6 +21,7 @@ use crate::base::Result;
 use crate::base::clock::Time;
 use crate::base::id::Hash;
 use crate::base::name::EntryName;
+use crate::base::printable::printable_lines;
 use crate::build::reached::Reached;
 use crate::object::directory::entries;
 use crate::object::entry::{Entry, EntryKind, TreeRef};
@@ -229,11 +230,11 @@ pub const HTML_TYPE: &str = "text/html; charset=utf-8";
 const STYLE: &str = "body{font-family:sans-serif;margin:2em}th{text-align:left}\
                      td,th{padding:.1em 2em .1em 0}td:nth-child(2){text-align:right}";
 
-/// A text that means nothing to HTML.
+/// A text that means nothing to HTML, and turns no order of what is shown.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in printable_lines(text).chars() {
         match character {
             '&' => escaped += "&amp;",
             '<' => escaped += "&lt;",
@@ -249,6 +250,11 @@ pub fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_turns_no_order_of_what_is_shown() {
+        assert_eq!(escaped("a\u{1b}[2J\u{202e}<b>\r\nc"), "a [2J &lt;b&gt; \nc");
+    }
 
     #[test]
     fn a_name_means_nothing_to_html_or_in_a_url() {

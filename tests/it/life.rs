@@ -10,6 +10,7 @@ mod ending;
 mod exchange;
 mod looking;
 mod plans;
+mod printable;
 mod publish_after;
 mod publishing;
 mod repos;

@@ -15,6 +15,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use bindery::base::error::ConflictPath;
+use bindery::base::printable::printable_lines;
 use bindery::base::{Error, Kind};
 use clap::error::ErrorKind;
 use serde::Serialize;
@@ -121,12 +122,18 @@ pub fn report_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 
 /// An error for people: what failed, the facts beneath it, and what to do next.
 pub fn text(error: &Error, colours: Colours) -> String {
-    let mut text = format!("{} {error}\n", colours.paint(Tone::Bad, "error:"));
+    let message = printable_lines(&error.to_string());
+    let mut text = format!("{} {message}\n", colours.paint(Tone::Bad, "error:"));
     for detail in details(error) {
-        text.extend(["  ", &detail, "\n"]);
+        text.extend(["  ", &printable_lines(&detail), "\n"]);
     }
     if let Some(hint) = hint(error) {
-        text.extend([&colours.paint(Tone::Advice, "hint:"), " ", &hint, "\n"]);
+        text.extend([
+            &colours.paint(Tone::Advice, "hint:"),
+            " ",
+            &printable_lines(&hint),
+            "\n",
+        ]);
     }
     text
 }

@@ -14,6 +14,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use bindery::base::printable::printable_lines;
 use bindery::base::{Error, Result};
 use bindery::disk::destination::{Tally, write_named};
 use serde::Serialize;
@@ -130,7 +131,11 @@ impl Output {
     pub fn note(&self, note: impl Display) {
         match self.notes {
             // A note that cannot be written is not missed.
-            Notes::Beside => writeln!(io::stderr(), "{note}").ok(),
+            Notes::Beside => {
+                let note = printable_lines(&note.to_string());
+                writeln!(io::stderr(), "{note}").ok()
+            }
+            // A story that is told of a store of its own: nobody else says anything in it, and it has colours.
             Notes::Within => writeln!(io::stdout(), "{note}").ok(),
             Notes::Off => None,
         };

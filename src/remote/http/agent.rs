@@ -31,8 +31,8 @@ use super::range::Range;
 use super::url::ServerUrl;
 use super::waits::Waits;
 use crate::base::error::Kind;
+use crate::base::printable::printable;
 use crate::base::{Error, Result};
-use crate::remote::wire::printable::printable;
 use crate::remote::wire::problem::{PROBLEM_BYTES_MAX, Problem};
 
 /// Bytes that are sent without asking first whether they will be taken: a server that refuses more says so before it comes.

@@ -16,6 +16,7 @@ use super::agent::Agent;
 use crate::base::error::check_limit;
 use crate::base::name::{CheckName, RefName, RepoName};
 use crate::base::path::TreePath;
+use crate::base::remark::Remark;
 use crate::base::{Error, Result};
 use crate::build::spec::{Which, which_repo};
 use crate::remote::pin::{PIN_BYTES_MAX, Pin};
@@ -270,7 +271,7 @@ impl Agent {
     }
 
     /// Holds publishing a build back, or lets it go.
-    pub fn hold_build(&self, build: u64, reason: Option<String>) -> Result<BuildSaid> {
+    pub fn hold_build(&self, build: u64, reason: Option<Remark>) -> Result<BuildSaid> {
         let path = format!("{API}/builds/{build}");
         match reason {
             Some(reason) => self.post(&format!("{path}/hold"), &Hold { reason }),
@@ -374,7 +375,7 @@ impl Agent {
         &self,
         repo: &RepoName,
         target: &RefName,
-        reason: Option<String>,
+        reason: Option<Remark>,
     ) -> Result<RefSaid> {
         let path = format!("{API}/repos/{repo}/refs/{target}");
         match reason {

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::SnapshotId;
 use crate::base::name::{RefName, RepoName};
+use crate::base::printable;
 
 /// One page of jobs.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

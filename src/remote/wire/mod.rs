@@ -16,7 +16,6 @@ pub mod due;
 pub mod events;
 pub mod jobs;
 pub mod plans;
-pub mod printable;
 pub mod problem;
 pub mod refs;
 pub mod repos;

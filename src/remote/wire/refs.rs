@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::printable;
 use crate::base::clock::Time;
 use crate::base::id::{SnapshotId, StatementId};
 use crate::base::name::{KeyName, RefName, RepoName};
+use crate::base::printable;
 use crate::base::profile::Profile;
+use crate::base::remark::Remark;
 use crate::base::{Kind, Result};
 use crate::build::retire::tag;
 use crate::store::Store;
@@ -147,15 +148,17 @@ pub struct Rollback {
     pub to: u64,
     /// Why publishing is held back after that, if it is to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub hold: Option<Remark>,
 }
 
 /// A ref to be held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
-    /// Why.
-    pub reason: String,
+    /// Why, in one line.
+    #[schemars(with = "String")]
+    pub reason: Remark,
 }
 
 impl RepoSaid {

@@ -107,8 +107,10 @@ pub async fn roll_back(
 ) -> Result<Answer, Failure> {
     let asked: Rollback = body::document(body).await?;
     let name = repo.clone();
-    let answer =
-        app.write(move |store, time| rollback(store, &name, &target, asked.to, asked.hold, time));
+    let answer = app.write(move |store, time| {
+        let hold = asked.hold.map(String::from);
+        rollback(store, &name, &target, asked.to, hold, time)
+    });
     let answer = answer.await?;
     let (target, seq) = (answer.target.clone(), Some(answer.seq));
     app.tell(&repo, Happened::to_ref(What::Rolledback, target, seq));
@@ -153,7 +155,7 @@ pub async fn hold(
 /// A [`Failure`] if the body does not say so.
 pub async fn reason(body: Body) -> Result<Option<String>, Failure> {
     let asked: Hold = body::document(body).await?;
-    Ok(Some(asked.reason))
+    Ok(Some(asked.reason.into()))
 }
 
 fn check_there(store: &Store, repo: &RepoName, target: &RefName) -> Result<()> {

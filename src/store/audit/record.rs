@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Time;
 use crate::base::error::check_limit;
 use crate::base::name::{RefName, RepoName};
+use crate::base::printable::printable;
 use crate::base::{Error, Result};
 use crate::trust::token::capability::Capability;
 use crate::trust::token::id::BlockId;
@@ -163,9 +164,5 @@ impl AuditRecord {
 
 /// A text on one line, and not too long.
 fn one_line(text: &str, characters_max: usize) -> String {
-    let visible = |character: char| match character {
-        _ if character.is_control() => ' ',
-        other => other,
-    };
-    text.chars().take(characters_max).map(visible).collect()
+    printable(text).chars().take(characters_max).collect()
 }

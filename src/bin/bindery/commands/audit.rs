@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::remote::wire::audit::AuditSaid;
 use bindery::store::Store;
@@ -75,12 +76,12 @@ impl Answer for Page {
         for line in &self.0.records {
             // The last block is who acted; the ones before are where it came from.
             let actor = line.token.last().unwrap_or(&line.actor);
-            write!(out, "{}  {actor}  ", line.time)?;
+            write!(out, "{}  {}  ", line.time, printable(actor))?;
             match &line.reason {
                 None => write!(out, "{}", colours.paint(Tone::Good, "granted"))?,
                 Some(_) => write!(out, "{}", colours.paint(Tone::Bad, "refused"))?,
             }
-            write!(out, "  {}  {}", line.can, line.act)?;
+            write!(out, "  {}  {}", printable(&line.can), printable(&line.act))?;
             if let Some(repo) = &line.repo {
                 write!(out, "  {repo}")?;
             }
@@ -88,10 +89,29 @@ impl Answer for Page {
                 write!(out, ":{name}")?;
             }
             if let Some(reason) = &line.reason {
-                write!(out, "  ({reason})")?;
+                write!(out, "  ({})", printable(reason))?;
             }
             writeln!(out)?;
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_a_line() -> Result<(), Box<dyn std::error::Error>> {
+        let page: AuditSaid = serde_json::from_str(
+            r#"{"records": [{"time": "2026-11-22T09:00:00Z", "actor": "a\u001b[2Jb", "can": "stage\u202e",
+                "act": "one\u001b]0;\ntwo\u202e", "granted": false, "reason": "no\u0007\u202e\r"}],
+                "next": 1, "last": true, "gap": false, "damaged": 0}"#,
+        )?;
+        let mut out = Vec::new();
+        Page(page).write_text(&mut out, Colours::Off)?;
+        let line = "2026-11-22T09:00:00Z  a [2Jb  refused  stage   one ]0; two   (no   )\n";
+        assert_eq!(String::from_utf8(out)?, line);
         Ok(())
     }
 }

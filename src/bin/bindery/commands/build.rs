@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::build::commit::commit;
 use bindery::build::create::{CreateOptions, create};
@@ -375,6 +376,6 @@ impl Answer for Committed {
 impl Answer for Events {
     fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
         let mut events = self.events.iter();
-        events.try_for_each(|event| writeln!(out, "{}  {}", event.time, event.what))
+        events.try_for_each(|event| writeln!(out, "{}  {}", event.time, printable(&event.what)))
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::printable::printable;
 use bindery::base::remark::Remark;
 use bindery::remote::wire::builds::BuildSaid;
 use bindery::remote::wire::checks::CheckSaid;
@@ -119,7 +120,7 @@ fn words(check: &CheckSaid) -> String {
         |(outcome, time)| format!("{name} {} ({time})", outcome.verb()),
     );
     let message = check.message.as_ref().map(Remark::after_colon);
-    said + &message.unwrap_or_default()
+    said + &printable(&message.unwrap_or_default())
 }
 
 impl Build {
@@ -147,7 +148,7 @@ impl Build {
         let labels: Vec<String> = self
             .labels
             .iter()
-            .map(|(key, value)| format!("{key}={value}"))
+            .map(|(key, value)| printable(&format!("{key}={value}")))
             .collect();
         labels.join(" ")
     }
@@ -162,7 +163,7 @@ impl Build {
             facts.push(("labels", self.labels()));
         }
         if let Some(held) = &self.held {
-            facts.push(("held", held.clone()));
+            facts.push(("held", printable(held)));
         }
         if let Some(due) = &self.due {
             let target = due.target.as_ref();
@@ -218,7 +219,7 @@ impl Build {
             ));
         }
         if let Some(reason) = &self.reason {
-            facts.push(("reason", reason.clone()));
+            facts.push(("reason", printable(reason)));
         }
         facts
     }
@@ -278,5 +279,43 @@ impl Answer for Builds {
             ]);
         }
         table.write(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server says need not have been looked at by anybody.
+    #[test]
+    fn a_terminal_obeys_nothing_of_a_build() -> Result<(), Box<dyn std::error::Error>> {
+        let said: BuildSaid = serde_json::from_str(
+            r#"{"build": 7, "state": "ready", "repo": "r", "ref": null, "created": "2026-11-22T09:00:00Z",
+                "labels": {"a\u001b[2J": "b\n\u202ec"}, "base": null, "committed": null, "published": null,
+                "receipt": null, "reason": "d\u001b\u202e", "held": "e\r\u202e",
+                "checks": [{"check": "lint", "required": true, "outcome": "fail", "message": "f\u202eg",
+                            "time": "2026-11-22T09:00:00Z"}],
+                "staged": {"operations": 0, "files": 0, "bytes": 0, "new_objects": 0, "new_bytes": 0,
+                           "stored_bytes": 0}}"#,
+        )?;
+        let build = Build::from(said);
+        let mut out = Vec::new();
+        build.write_text(&mut out, Colours::Off)?;
+        Builds {
+            builds: vec![build],
+        }
+        .write_text(&mut out, Colours::Off)?;
+        let text = String::from_utf8(out)?;
+        for line in [
+            "labels   a [2J=b  c\n",
+            "held     e\n",
+            "check    lint failed (2026-11-22T09:00:00Z): f g\n",
+            "reason   d\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        let is_obeyed = |character| matches!(character, '\u{1b}' | '\r' | '\u{202e}');
+        assert!(!text.contains(is_obeyed), "{text:?}");
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use bindery::base::clock::Time;
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::remark::Remark;
 use bindery::base::{Error, Result};
 use bindery::build::hold::hold_ref;
 use bindery::build::spec::named_ref;
@@ -34,7 +35,7 @@ pub struct HoldArguments {
     target: String,
     /// Why, for whoever wants to publish
     #[arg(long, default_value = HELD_BY_HAND, hide_default_value = true)]
-    reason: String,
+    reason: Remark,
     /// The repo; else the only one there is
     #[arg(long)]
     repo: Option<RepoName>,
@@ -56,7 +57,7 @@ pub struct ReleaseArguments {
 struct Held {
     #[serde(flatten)]
     thing: Thing,
-    held: Option<String>,
+    held: Option<Remark>,
 }
 
 /// What is held.
@@ -97,7 +98,7 @@ pub fn release(session: &Session, arguments: &ReleaseArguments) -> Result<()> {
 }
 
 /// Holds a ref or a build for a reason, or lets it go.
-fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<String>) -> Result<()> {
+fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<Remark>) -> Result<()> {
     let mut then = String::new();
     let thing = if let Some(build) = text.strip_prefix("build:") {
         let BuildId(build) = build.parse().map_err(|why: String| Error::usage(why))?;
@@ -105,7 +106,8 @@ fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<Stri
             (server.hold_build(build, held.clone())?, Publisher::Server)
         } else {
             let store = session.write()?;
-            let row = store.record_build_hold(build, held.clone(), Time::now()?)?;
+            let reason = held.clone().map(String::from);
+            let row = store.record_build_hold(build, reason, Time::now()?)?;
             (row.into(), Publisher::Jobs)
         };
         if let Some(due) = &said.due {
@@ -119,7 +121,7 @@ fn set(session: &Session, text: &str, repo: Option<&RepoName>, held: Option<Stri
     } else {
         let store = session.write()?;
         let (repo, target) = named_ref(&store, text, repo)?;
-        hold_ref(&store, &repo, &target, held.clone())?;
+        hold_ref(&store, &repo, &target, held.clone().map(String::from))?;
         Thing::Ref(target)
     };
     session.output.note(match &held {

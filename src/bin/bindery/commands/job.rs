@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use bindery::base::name::RepoName;
+use bindery::base::printable::{printable, printable_lines};
 use bindery::base::{Error, Result};
 use bindery::remote::http::agent::Agent;
 use bindery::remote::wire::jobs::{JobKind, JobSaid, JobState, StartJob};
@@ -207,7 +208,7 @@ fn check_done(said: JobSaid) -> Result<()> {
 /// What a job is about, in words.
 fn subject(job: &JobSaid) -> String {
     if let Some(url) = &job.url {
-        return url.clone();
+        return printable(url);
     }
     let repo = job.repo.as_ref().map_or("", RepoName::as_str);
     let Some(target) = &job.target else {
@@ -246,7 +247,7 @@ impl Answer for Started {
 
 impl Answer for Log {
     fn write_text(&self, out: &mut dyn Write, _colours: Colours) -> io::Result<()> {
-        out.write_all(self.log.as_bytes())
+        out.write_all(printable_lines(&self.log).as_bytes())
     }
 }
 
@@ -255,7 +256,7 @@ impl Answer for One {
         let job = &self.0;
         let state = colours.paint(tone(job.state), job.state.name());
         let mut table = Table::plain([Side::Left, Side::Left]);
-        table.push(["job".into(), format!("{} ({state})", job.id)]);
+        table.push(["job".into(), format!("{} ({state})", printable(&job.id))]);
         table.push(["kind".into(), job.kind.name().into()]);
         table.push(["about".into(), subject(job)]);
         table.push(["created".into(), job.created.to_string()]);
@@ -266,7 +267,7 @@ impl Answer for One {
         }
         table.push(["done".into(), done(job)]);
         if let Some(reason) = &job.reason {
-            table.push(["reason".into(), reason.clone()]);
+            table.push(["reason".into(), printable(reason)]);
         }
         table.write(out)
     }
@@ -284,7 +285,7 @@ impl Answer for Jobs {
         ]);
         for job in &self.jobs {
             table.push([
-                job.id.clone(),
+                printable(&job.id),
                 job.kind.name().to_owned(),
                 job.state.name().to_owned(),
                 subject(job),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use bindery::base::id::{BlobId, Hash};
 use bindery::base::name::RepoName;
 use bindery::base::path::TreePath;
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::build::contents::Contents;
 use bindery::build::spec::Spec;
@@ -193,7 +194,7 @@ impl Answer for Listing {
             let target = line
                 .target
                 .as_ref()
-                .map_or_else(String::new, |target| format!(" -> {target}"));
+                .map_or_else(String::new, |target| format!(" -> {}", printable(target)));
             table.push([
                 line.letter.to_string(),
                 line.bytes.to_string(),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, StatementId};
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::build::spec::named_ref;
 use bindery::remote::wire::refs::ReleaseSaid;
@@ -112,9 +113,12 @@ impl Release {
         };
         let builds: Vec<String> = self.builds.iter().map(u64::to_string).collect();
         let builds = (!builds.is_empty()).then(|| format!(" build {}", builds.join(", ")));
-        let note = self.note.as_ref().map(|note| format!(" ({note})"));
+        let note = self
+            .note
+            .as_ref()
+            .map(|note| format!(" ({})", printable(note)));
         let tag = self.tag.as_ref();
-        let tag = tag.map(|tag| colours.paint(Tone::Strong, format!(" [tag {tag}]")));
+        let tag = tag.map(|tag| colours.paint(Tone::Strong, format!(" [tag {}]", printable(tag))));
         let retired = self.retired.then(|| colours.paint(Tone::Bad, " [retired]"));
         let rest: String = builds
             .into_iter()

@@ -6,6 +6,7 @@ use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::id::SnapshotId;
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::printable::printable;
 use bindery::build::spec::only_repo;
 use bindery::remote::wire::refs::RefSaid;
 use clap::Args;
@@ -91,7 +92,10 @@ impl Ref {
         let pending: Vec<String> = self.pending.iter().map(u64::to_string).collect();
         let pending =
             (!pending.is_empty()).then(|| format!("pending: build {}", pending.join(", ")));
-        let held = self.held.as_ref().map(|reason| format!("held: {reason}"));
+        let held = self
+            .held
+            .as_ref()
+            .map(|reason| format!("held: {}", printable(reason)));
         let notes: Vec<String> = held.into_iter().chain(pending).collect();
         notes.join("; ")
     }

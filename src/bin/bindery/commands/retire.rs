@@ -7,6 +7,7 @@ use std::time::Duration;
 use bindery::base::clock::Time;
 use bindery::base::duration::{parse_duration, write_duration};
 use bindery::base::name::RepoName;
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::build::retire::{Keep, Tagged, plan};
 use bindery::build::spec::{named_ref, only_repo};
@@ -194,11 +195,8 @@ impl Retirement {
             }
         }
         let reasons = reasons.iter().map(|(why, count)| format!("{count} {why}"));
-        let tags: Vec<&str> = self
-            .kept
-            .iter()
-            .filter_map(|kept| kept.tag.as_deref())
-            .collect();
+        let tags = self.kept.iter().filter_map(|kept| kept.tag.as_deref());
+        let tags: Vec<String> = tags.map(printable).collect();
         let told = tags[..tags.len().min(TAGS_TOLD_MAX)].join(", ");
         let tags = match tags.len() {
             0 => String::new(),

@@ -1,8 +1,9 @@
 //! `bindery rollback`: show an older release of a ref again, as a new one.
 
-use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::name::{RefName, RepoName};
+use bindery::base::remark::Remark;
+use bindery::base::{Error, Result};
 use bindery::build::rollback::rollback;
 use bindery::build::spec::named_ref;
 use bindery::remote::wire::refs::Rollback;
@@ -48,7 +49,8 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     };
     let (target, released) = if let Some(server) = session.server()? {
         let (repo, target) = ref_of(&server, &arguments.target, named)?;
-        let hold = reason(&target);
+        let hold = reason(&target).map(Remark::try_from).transpose();
+        let hold = hold.map_err(|error| Error::usage(error.to_string()))?;
         let said = server.roll_back(&repo, &target, &Rollback { to, hold })?;
         (target, Released::visible(said)?)
     } else {

@@ -7,6 +7,7 @@ use bindery::base::Result;
 use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::RepoName;
+use bindery::base::printable::printable;
 use bindery::build::spec::Spec;
 use clap::Args;
 use serde::Serialize;
@@ -86,13 +87,13 @@ impl Answer for Shown {
         }
         writeln!(out, "time      {}", self.time)?;
         for (key, value) in &self.labels {
-            writeln!(out, "label     {key}={value}")?;
+            writeln!(out, "label     {key}={}", printable(value))?;
         }
         if !self.message.is_empty() {
             writeln!(out)?;
         }
         for line in self.message.lines() {
-            writeln!(out, "    {line}")?;
+            writeln!(out, "    {}", printable(line))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use bindery::base::clock::Time;
 use bindery::base::path::TreePath;
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::store::token_files::TokenFiles;
 use bindery::trust::token::scope::Scope;
@@ -185,7 +186,7 @@ impl Answer for Inspected {
     fn write_text(&self, out: &mut dyn Write, colours: Colours) -> io::Result<()> {
         let verdict = colours.paint(self.verdict.tone(), self.verdict.words());
         let reason = self.reason.as_ref();
-        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        let reason = reason.map_or_else(String::new, |reason| format!(": {}", printable(reason)));
         writeln!(out, "token    {verdict}{reason}")?;
         writeln!(out, "key      {}", self.key)?;
         if let Some(expires) = self.expires {
@@ -194,7 +195,7 @@ impl Answer for Inspected {
         for (number, text) in self.texts.iter().enumerate() {
             writeln!(out, "block {number}")?;
             text.lines()
-                .try_for_each(|line| writeln!(out, "  {line}"))?;
+                .try_for_each(|line| writeln!(out, "  {}", printable(line)))?;
         }
         Ok(())
     }

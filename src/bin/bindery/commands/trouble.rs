@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use bindery::base::printable::printable;
 use bindery::base::{Error, Result};
 use bindery::store::fsck::Problem;
 use serde::Serialize;
@@ -49,8 +50,9 @@ impl Trouble {
         colours: Colours,
         tone: Tone,
     ) -> io::Result<()> {
-        let what = colours.paint(tone, format_args!("{}:", self.what));
-        writeln!(out, "{what} {}: {}", self.place, self.detail)
+        let what = colours.paint(tone, format_args!("{}:", printable(&self.what)));
+        let (place, detail) = (printable(&self.place), printable(&self.detail));
+        writeln!(out, "{what} {place}: {detail}")
     }
 }
 
