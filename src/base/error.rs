@@ -155,10 +155,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// Another process holds the store.
-    #[error("the store {} is held by {holder}; waited {waited_s} s", path.display())]
+    /// Another process holds a store, or exports into a folder.
+    #[error("the {what} {} is held by {holder}; waited {waited_s} s", path.display())]
     Busy {
-        /// The store.
+        /// What it holds, such as `store`.
+        what: &'static str,
+        /// Where that is.
         path: PathBuf,
         /// Who holds it.
         holder: String,

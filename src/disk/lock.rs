@@ -1,9 +1,9 @@
-//! The lock of a store: one process at a time.
+//! The lock of a folder that is a store, or that a repo is exported into: one process at a time.
 //!
 //! # Invariants
 //!
-//! - The lock is the system's (`flock`) on the file `lock` in the store's folder. It ends with the process that holds it,
-//!   however that ends; the file itself is never removed, so no two processes can hold locks on different ones.
+//! - The lock is the system's (`flock`) on a file in the folder. It ends with the process that holds it, however that ends;
+//!   the file itself is never removed, so no two processes can hold locks on different ones.
 //! - The text in the file is for people and decides nothing. It is bounded and without control characters when shown.
 //!
 //! # Not here
@@ -13,7 +13,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -24,6 +24,9 @@ use crate::base::{Error, Result};
 
 /// The lock's file in the folder of a store.
 pub const LOCK_FILE: &str = "lock";
+/// The lock's file in a folder that is exported into. Web servers show the folder, and keep such files to themselves, or can
+/// be told to.
+pub const EXPORT_LOCK_FILE: &str = ".bindery-export.lock";
 /// Bytes of the text about the holder that are written and read.
 pub const HOLDER_BYTES_MAX: usize = 1024;
 /// The first pause between two attempts.
@@ -37,10 +40,35 @@ pub const WAIT_TOLD_AFTER: Duration = Duration::from_secs(2);
 /// Is told whom a process waits for, once it has waited for a while.
 pub type Tell = fn(&str);
 
-/// The right to use a store. Released when dropped, or when the process ends.
+/// What a folder is that is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Locked {
+    /// A store.
+    Store,
+    /// A folder of exports.
+    Export,
+}
+
+impl Locked {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Export => "export",
+        }
+    }
+
+    fn place(self, root: &Path) -> PathBuf {
+        root.join(match self {
+            Self::Store => LOCK_FILE,
+            Self::Export => EXPORT_LOCK_FILE,
+        })
+    }
+}
+
+/// The right to use a folder. Released when dropped, or when the process ends.
 #[must_use = "the lock is released when it is dropped"]
 #[derive(Debug)]
-pub struct StoreLock {
+pub struct FolderLock {
     file: File,
     access: Access,
 }
@@ -61,7 +89,7 @@ pub enum Sharing {
     Shared,
 }
 
-impl StoreLock {
+impl FolderLock {
     /// Takes the lock of the store in the folder `root`, with others or alone, waiting up to `wait` for another process to release it.
     ///
     /// `holder` says who takes it, such as `process 4711 (bindery publish 17) since 2026-11-22T09:00:00Z`; it is kept up
@@ -79,10 +107,34 @@ impl StoreLock {
         tell: Option<Tell>,
         sharing: Sharing,
     ) -> Result<Self> {
-        let place = root.join(LOCK_FILE);
-        let (file, access) = open(&place).map_err(Error::io("lock", &place))?;
-        let waiting = Waiting { root, wait, tell };
-        Self::acquire_file(file, access, &waiting, holder, sharing)
+        Waiting {
+            what: Locked::Store,
+            root,
+            wait,
+            tell,
+        }
+        .acquire(holder, sharing)
+    }
+
+    /// Takes the lock of the folder `root`, which is there, and into which a repo is to be exported; alone, and otherwise as
+    /// [`acquire`](Self::acquire). Others may read the text about the holder when a web server shows it to them.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_export(
+        root: &Path,
+        wait: Duration,
+        holder: &str,
+        tell: Option<Tell>,
+    ) -> Result<Self> {
+        Waiting {
+            what: Locked::Export,
+            root,
+            wait,
+            tell,
+        }
+        .acquire(holder, Sharing::Alone)
     }
 
     fn acquire_file(
@@ -92,14 +144,20 @@ impl StoreLock {
         holder: &str,
         sharing: Sharing,
     ) -> Result<Self> {
-        let Waiting { root, wait, tell } = *waiting;
-        let place = root.join(LOCK_FILE);
+        let Waiting {
+            what,
+            root,
+            wait,
+            tell,
+        } = *waiting;
+        let place = what.place(root);
         let mut pauses = Pauses::new(wait);
         let (mut waited, mut untold) = (Duration::ZERO, tell);
         while !try_lock(&file, sharing).map_err(Error::io("lock", &place))? {
             let named = || read_holder(&file).map_err(Error::io("read", &place));
             let Some(pause) = pauses.next() else {
                 return Err(Error::Busy {
+                    what: what.word(),
                     path: root.to_owned(),
                     holder: named()?,
                     waited_s: wait.as_secs(),
@@ -108,9 +166,9 @@ impl StoreLock {
             if waited >= WAIT_TOLD_AFTER
                 && let Some(tell) = untold.take()
             {
-                let (root, wait_s) = (root.display(), wait.as_secs());
+                let (what, root, wait_s) = (what.word(), root.display(), wait.as_secs());
                 tell(&format!(
-                    "waiting up to {wait_s} s for the store {root}: {} holds it",
+                    "waiting up to {wait_s} s for the {what} {root}: {} holds it",
                     named()?
                 ));
             }
@@ -148,7 +206,7 @@ impl StoreLock {
     }
 }
 
-impl Drop for StoreLock {
+impl Drop for FolderLock {
     fn drop(&mut self) {
         // A text that stays is only out of date, and the next holder replaces it.
         self.write_holder("").ok();
@@ -158,9 +216,18 @@ impl Drop for StoreLock {
 /// What is waited for, and for how long.
 #[derive(Clone, Copy)]
 struct Waiting<'w> {
+    what: Locked,
     root: &'w Path,
     wait: Duration,
     tell: Option<Tell>,
+}
+
+impl Waiting<'_> {
+    fn acquire(&self, holder: &str, sharing: Sharing) -> Result<FolderLock> {
+        let place = self.what.place(self.root);
+        let (file, access) = open(&place).map_err(Error::io("lock", &place))?;
+        FolderLock::acquire_file(file, access, self, holder, sharing)
+    }
 }
 
 fn open(place: &Path) -> io::Result<(File, Access)> {
@@ -241,7 +308,7 @@ mod tests {
     use super::*;
 
     fn busy_holder(root: &Path) -> Option<String> {
-        match StoreLock::acquire(root, Duration::ZERO, "second", None, Sharing::Alone) {
+        match FolderLock::acquire(root, Duration::ZERO, "second", None, Sharing::Alone) {
             Err(Error::Busy { holder, .. }) => Some(holder),
             _ => None,
         }
@@ -251,7 +318,7 @@ mod tests {
     fn the_second_taker_hears_who_holds_the_store() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let root = folder.path();
-        let lock = StoreLock::acquire(
+        let lock = FolderLock::acquire(
             root,
             Duration::ZERO,
             "process 1 (test)",
@@ -260,14 +327,14 @@ mod tests {
         )?;
         assert!(!lock.is_read_only());
         let refused =
-            StoreLock::acquire(root, Duration::ZERO, "second", None, Sharing::Alone).map(drop);
+            FolderLock::acquire(root, Duration::ZERO, "second", None, Sharing::Alone).map(drop);
         assert!(
-            matches!(&refused, Err(Error::Busy { path, holder, waited_s: 0 })
+            matches!(&refused, Err(Error::Busy { what: "store", path, holder, waited_s: 0 })
                 if path == root && holder == "process 1 (test)"),
             "{refused:?}"
         );
         drop(lock);
-        let _again = StoreLock::acquire(root, Duration::ZERO, "process 2", None, Sharing::Alone)?;
+        let _again = FolderLock::acquire(root, Duration::ZERO, "process 2", None, Sharing::Alone)?;
         assert_eq!(busy_holder(root).as_deref(), Some("process 2"));
         Ok(())
     }
@@ -278,11 +345,15 @@ mod tests {
         let long = "x".repeat(HOLDER_BYTES_MAX + 1);
         for (text, expected, reason) in [
             ("", "another process", "not written yet, or not writable"),
-            ("a\u{1b}[2J\u{202e}b\n", "a [2J b", "no control reaches a terminal"),
+            (
+                "a\u{1b}[2J\u{202e}b\n",
+                "a [2J b",
+                "no control reaches a terminal",
+            ),
             (&long, &long[1..], "the text is bounded"),
         ] {
             let _lock =
-                StoreLock::acquire(folder.path(), Duration::ZERO, text, None, Sharing::Alone)?;
+                FolderLock::acquire(folder.path(), Duration::ZERO, text, None, Sharing::Alone)?;
             let holder = busy_holder(folder.path());
             assert_eq!(holder.as_deref(), Some(expected), "{reason}");
         }
@@ -297,10 +368,11 @@ mod tests {
         std::fs::write(&place, b"left by a holder long gone")?;
         // Opened as `open` does where writing is refused; root, as which tests may run, is refused nothing.
         let file = File::open(&place)?;
-        let lock = StoreLock::acquire_file(
+        let lock = FolderLock::acquire_file(
             file,
             Access::ReadOnly,
             &Waiting {
+                what: Locked::Store,
                 root: folder.path(),
                 wait: Duration::ZERO,
                 tell: None,
@@ -313,7 +385,8 @@ mod tests {
         drop(lock);
         assert_eq!(std::fs::read(&place)?, b"left by a holder long gone");
         assert!(
-            StoreLock::acquire(folder.path(), Duration::ZERO, "next", None, Sharing::Alone).is_ok()
+            FolderLock::acquire(folder.path(), Duration::ZERO, "next", None, Sharing::Alone)
+                .is_ok()
         );
         Ok(())
     }
@@ -323,7 +396,7 @@ mod tests {
     {
         let folder = tempfile::tempdir()?;
         let take =
-            |sharing| StoreLock::acquire(folder.path(), Duration::ZERO, "one", None, sharing);
+            |sharing| FolderLock::acquire(folder.path(), Duration::ZERO, "one", None, sharing);
         let first = take(Sharing::Shared)?;
         let second = take(Sharing::Shared)?;
         assert!(matches!(take(Sharing::Alone), Err(Error::Busy { .. })));
@@ -337,7 +410,8 @@ mod tests {
     fn without_a_folder_there_is_nothing_to_lock() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let gone = folder.path().join("gone");
-        let refused = StoreLock::acquire(&gone, Duration::ZERO, "", None, Sharing::Alone).map(drop);
+        let refused =
+            FolderLock::acquire(&gone, Duration::ZERO, "", None, Sharing::Alone).map(drop);
         assert!(matches!(refused, Err(Error::Io { action: "lock", .. })));
         Ok(())
     }

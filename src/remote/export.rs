@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //!
-//! - Only a folder that is new, empty, or an export of before is written into.
+//! - Only a folder that is new, empty, or an export of before is written into, and by one process at a time: it holds the
+//!   folder's lock (`disk::lock`).
 //! - What the heads note of the export before leads to stays until the next one; so does a ref that was exported once.
 //!
 //! - It never shows another trust root than before, nor anything older: whoever pulled from it would refuse that.
@@ -39,10 +40,10 @@ use crate::disk::files::{Disk, Sequential};
 use crate::disk::real::RealDisk;
 use crate::disk::whole::{exists, next_name, read_small, write_whole};
 use crate::object::kind::ObjectKind;
-use crate::store::Store;
 use crate::store::note_files::{NoteFiles, STATEMENT_NOTE_BYTES_MAX};
 use crate::store::notes::Notes;
 use crate::store::rows::{Current, RepoRow, SnapshotRef};
+use crate::store::{Patience, Store};
 
 /// How to export.
 #[derive(Clone, Default)]
@@ -53,6 +54,9 @@ pub struct ExportOptions<'o> {
     pub urls: Vec<String>,
     /// Where older statements are, if the store has not all of them.
     pub older: Option<&'o dyn Origin>,
+    /// The refs that were in the folder when it was settled what the store has to have, if it has not all there is: an
+    /// export that adds others meanwhile must not be undone.
+    pub seen: Option<Vec<RefName>>,
 }
 
 /// What a folder has of earlier exports of one repo.
@@ -110,11 +114,12 @@ pub struct ExportAnswer {
     pub bytes: u64,
 }
 
-/// Writes a repo into a folder.
+/// Writes a repo into a folder, when no other process does.
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] if nothing was released, or a ref is not there; [`Error::Refused`] if the folder is somebody's own;
+/// [`Error::NotFound`] if nothing was released, or a ref is not there; [`Error::Refused`] if the folder is somebody's own, or somebody exported
+/// others than were [seen](ExportOptions::seen) into it; [`Error::Busy`] if others export into it for longer than `patience`;
 /// [`Error::Untrusted`] or [`Error::Contradiction`] if what the folder shows of the repo is of another trust root, or newer:
 /// nothing was changed. What the disk answers; what was exported before can be pulled until this one is whole.
 pub fn export(
@@ -122,6 +127,7 @@ pub fn export(
     repo: &RepoRow,
     folder: &Path,
     options: &ExportOptions<'_>,
+    patience: &Patience,
     progress: &dyn Progress,
 ) -> Result<ExportAnswer> {
     let disk = RealDisk::new(folder);
@@ -135,8 +141,14 @@ pub fn export(
     let heads = notes.heads()?;
     let heads = heads.ok_or_else(|| Error::not_found("release in", &repo.name))?;
     let refs = export.refs(&options.refs)?;
+    // Before the lock, which would leave its file in a folder that is none of ours; and again when nobody else can change it.
+    Marker::read(&disk, folder)?;
+    export.check_follows()?;
+    disk.create_dir(Path::new(""))?;
+    let _lock = patience.lock_export(folder)?;
     let before = Marker::read(&disk, folder)?;
     export.check_follows()?;
+    export.check_seen(options, folder, &before)?;
     let refs = export.with_those_before(&refs, &before)?;
     before.begin(&disk)?;
     let mut answer = ExportAnswer {
@@ -190,6 +202,28 @@ impl Export<'_> {
             Some((row.name, row.current.filter(|_| is_named)?))
         });
         Ok(wanted.collect())
+    }
+
+    /// Checks that the store has the refs that others exported since it was settled what it has to have.
+    fn check_seen(
+        &self,
+        options: &ExportOptions<'_>,
+        folder: &Path,
+        before: &Marker,
+    ) -> Result<()> {
+        let Some(seen) = &options.seen else {
+            return Ok(());
+        };
+        let all = self.refs(&[])?;
+        let is_here = |name: &RefName| all.iter().any(|(known, _)| known == name);
+        let mut now = before.refs(&self.repo.name);
+        match now.find(|name| !seen.contains(name) && !is_here(name)) {
+            None => Ok(()),
+            Some(other) => Err(Error::refused(format!(
+                "{other} was exported into {} meanwhile; try again",
+                folder.display()
+            ))),
+        }
     }
 
     /// The refs that are exported, and those that were before and are still there.

@@ -23,7 +23,7 @@ use super::packs::PackStore;
 use super::settings::{self, Settings};
 use crate::base::{Error, Result};
 use crate::disk::files::{Disk, Listed};
-use crate::disk::lock::{LOCK_FILE, Sharing, StoreLock, Tell};
+use crate::disk::lock::{FolderLock, LOCK_FILE, Sharing, Tell};
 use crate::disk::real::RealDisk;
 use crate::disk::whole;
 
@@ -45,7 +45,7 @@ pub struct Store {
     /// Held while files of tokens are written.
     pub(super) writing_tokens: Mutex<()>,
     /// The last to be dropped: nobody else may open the store before everything is closed.
-    pub(super) lock: Option<StoreLock>,
+    pub(super) lock: Option<FolderLock>,
 }
 
 /// What a store is opened for.
@@ -73,9 +73,18 @@ impl Patience {
     ///
     /// # Errors
     ///
-    /// As [`StoreLock::acquire`].
-    pub(super) fn lock(&self, root: &Path, sharing: Sharing) -> Result<StoreLock> {
-        StoreLock::acquire(root, self.wait, &self.holder, self.tell, sharing)
+    /// As [`FolderLock::acquire`].
+    pub(super) fn lock(&self, root: &Path, sharing: Sharing) -> Result<FolderLock> {
+        FolderLock::acquire(root, self.wait, &self.holder, self.tell, sharing)
+    }
+
+    /// Locks a folder that is exported into.
+    ///
+    /// # Errors
+    ///
+    /// As [`FolderLock::acquire_export`].
+    pub(crate) fn lock_export(&self, root: &Path) -> Result<FolderLock> {
+        FolderLock::acquire_export(root, self.wait, &self.holder, self.tell)
     }
 }
 
@@ -131,7 +140,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Io`] if the disk fails.
-    pub fn create_on(disk: Arc<dyn Disk>, lock: Option<StoreLock>) -> Result<Self> {
+    pub fn create_on(disk: Arc<dyn Disk>, lock: Option<FolderLock>) -> Result<Self> {
         for folder in layout::FOLDERS {
             disk.create_dir(Path::new(folder))?;
         }
@@ -182,7 +191,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`open`](Self::open), without waiting.
-    pub fn open_on(disk: Arc<dyn Disk>, access: Access, lock: Option<StoreLock>) -> Result<Self> {
+    pub fn open_on(disk: Arc<dyn Disk>, access: Access, lock: Option<FolderLock>) -> Result<Self> {
         let settings = Settings::read(&*disk)?;
         let catalog = match access {
             Access::Read => Catalog::open_read_only(&*disk)?,
@@ -200,7 +209,7 @@ impl Store {
         disk: Arc<dyn Disk>,
         settings: Settings,
         catalog: Catalog,
-        lock: Option<StoreLock>,
+        lock: Option<FolderLock>,
     ) -> Result<Self> {
         let packs = PackStore::new(Arc::clone(&disk));
         let unlanded = Unlanded::new(Arc::clone(&disk));

@@ -26,7 +26,7 @@ use crate::base::id::Hasher;
 use crate::base::limits::RECIPE_LEVELS_MAX;
 use crate::base::{Error, Result};
 use crate::disk::files::{Disk, Mapping};
-use crate::disk::lock::{Sharing, StoreLock};
+use crate::disk::lock::{FolderLock, Sharing};
 use crate::disk::real::RealDisk;
 use crate::disk::whole;
 use crate::object::edges::blob_form;
@@ -41,7 +41,7 @@ use crate::object::remains::Remains;
 pub struct OtherStore {
     pub(super) disk: Arc<dyn Disk>,
     packs: PackStore,
-    _lock: Option<StoreLock>,
+    _lock: Option<FolderLock>,
 }
 
 impl Store {
@@ -62,7 +62,7 @@ impl Store {
                 "{place} is the store itself: it cannot be healed from what it has lost"
             )));
         }
-        let lock = StoreLock::acquire(
+        let lock = FolderLock::acquire(
             root,
             patience.wait,
             &patience.holder,
@@ -79,7 +79,7 @@ impl OtherStore {
     /// # Errors
     ///
     /// As [`Store::open_other`], without waiting.
-    pub fn open_on(disk: Arc<dyn Disk>, lock: Option<StoreLock>) -> Result<Self> {
+    pub fn open_on(disk: Arc<dyn Disk>, lock: Option<FolderLock>) -> Result<Self> {
         Settings::read(&*disk)?;
         let packs = PackStore::new(Arc::clone(&disk));
         Ok(Self {

@@ -8,6 +8,7 @@ mod checks;
 mod commands;
 mod crowd;
 mod events;
+mod export_lock;
 mod exporting;
 mod exports;
 mod files;

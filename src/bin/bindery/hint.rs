@@ -343,6 +343,7 @@ mod tests {
     #[test]
     fn a_store_that_is_busy_or_full_can_be_waited_for() {
         let busy = Error::Busy {
+            what: "store",
             path: "/x".into(),
             holder: "process 1".into(),
             waited_s: 60,

@@ -5,14 +5,15 @@
 //! Which files are written and removed for them (`remote::export`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::id::SnapshotId;
 use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
+use crate::disk::lock::EXPORT_LOCK_FILE;
 use crate::disk::real::RealDisk;
-use crate::disk::whole::{exists, read_small, write_whole};
+use crate::disk::whole::{exists, next_name, read_small, write_whole};
 use crate::store::rows::Current;
 
 /// The file that tells an export from somebody's own folder.
@@ -34,18 +35,23 @@ impl Marker {
     /// [`Error::Refused`] if the folder is somebody's own, [`Error::Malformed`] if its marker is none.
     pub(super) fn read(disk: &RealDisk, folder: &Path) -> Result<Self> {
         if exists(disk, Path::new(MARKER))? {
-            let bytes = read_small(disk, Path::new(MARKER), MARKER_BYTES_MAX)?;
-            let parsed = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
-            return parsed.ok_or_else(|| {
-                let reason = format!("{} holds none", folder.join(MARKER).display());
-                Error::malformed("list of what was exported", reason)
-            });
+            return Self::read_there(disk, folder);
         }
         let listed = match disk.list(Path::new("")) {
             Err(error) if error.is_file_not_found() => return Ok(Self::default()),
             listed => listed?,
         };
-        match listed.first() {
+        if listed.iter().any(|it| it.name == MARKER) {
+            // Another process has just made it.
+            return Self::read_there(disk, folder);
+        }
+        // One that begins, or was killed before it could say that the folder is an export.
+        let begun = [
+            PathBuf::from(EXPORT_LOCK_FILE),
+            next_name(Path::new(MARKER)),
+        ];
+        let is_begun = |name: &str| begun.iter().any(|path| path == Path::new(name));
+        match listed.iter().find(|it| !is_begun(&it.name)) {
             None => Ok(Self::default()),
             Some(other) => Err(Error::refused(format!(
                 "{} is no export: it has {}; name a folder that is new or empty",
@@ -55,13 +61,21 @@ impl Marker {
         }
     }
 
-    /// Makes the folder an export before anything else is in it, so that one that broke off can be gone on with.
+    fn read_there(disk: &RealDisk, folder: &Path) -> Result<Self> {
+        let bytes = read_small(disk, Path::new(MARKER), MARKER_BYTES_MAX)?;
+        let parsed = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
+        parsed.ok_or_else(|| {
+            let reason = format!("{} holds none", folder.join(MARKER).display());
+            Error::malformed("list of what was exported", reason)
+        })
+    }
+
+    /// Makes the folder, which is there, an export before anything else is in it, so that one that broke off can be gone on with.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the folder cannot be made or written.
+    /// [`Error::Io`] if the folder cannot be written.
     pub(super) fn begin(&self, disk: &RealDisk) -> Result<()> {
-        disk.create_dir(Path::new(""))?;
         if exists(disk, Path::new(MARKER))? {
             return Ok(());
         }

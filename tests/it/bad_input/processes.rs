@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use bindery::disk::lock::{Sharing, StoreLock};
+use bindery::disk::lock::{FolderLock, Sharing};
 
 use super::{expect_nothing_lost, with_a_release_and_an_open_build};
 use crate::support::Node::File;
@@ -21,7 +21,7 @@ fn a_second_process_hears_who_holds_the_store() -> Outcome {
     let scratch = with_a_release_and_an_open_build()?;
     let holder = "process 4711 (bindery publish 17) since 2026-11-22T09:00:00Z";
     let root = scratch.store();
-    let lock = StoreLock::acquire(&root, LOCK_WAIT, holder, None, Sharing::Alone)?;
+    let lock = FolderLock::acquire(&root, LOCK_WAIT, holder, None, Sharing::Alone)?;
     let parts = [
         ".bindery is held by",
         holder,
@@ -43,7 +43,7 @@ fn a_second_process_hears_who_holds_the_store() -> Outcome {
         .json_error()?;
     assert_eq!(error["error"]["code"], "busy");
     drop(lock);
-    let lock = StoreLock::acquire(&root, LOCK_WAIT, holder, None, Sharing::Shared)?;
+    let lock = FolderLock::acquire(&root, LOCK_WAIT, holder, None, Sharing::Shared)?;
     scratch.ok("ls stable --lock-wait 0s")?;
     scratch.fails("build create --lock-wait 0s", 6, &[])?;
     drop(lock);
@@ -54,7 +54,7 @@ fn a_second_process_hears_who_holds_the_store() -> Outcome {
 fn a_process_that_waits_says_for_whom() -> Outcome {
     let scratch = with_a_release_and_an_open_build()?;
     let holder = "process 4711 (bindery serve)";
-    let lock = StoreLock::acquire(&scratch.store(), LOCK_WAIT, holder, None, Sharing::Alone)?;
+    let lock = FolderLock::acquire(&scratch.store(), LOCK_WAIT, holder, None, Sharing::Alone)?;
     let told = format!(
         "waiting up to 3 s for the store {}",
         scratch.store().display()
@@ -75,7 +75,7 @@ fn a_process_that_waits_says_for_whom() -> Outcome {
 #[test]
 fn a_process_that_waits_goes_on_when_the_store_is_free() -> Outcome {
     let scratch = with_a_release_and_an_open_build()?;
-    let lock = StoreLock::acquire(&scratch.store(), LOCK_WAIT, "test", None, Sharing::Alone)?;
+    let lock = FolderLock::acquire(&scratch.store(), LOCK_WAIT, "test", None, Sharing::Alone)?;
     let mut waiting = scratch.command(["build", "create", "--lock-wait", "60s"]);
     let waiting = waiting
         .stdout(Stdio::piped())

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use bindery::base::Result;
+use bindery::base::clock::Time;
 use bindery::base::name::{RefName, RepoName};
 use bindery::build::spec::only_repo;
 use bindery::remote::export::{ExportOptions, Exported as Before, export};
 use bindery::remote::follow::Asked;
 use bindery::remote::http::agent::Agent;
+use bindery::store::Patience;
 use clap::Args;
 use serde::Serialize;
 
@@ -60,7 +62,9 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         refs: arguments.refs.clone(),
         urls: arguments.urls.clone(),
         older: None,
+        seen: None,
     };
+    let patience = patience(session)?;
     let (repo, answer) = if let Some(server) = session.server()? {
         let said = server.repo(named)?;
         let repo = said.repo;
@@ -68,17 +72,19 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         // Before anything is fetched; that it is so is checked of what was fetched.
         before.check_root(said.repo_id)?;
         let root = before.repo_id();
+        options.seen = Some(before.refs.clone());
         let asked = asked(&server, &repo, before.refs, arguments)?;
         let copied = Copied::of_root(session, &server, &repo, asked, root, &progress)?;
         options.older = Some(&copied.origin);
         let (store, folder) = (copied.store(), &arguments.folder);
-        let answer = export(store, &copied.repo, folder, &options, &progress)?;
+        let answer = export(store, &copied.repo, folder, &options, &patience, &progress)?;
         session.output.note(copied.note(&server));
         (repo, answer)
     } else {
         let store = session.read()?;
         let repo = only_repo(&store, named)?;
-        let answer = export(&store, &repo, &arguments.folder, &options, &progress)?;
+        let folder = &arguments.folder;
+        let answer = export(&store, &repo, folder, &options, &patience, &progress)?;
         (repo.name, answer)
     };
     drop(progress);
@@ -97,6 +103,17 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         size(answer.bytes)
     ));
     Ok(())
+}
+
+/// How long others are waited for who export into the folder, and what they are told. Everybody may read that there: not
+/// what the command line was.
+fn patience(session: &Session) -> Result<Patience> {
+    let (process, now) = (std::process::id(), Time::now()?);
+    let holder = format!("process {process} since {now}");
+    Ok(Patience {
+        holder,
+        ..session.patience()?
+    })
 }
 
 /// What is needed of a server: the refs that are named, and those that are in the folder already.
