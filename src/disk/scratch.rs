@@ -11,6 +11,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -97,6 +99,21 @@ impl Scratch {
         match self.root.take() {
             Some(root) => fs::remove_dir_all(&root).map_err(Error::io("remove", &root)),
             None => Ok(()),
+        }
+    }
+
+    /// Removes the folder while something may still be written into it: tries so many times, with pauses between. What cannot be
+    /// removed then is left to the system, as all temporary files are.
+    pub fn remove_from_under(mut self, times: u32, pause: Duration) {
+        let Some(root) = self.root.take() else {
+            return;
+        };
+        for _ in 0..times {
+            match fs::remove_dir_all(&root) {
+                Ok(()) => return,
+                Err(error) if error.kind() == ErrorKind::NotFound => return,
+                Err(_) => thread::sleep(pause),
+            }
         }
     }
 }

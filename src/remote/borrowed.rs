@@ -1,16 +1,17 @@
-//! Borrowed stores: empty ones that are there for one command, which brings into them what it needs of a store elsewhere.
+//! Borrowed stores: empty ones that are there for one command, which brings into them what it needs of a store elsewhere. And
+//! borrowed folders, for a command that shows something in one.
 //!
 //! # Invariants
 //!
-//! - A borrowed store goes with all that is in it: when it is dropped, when its lender recalls it, or, of a process that was killed,
-//!   when the next store is lent in the same folder.
+//! - What is borrowed goes with all that is in it: when it is dropped, when its lender recalls it, or, of a process that was killed,
+//!   and if it is a store, when the next store is lent in the same folder.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::Result;
+use crate::base::{Error, Result};
 use crate::disk::scratch::{Scratch, sweep};
 use crate::store::{Patience, Store};
 
@@ -31,7 +32,7 @@ pub struct Lender {
     loans: Arc<Loans>,
 }
 
-/// The folders of the stores that are lent now, each by its number.
+/// The folders that are lent now, each by its number.
 #[derive(Debug, Default)]
 struct Loans(Mutex<BTreeMap<u64, Scratch>>);
 
@@ -43,9 +44,10 @@ pub struct Borrowed {
     _loan: Loan,
 }
 
-/// The folder of a borrowed store.
+/// A folder that is there for one command.
 #[derive(Debug)]
-struct Loan {
+#[must_use = "the folder is removed when it is dropped"]
+pub struct Loan {
     number: u64,
     root: PathBuf,
     loans: Arc<Loans>,
@@ -66,17 +68,22 @@ impl Lender {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::base::Error::Io) if there is no room for one.
+    /// [`Error::Io`] if there is no room for one.
     pub fn lend(&self) -> Result<Borrowed> {
         sweep(&self.folder, PREFIX);
-        let loan = self.loan()?;
+        let loan = self.folder(PREFIX)?;
         let store = Store::create(&loan.root.join("store"), &self.patience)?;
         Ok(Borrowed { store, _loan: loan })
     }
 
-    fn loan(&self) -> Result<Loan> {
+    /// Makes an empty folder, whose name begins with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if there is no room for one.
+    pub fn folder(&self, prefix: &str) -> Result<Loan> {
         let mut lent = self.loans.lent();
-        let scratch = Scratch::create(&self.folder, &format!("{PREFIX}-{}", std::process::id()))?;
+        let scratch = Scratch::create(&self.folder, &format!("{prefix}-{}", std::process::id()))?;
         let root = scratch.root().to_owned();
         let number = lent.last_key_value().map_or(0, |(last, _)| last + 1);
         lent.insert(number, scratch);
@@ -87,20 +94,12 @@ impl Lender {
         })
     }
 
-    /// Removes all stores that are lent, also under the hands of who uses them, and then calls `end`, which ends the process:
-    /// until it has, nobody who used one gets any further than to give it back.
+    /// Removes all that is lent, also under the hands of who uses it, and then calls `end`, which ends the process: until it has,
+    /// nobody who used some of it gets any further than to give it back.
     pub fn recall(&self, end: impl FnOnce()) {
         let mut lent = self.loans.lent();
         for (_, scratch) in std::mem::take(&mut *lent) {
-            let root = scratch.root().to_owned();
-            drop(scratch);
-            for _ in 0..RECALLS_MAX {
-                if !root.exists() {
-                    break;
-                }
-                std::thread::sleep(RECALL_PAUSE);
-                sweep(&self.folder, PREFIX);
-            }
+            scratch.remove_from_under(RECALLS_MAX, RECALL_PAUSE);
         }
         end();
     }
@@ -109,6 +108,37 @@ impl Lender {
 impl Loans {
     fn lent(&self) -> MutexGuard<'_, BTreeMap<u64, Scratch>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loan {
+    /// Where the folder is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes a file in the folder, and makes the folders above it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be written.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        match self.loans.lent().get(&self.number) {
+            Some(scratch) => scratch.write(path, text),
+            None => Err(Error::Interrupted),
+        }
+    }
+
+    /// Removes the folder and all that is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        let mut lent = self.loans.lent();
+        // While nobody can recall it.
+        lent.remove(&self.number).map_or(Ok(()), Scratch::remove)
     }
 }
 
@@ -160,6 +190,27 @@ mod tests {
         assert_eq!(names(&folder)?, 2, "what is used is not swept");
         drop((two, three));
         assert_eq!(names(&folder)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_borrowed_folder_goes_and_what_others_left_there_stays() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let lender = lender(&folder);
+        // A folder of that name which somebody kept.
+        let kept = lender.folder("show")?.root().to_owned();
+        std::fs::create_dir(&kept)?;
+        let (one, two) = (lender.folder("show")?, lender.folder("show")?);
+        one.write("a/b", "text")?;
+        two.write("c", "text")?;
+        assert_eq!(std::fs::read(one.root().join("a/b"))?, b"text");
+        one.remove()?;
+        assert_eq!(names(&folder)?, 2);
+        lender.recall(|| {});
+        assert!(matches!(two.write("d", ""), Err(Error::Interrupted)));
+        two.remove()?;
+        assert!(kept.exists());
+        assert_eq!(names(&folder)?, 1);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 
 mod answers;
 mod checks;
+mod demo;
 mod ending;
 mod exchange;
 mod looking;

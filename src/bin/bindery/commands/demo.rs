@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - What is shown is what happens: every command is parsed and run as if it had been typed, and prints its own answer.
-//! - Nothing but the scratch folder is written. A directory of the user is only read.
+//! - Nothing but a folder of its own is written, which is removed however the demo ends, unless it is to be kept. A directory of the
+//!   user is only read.
 //!
 //! # Not here
 //!
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use bindery::base::{Error, Kind, Result};
 use bindery::disk::scratch::Scratch;
+use bindery::remote::borrowed::Loan;
 use bindery::server::background::Background;
 use bindery::store::serve_settings::ServeSettings;
 use bindery::store::{Access, Store};
@@ -28,6 +30,9 @@ use crate::failure;
 use crate::output::{self, Bars, Format, Notes, Output};
 use crate::session::Session;
 use crate::store_place::{STORE_FOLDER, Surroundings};
+
+/// How the name of its folder begins.
+const PREFIX: &str = "bindery-demo";
 
 /// What `demo` takes.
 #[derive(Debug, Args)]
@@ -54,55 +59,86 @@ pub fn run(session: &Session, arguments: &Arguments, play: &Play<'_>) -> Result<
         return Err(Error::usage("the demo is for people: it has no JSON form"));
     }
     let before = &session.surroundings.directory;
-    let name = format!("bindery-demo-{}", std::process::id());
-    let scratch = Scratch::create(&std::env::temp_dir(), &name)?;
+    let folder = if arguments.keep {
+        let name = format!("{PREFIX}-{}", std::process::id());
+        Folder::Kept(Scratch::create(&std::env::temp_dir(), &name)?)
+    } else {
+        Folder::Lent(session.lender()?.folder(PREFIX)?)
+    };
     let tree = match &arguments.directory {
         Some(directory) => before.join(directory),
         None => PathBuf::from(TREE),
     };
     for (path, text) in SMALL_TREE {
-        scratch.write(path, text)?;
+        folder.write(path, text)?;
     }
     let stage = Stage {
         session,
-        scratch: &scratch,
+        folder: &folder,
         play,
         tree,
         server: RefCell::new(None),
     };
-    enter(scratch.root())?;
+    enter(folder.root())?;
     let told = STORY.iter().try_for_each(|step| stage.perform(*step));
     enter(before)?;
     told?;
-    end(session, scratch, arguments)
+    end(session, folder)
 }
 
 fn enter(directory: &Path) -> Result<()> {
     std::env::set_current_dir(directory).map_err(Error::io("enter", directory))
 }
 
-/// Removes the scratch folder, or says where it is.
-fn end(session: &Session, scratch: Scratch, arguments: &Arguments) -> Result<()> {
-    let place = scratch.root().display().to_string();
-    if arguments.keep {
-        let store = scratch.keep().join(STORE_FOLDER);
-        let store = store.display();
-        session.output.note(format_args!(
-            "\nEverything is kept in {place}; look around with: bindery -s {store} refs"
-        ));
-        return Ok(());
+/// Removes the folder, or says where it is.
+fn end(session: &Session, folder: Folder) -> Result<()> {
+    let place = folder.root().display().to_string();
+    match folder {
+        Folder::Kept(scratch) => {
+            let store = scratch.keep().join(STORE_FOLDER);
+            let store = store.display();
+            session.output.note(format_args!(
+                "\nEverything is kept in {place}; look around with: bindery -s {store} refs"
+            ));
+        }
+        Folder::Lent(loan) => {
+            loan.remove()?;
+            session.output.note(format_args!(
+                "\nThat was all, in {place}, which is removed again. Now: bindery init"
+            ));
+        }
     }
-    scratch.remove()?;
-    session.output.note(format_args!(
-        "\nThat was all, in {place}, which is removed again. Now: bindery init"
-    ));
     Ok(())
+}
+
+/// The folder in which all of it is.
+enum Folder {
+    /// It stays, also if the process is asked to end.
+    Kept(Scratch),
+    /// It goes, also then.
+    Lent(Loan),
+}
+
+impl Folder {
+    fn root(&self) -> &Path {
+        match self {
+            Self::Kept(scratch) => scratch.root(),
+            Self::Lent(loan) => loan.root(),
+        }
+    }
+
+    fn write(&self, path: &str, text: &str) -> Result<()> {
+        match self {
+            Self::Kept(scratch) => scratch.write(path, text),
+            Self::Lent(loan) => loan.write(path, text),
+        }
+    }
 }
 
 /// Where the story is performed.
 struct Stage<'a> {
     session: &'a Session,
-    scratch: &'a Scratch,
+    folder: &'a Folder,
     play: &'a Play<'a>,
     /// What is staged, as the user would type it.
     tree: PathBuf,
@@ -123,7 +159,7 @@ impl Stage<'_> {
                 ));
                 Ok(())
             }
-            Step::Write(path, text) => self.scratch.write(path, text),
+            Step::Write(path, text) => self.folder.write(path, text),
             Step::Type(line) => self.run(line),
             Step::Serve => self.serve(&output),
             Step::End => {
@@ -143,7 +179,7 @@ impl Stage<'_> {
 
     /// Serves the store of the demo, on a port that is free.
     fn serve(&self, output: &Output) -> Result<()> {
-        let root = self.scratch.root().join(STORE_FOLDER);
+        let root = self.folder.root().join(STORE_FOLDER);
         let store = Store::open(&root, Access::Write, &self.session.patience()?)?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Background::start(store, listen, ServeSettings::default())?;
@@ -175,7 +211,7 @@ impl Stage<'_> {
             writeln!(out, "{}", output.answer_colours.paint(Tone::Strong, prompt))
         })?;
         let surroundings = Surroundings {
-            directory: self.scratch.root().to_owned(),
+            directory: self.folder.root().to_owned(),
             is_apart: true,
             ..Surroundings::default()
         };
