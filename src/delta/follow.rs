@@ -10,7 +10,7 @@
 //!
 //! Trees (`delta::retell`). That contents are the right ones shows in the id of the tree: `delta::unpack` compares it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::large::{Cutting, Large};
 use super::parts::malformed;
@@ -24,7 +24,7 @@ use crate::base::limits::{ARCHIVE_CODER_BYTES_MAX, BLOB_BYTES_MAX, PATCH_BYTES_M
 use crate::base::progress::Progress;
 use crate::object::archive::{refold, unpack};
 use crate::object::edges::blob_form;
-use crate::object::frame::{FRAME_BYTES_TARGET, FRAME_ROW_BYTES};
+use crate::object::frame::{FRAME_BYTES_TARGET, FRAME_ROW_BYTES, Frame};
 use crate::object::frame_builder::{FrameBuilder, SealedFrame};
 use crate::object::kind::ObjectKind;
 use crate::object::patch;
@@ -251,6 +251,7 @@ impl Task<'_> {
             number: 0,
             open: Open::of(self.orders.first()),
             blobs: FrameBuilder::new(),
+            made: HashSet::new(),
             product: Product::default(),
         };
         patch::apply(self.group.patch, &bases, &lengths, &mut |number, piece| {
@@ -296,6 +297,8 @@ struct Making<'m, 's> {
     number: usize,
     open: Open,
     blobs: FrameBuilder,
+    /// Small contents that were made.
+    made: HashSet<Hash>,
     product: Product,
 }
 
@@ -339,7 +342,7 @@ impl Making<'_, '_> {
 
     fn small(&mut self, content: &[u8]) -> Result<Hash> {
         let id = Hash::of(content);
-        if self.view.find(ObjectKind::Blob, id)?.is_none() {
+        if self.made.insert(id) && self.view.find(ObjectKind::Blob, id)?.is_none() {
             if !self.blobs.has_room_for(content.len()) {
                 self.seal()?;
             }
@@ -387,28 +390,15 @@ fn stored_bytes(frames: &[SealedFrame]) -> u64 {
 }
 
 impl Product {
-    /// Takes in what was made, as far as it is not there already.
+    /// Takes in what was made, as far as it is not there already. A file may be there although it is made once: as a chunk of
+    /// a large one.
     fn take_in(self, view: &View<'_>, intake: &mut Intake<'_>) -> Result<()> {
         for frame in &self.frames {
-            for object in frame.objects() {
-                if !intake.wants(view, object.kind, object.id)? {
-                    return Err(malformed(format!(
-                        "it brings the content {} twice",
-                        object.id
-                    )));
-                }
-            }
-            intake.append(frame)?;
+            take_frame(frame, view, intake)?;
         }
         for large in &self.large {
             for chunk in &large.chunks {
-                let mut is_wanted = true;
-                for object in chunk.objects() {
-                    is_wanted &= intake.wants(view, object.kind, object.id)?;
-                }
-                if is_wanted {
-                    intake.append(chunk)?;
-                }
+                take_frame(chunk, view, intake)?;
             }
             for recipe in &large.recipes {
                 let (kind, id) = (ObjectKind::Recipe, recipe.blob().hash());
@@ -419,4 +409,26 @@ impl Product {
         }
         Ok(())
     }
+}
+
+/// Takes in the objects of a frame that are wanted; the frame as it is, if all are.
+fn take_frame(sealed: &SealedFrame, view: &View<'_>, intake: &mut Intake<'_>) -> Result<()> {
+    let mut wanted = Vec::new();
+    for object in sealed.objects() {
+        if intake.wants(view, object.kind, object.id)? {
+            wanted.push(object);
+        }
+    }
+    if wanted.len() == sealed.objects().len() {
+        return intake.append(sealed);
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let frame = Frame::decode(sealed.stored())?;
+    for object in wanted {
+        let bytes = frame.object(object.kind, object.start, object.length)?;
+        intake.put(object.kind, object.id, bytes)?;
+    }
+    Ok(())
 }

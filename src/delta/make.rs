@@ -253,4 +253,6 @@ mod many;
 #[cfg(test)]
 mod packed;
 #[cfg(test)]
+mod overlapping;
+#[cfg(test)]
 mod tests;

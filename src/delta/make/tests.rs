@@ -57,7 +57,7 @@ pub(super) fn applied(sandbox: &Sandbox, delta: &[u8]) -> crate::base::Result<Bu
 }
 
 /// Makes the delta of two releases, applies it where only the first is known, and compares.
-fn check(a: Files<'_>, b: Files<'_>) -> Result<DeltaSummary, AnyError> {
+pub(super) fn check(a: Files<'_>, b: Files<'_>) -> Result<DeltaSummary, AnyError> {
     let maker = published(&[a, b])?;
     let [from, to] = snapshots(&maker)?[..] else {
         return Err("two releases".into());
