@@ -66,6 +66,14 @@ pub const PATCH_WINDOW_LOG_MAX: u32 = 27;
 pub const PATCH_TARGETS_MAX: usize = 65_536;
 /// Bytes on both sides of the ends of copies of a patch by its third method that are their surroundings.
 pub const PATCH_REACH_BYTES_MAX: u64 = 64 * KIB;
+/// How many times as many bytes an archive may have unpacked, beside [`ARCHIVE_UNPACKED_BYTES_MIN`]: bounds the work of making it again.
+pub const ARCHIVE_EXPANSION_MAX: u64 = 16;
+/// Bytes that any archive may have unpacked, however small it is.
+pub const ARCHIVE_UNPACKED_BYTES_MIN: u64 = MIB;
+/// Bytes of the least that is deflated again: less gains nothing, and starting costs as much.
+pub const ARCHIVE_DEFLATED_BYTES_MIN: usize = 64;
+/// Bytes of the least that LZMA2 compresses again: its tables are made anew for each stream.
+pub const ARCHIVE_LZMA_BYTES_MIN: usize = 4096;
 /// Streams in streams of an archive that is unfolded: a package in which modules are compressed.
 pub const ARCHIVE_LEVELS_MAX: usize = 2;
 /// Archives in archives that lie in one stream: a tar in an ar.
@@ -135,6 +143,19 @@ pub const LISTED_PATHS_MAX: usize = 100;
 /// than this plus one more number.
 const TREE_LINE_BYTES_MAX: u64 = 1 + 20 + 20 + 64 + NAME_BYTES_MAX as u64 + 5;
 const _: () = assert!(TREE_LINES_MAX as u64 * TREE_LINE_BYTES_MAX + 256 <= TREE_BYTES_MAX);
+/// Bytes that an archive of `bytes` bytes, or a base of as many, may have unpacked.
+#[must_use]
+pub const fn archive_form_bytes_max(bytes: u64) -> u64 {
+    let most = bytes
+        .saturating_mul(ARCHIVE_EXPANSION_MAX)
+        .saturating_add(ARCHIVE_UNPACKED_BYTES_MIN);
+    if most < PATCH_BYTES_MAX {
+        most
+    } else {
+        PATCH_BYTES_MAX
+    }
+}
+
 const _: () = assert!(POLICY_CHECKS_MAX <= BUILD_CHECKS_MAX);
 const _: () = assert!(TREE_UNCUT_MAX <= TREE_LINES_MAX);
 const _: () = assert!(WHOLE_BLOB_BYTES_MAX < FRAME_BYTES_MAX);

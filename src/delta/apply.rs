@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::complete::{Checked, check};
 use super::parts::{as_delta, malformed, start_digits};
-use super::unpack::{Unpacked, unpack};
+use super::unpack::{Route, Unpacked, unpack};
 use crate::base::clock::Time;
 use crate::base::name::RefName;
 use crate::base::progress::Progress;
@@ -50,7 +50,8 @@ pub fn apply<B: AsRef<[u8]> + Sync>(
     let from = from.as_ref().map(|from| from.snapshot);
     let view = store.view(&repo.name, builds)?;
     let mut intake = store.intake();
-    let mut unpacked = unpack(pack, from, &view, &mut intake, progress)?;
+    let route = Route { from, to: None };
+    let mut unpacked = unpack(pack, route, &view, &mut intake, progress)?;
     let landing = intake.finish()?;
     let view = view.with(&landing)?;
     let checked = Checked {

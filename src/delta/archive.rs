@@ -12,7 +12,7 @@ use super::group::read;
 use super::memo::{Memo, Sort, key};
 use super::plan::{Base, Wanted};
 use crate::base::id::{BlobId, HASH_BYTES, Hash};
-use crate::base::limits::{MIB, PATCH_BYTES_MAX};
+use crate::base::limits::archive_form_bytes_max;
 use crate::base::{Error, Result};
 use crate::object::archive::{Findings, is_archive, unfold, unfold_as, unpack};
 use crate::object::patch::{Effort, Pair};
@@ -20,8 +20,6 @@ use crate::store::view::View;
 
 /// Bytes at the start of a content that show whether it is an archive.
 const HEAD_BYTES: usize = 512;
-/// How many times as long as it is an archive may be when it is unpacked; others are told as they are.
-const EXPANSION_MAX: u64 = 16;
 
 /// Whether a content starts as archives do.
 ///
@@ -42,11 +40,6 @@ pub(super) fn starts_as_archive(view: &View<'_>, id: Hash, bytes: u64) -> Result
         Some(answer) => Ok(answer),
         None => outcome.map(|()| false),
     }
-}
-
-/// Bytes that an archive of `bytes` bytes may have unpacked.
-pub(super) fn unpacked_bytes_max(bytes: u64) -> u64 {
-    PATCH_BYTES_MAX.min(bytes * EXPANSION_MAX + MIB)
 }
 
 /// An archive and its base.
@@ -132,6 +125,7 @@ fn form_of(target: &[u8], id: Hash, memo: &Memo<'_>) -> Option<Vec<u8>> {
     Some(unfolded?.form)
 }
 
+/// How long an archive of so many bytes may be when it is unpacked; a longer one is told as it is.
 fn most(bytes: u64) -> usize {
-    usize::try_from(unpacked_bytes_max(bytes)).unwrap_or(usize::MAX)
+    usize::try_from(archive_form_bytes_max(bytes)).unwrap_or(usize::MAX)
 }

@@ -15,7 +15,7 @@
 
 use rayon::prelude::*;
 
-use super::archive::{Unfolded, starts_as_archive, unpacked_bytes_max};
+use super::archive::{Unfolded, starts_as_archive};
 use super::group::{GIVEN_BACK_FROM_BYTES, best, is_patchable, is_worth, read};
 use super::memo::{Memo, Sort, key};
 use super::plan::{Plan, Wanted};
@@ -23,6 +23,7 @@ use super::schedule::Schedule;
 use crate::base::Result;
 use crate::base::limits::{
     ARCHIVE_BYTES_MIN, ARCHIVE_CODER_BYTES_MAX, MIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX,
+    archive_form_bytes_max,
 };
 use crate::base::progress::Progress;
 use crate::object::patch::{Effort, GroupBytes, Pair, encode_memory_bytes};
@@ -177,7 +178,7 @@ impl Job<'_> {
         let packed: u64 = self.0.iter().flat_map(Candidate::bytes).sum();
         let [base, form] = [0, 1].map(|side| {
             let sizes = self.0.iter().map(|candidate| candidate.bytes()[side]);
-            sizes.map(unpacked_bytes_max).max().unwrap_or(0)
+            sizes.map(archive_form_bytes_max).max().unwrap_or(0)
         });
         let mut sizes = GroupBytes::of_pair(base, form);
         if self.0.len() > 1 {

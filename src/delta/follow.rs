@@ -3,8 +3,7 @@
 //! # Invariants
 //!
 //! - Bases come first: each is read through a view, which hashes it, before a patch is applied to it.
-//! - Nothing that a group makes exceeds the sizes that the script declares, and those are checked against the limits before
-//!   anything is made.
+//! - Nothing that a group makes exceeds the sizes that the script declares, and those were checked (`delta::orders`).
 //!
 //! # Not here
 //!
@@ -13,60 +12,26 @@
 use std::collections::{HashMap, HashSet};
 
 use super::large::{Cutting, Large};
+use super::orders::{Archive, Order, Task, tasks};
 use super::parts::malformed;
-use super::retell::{Told, old_entry};
+use super::retell::Told;
 use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
 
 use crate::base::Result;
-use crate::base::error::check_limit;
 use crate::base::id::{BlobId, Hash};
-use crate::base::limits::{ARCHIVE_CODER_BYTES_MAX, BLOB_BYTES_MAX, PATCH_BYTES_MAX};
 use crate::base::progress::Progress;
-use crate::object::archive::{refold, unpack};
+use crate::object::archive::refold;
 use crate::object::edges::blob_form;
 use crate::object::frame::{FRAME_BYTES_TARGET, FRAME_ROW_BYTES, Frame};
 use crate::object::frame_builder::{FrameBuilder, SealedFrame};
 use crate::object::kind::ObjectKind;
 use crate::object::patch;
-use crate::object::script::{Content, Put, Script, Step};
+use crate::object::script::Script;
 use crate::object::script_frame::Group;
+use crate::object::totals::Totals;
 use crate::object::tree::TreeRef;
 use crate::store::intake::Intake;
 use crate::store::view::View;
-
-/// A content that is to be made: the step that puts it, its base if it has one, and its bytes.
-#[derive(Clone, Copy, Debug)]
-struct Order {
-    step: usize,
-    base: Option<Told>,
-    /// What the patch makes.
-    bytes: u64,
-    archive: Option<Archive>,
-}
-
-impl Order {
-    /// Bytes of the content that is made, if it is one object.
-    fn small_bytes(&self) -> Option<usize> {
-        let bytes = self.archive.map_or(self.bytes, |archive| archive.size);
-        let is_small = blob_form(bytes) == ObjectKind::Blob;
-        usize::try_from(bytes).ok().filter(|_| is_small)
-    }
-}
-
-/// What the base and the outcome of a patch are, if the content is told by what is in it.
-#[derive(Clone, Copy, Debug)]
-struct Archive {
-    /// Bytes of the base, unpacked.
-    base: u64,
-    /// Bytes of the file.
-    size: u64,
-}
-
-/// A group with what it makes.
-struct Task<'p> {
-    group: Group<'p>,
-    orders: Vec<Order>,
-}
 
 /// What a group made.
 #[derive(Default)]
@@ -77,7 +42,7 @@ struct Product {
     bytes: u64,
 }
 
-/// Makes the contents of the groups of a script; gives their ids by step.
+/// Makes the contents of the groups of a script, which all have room in the `totals` of the second tree; gives their ids by step.
 ///
 /// # Errors
 ///
@@ -88,11 +53,12 @@ pub(super) fn follow(
     script: &Script,
     groups: Vec<Group<'_>>,
     a: TreeRef,
+    totals: Totals,
     view: &View<'_>,
     intake: &mut Intake<'_>,
     progress: &dyn Progress,
 ) -> Result<HashMap<usize, Told>> {
-    let tasks = tasks(script, groups, a, view)?;
+    let tasks = tasks(script, groups, a, totals, view)?;
     let mut told = HashMap::new();
     let schedule = Schedule {
         budget_bytes: DELTA_MEMORY_BYTES_MAX,
@@ -112,119 +78,7 @@ pub(super) fn follow(
     Ok(told)
 }
 
-/// Sorts the contents of a script by their groups.
-fn tasks<'p>(
-    script: &Script,
-    groups: Vec<Group<'p>>,
-    a: TreeRef,
-    view: &View<'_>,
-) -> Result<Vec<Task<'p>>> {
-    let tasks = groups.into_iter().map(|group| Task {
-        group,
-        orders: Vec::new(),
-    });
-    let mut tasks: Vec<Task<'p>> = tasks.collect();
-    for (number, step) in script.steps.iter().enumerate() {
-        let Some(put) = &step.put else { continue };
-        let (group, base, bytes) = match put.content {
-            Content::Made { group, size } => (group, None, Some(size)),
-            Content::Patched { group, growth } => {
-                let base = base_of(view, a, step, put)?;
-                (group, Some(base), base.1.checked_add_signed(growth))
-            }
-            Content::Archive { group, form, .. } => {
-                (group, Some(base_of(view, a, step, put)?), Some(form))
-            }
-            _ => continue,
-        };
-        let archive = Archive::of(put.content);
-        let bytes = bytes.unwrap_or(u64::MAX);
-        for bytes in [
-            Some(bytes),
-            archive.map(|is| is.base),
-            archive.map(|is| is.size),
-        ] {
-            check_limit(
-                "bytes of a content of a delta",
-                bytes.unwrap_or(0),
-                BLOB_BYTES_MAX.min(PATCH_BYTES_MAX),
-            )?;
-        }
-        let task = tasks.get_mut(group as usize);
-        let task = task.ok_or_else(|| malformed(format!("it has no group {group}")))?;
-        task.orders.push(Order {
-            step: number,
-            base,
-            bytes,
-            archive,
-        });
-    }
-    tasks.iter().try_for_each(Task::check)?;
-    Ok(tasks)
-}
-
-/// The content of the first tree that a content is made from.
-fn base_of(view: &View<'_>, a: TreeRef, step: &Step, put: &Put) -> Result<Told> {
-    let path = put.at.as_ref().unwrap_or(&step.path);
-    let base = old_entry(view, a, path)?;
-    if base.tree_ref().is_some() {
-        return Err(malformed(format!("/{path} is a directory, and no base")));
-    }
-    Ok((base.id(), base.size()))
-}
-
-impl Archive {
-    fn of(content: Content) -> Option<Self> {
-        match content {
-            Content::Archive { base, size, .. } => Some(Self { base, size }),
-            _ => None,
-        }
-    }
-
-    /// The base of the patch, of the base as the first tree has it.
-    fn unpack(self, packed: &[u8]) -> Result<Vec<u8>> {
-        let unpacked = usize::try_from(self.base).ok();
-        let unpacked = unpacked.and_then(|bytes| unpack(packed, bytes));
-        unpacked
-            .filter(|unpacked| unpacked.len() as u64 == self.base)
-            .ok_or_else(|| malformed(format!("a base does not unpack to {} bytes", self.base)))
-    }
-}
-
 impl Task<'_> {
-    /// The script has the contents that the group says it makes.
-    fn check(&self) -> Result<()> {
-        let bytes = self.orders.iter().map(|order| order.bytes).sum::<u64>();
-        if self.orders.len() as u64 == u64::from(self.group.contents)
-            && bytes == u64::from(self.group.bytes)
-        {
-            return Ok(());
-        }
-        Err(malformed(format!(
-            "a group makes {} contents of {} bytes, its script has {} of {bytes}",
-            self.group.contents,
-            self.group.bytes,
-            self.orders.len()
-        )))
-    }
-
-    /// Bytes of the bases, of what is made, and of the frames that hold it; archives are made one after another.
-    fn memory_bytes(&self) -> u64 {
-        let sizes = self.orders.iter();
-        let sizes = sizes.map(|order| {
-            let archive = order
-                .archive
-                .map_or(0, |archive| archive.base + 2 * archive.size + order.bytes);
-            2 * order.bytes + order.base.map_or(0, |(_, bytes)| bytes) + archive
-        });
-        let coder = if self.orders.iter().any(|order| order.archive.is_some()) {
-            ARCHIVE_CODER_BYTES_MAX
-        } else {
-            0
-        };
-        sizes.sum::<u64>() + coder
-    }
-
     fn make(&self, view: &View<'_>) -> Result<Product> {
         let mut bases = Vec::with_capacity(self.orders.len());
         for order in &self.orders {
@@ -248,7 +102,7 @@ impl Task<'_> {
         let mut making = Making {
             view,
             orders: &self.orders,
-            number: 0,
+            closing: 0,
             open: Open::of(self.orders.first()),
             blobs: FrameBuilder::new(),
             made: HashSet::new(),
@@ -294,7 +148,8 @@ impl Open {
 struct Making<'m, 's> {
     view: &'m View<'s>,
     orders: &'m [Order],
-    number: usize,
+    /// The content that ends next, by its number among them.
+    closing: usize,
     open: Open,
     blobs: FrameBuilder,
     /// Small contents that were made.
@@ -305,10 +160,9 @@ struct Making<'m, 's> {
 impl Making<'_, '_> {
     /// Ends all contents before content `number`.
     fn close_before(&mut self, number: usize) -> Result<()> {
-        while self.number < number {
-            let order = self.orders[self.number];
-            self.number += 1;
-            let next = Open::of(self.orders.get(self.number));
+        while self.closing < number {
+            let order = self.orders[self.closing];
+            let next = Open::of(self.orders.get(self.closing + 1));
             let open = std::mem::replace(&mut self.open, next);
             let told = match (open, order.archive) {
                 (Open::Small(form), Some(archive)) => (self.archive(&form, archive)?, archive.size),
@@ -316,6 +170,7 @@ impl Making<'_, '_> {
                 (Open::Large(cutting), _) => (self.large(*cutting)?, order.bytes),
             };
             self.product.told.push((order.step, told));
+            self.closing += 1;
         }
         Ok(())
     }
@@ -356,17 +211,15 @@ impl Making<'_, '_> {
 
     /// A frame with just the room that this content and those behind it take, if all of them are new.
     fn frame(&self) -> FrameBuilder {
-        let mut raw_bytes = 0;
-        let sizes = self.orders[self.number - 1..]
-            .iter()
-            .map(Order::small_bytes);
-        let objects = sizes.take_while(|bytes| {
-            let more = raw_bytes + FRAME_ROW_BYTES + bytes.unwrap_or(FRAME_BYTES_TARGET);
-            let fits = raw_bytes == 0 || more <= FRAME_BYTES_TARGET;
-            raw_bytes = if fits { more } else { raw_bytes };
-            fits
-        });
-        let objects = objects.count();
+        let (mut objects, mut raw_bytes) = (0, 0);
+        for order in &self.orders[self.closing..] {
+            let bytes = order.small_bytes().unwrap_or(FRAME_BYTES_TARGET);
+            let more = raw_bytes + FRAME_ROW_BYTES + bytes;
+            if objects > 0 && more > FRAME_BYTES_TARGET {
+                break;
+            }
+            (objects, raw_bytes) = (objects + 1, more);
+        }
         FrameBuilder::with_room(objects, raw_bytes)
     }
 

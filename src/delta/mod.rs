@@ -24,6 +24,7 @@ pub mod inventory;
 mod large;
 pub mod make;
 mod memo;
+mod orders;
 mod packing;
 pub mod parcel;
 pub mod parts;

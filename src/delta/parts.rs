@@ -72,6 +72,19 @@ pub(super) fn only_snapshot(entries: &[IndexEntry]) -> Result<SnapshotRef> {
     }
 }
 
+/// How messages name two snapshots that are not the same: by their ids, or if these are equal, by their sizes.
+#[must_use]
+pub fn told_apart(one: SnapshotRef, other: SnapshotRef) -> (String, String) {
+    let name = |snapshot: SnapshotRef| {
+        if one.id == other.id {
+            format!("{} of {} bytes", snapshot.id, snapshot.size)
+        } else {
+            snapshot.id.to_string()
+        }
+    };
+    (name(one), name(other))
+}
+
 pub(super) fn malformed(reason: impl Into<String>) -> Error {
     Error::malformed("delta", reason)
 }

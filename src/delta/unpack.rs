@@ -2,7 +2,7 @@
 //!
 //! # Order
 //!
-//! 1. The bytes of the pack: its hash, its index, the places of its frames.
+//! 1. The bytes of the pack: its hash, its index, the places of its frames, and where it starts and leads to.
 //! 2. Every whole object against its id, frame by frame.
 //! 3. What the script makes: bases first, which are read and hashed, then contents, then trees; the root last, whose id the
 //!    snapshot names.
@@ -15,7 +15,8 @@
 //!
 //! - A whole object is taken in only if its bytes are what its id says. What the script makes is right if its tree is the one
 //!   that the snapshot names, because that follows from all ids beneath it; otherwise all of it is refused.
-//! - Memory is bounded by some frames, whatever the delta claims.
+//! - Memory is bounded by some frames or one group, and by a script of the most lines and names; what a delta makes, by the totals
+//!   of its snapshot.
 //!
 //! # Not here
 //!
@@ -24,13 +25,14 @@
 use std::collections::HashSet;
 
 use super::follow::follow;
-use super::parts::{Parts, as_delta, malformed, only_snapshot, salt};
+use super::parts::{Parts, as_delta, malformed, only_snapshot, salt, told_apart};
 use super::retell::retell;
 use super::schedule::{DELTA_MEMORY_BYTES_MAX, Schedule};
 use crate::base::id::{Hash, PackId};
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::object::edges::blob_form;
+use crate::object::edit::TreeSink;
 use crate::object::frame::{FRAME_BYTES_TARGET, Frame, FrameHeader};
 use crate::object::frame_builder::FrameBuilder;
 use crate::object::kind::ObjectKind;
@@ -38,7 +40,8 @@ use crate::object::pack::IndexEntry;
 use crate::object::pack_check::check_object;
 use crate::object::pack_reader::PackReader;
 use crate::object::snapshot::Snapshot;
-use crate::store::intake::{Intake, Workshop};
+use crate::object::tree::{Node, TreeRef};
+use crate::store::intake::Intake;
 use crate::store::rows::SnapshotRef;
 use crate::store::view::View;
 
@@ -55,27 +58,36 @@ pub struct Unpacked {
     pub assembled: HashSet<Hash>,
 }
 
-/// Takes what a delta brings into `intake`, as far as `view` does not show it. `view` shows `from`, the snapshot that the
-/// delta starts from, if it starts from one.
+/// From where to where a delta is expected to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The snapshot that it starts from, if it starts from one.
+    pub from: Option<SnapshotRef>,
+    /// The snapshot that it leads to; `None` takes any.
+    pub to: Option<SnapshotRef>,
+}
+
+/// Takes what a delta brings into `intake`, as far as `view` does not show it. `view` shows the snapshot that the delta starts
+/// from. A delta that leads elsewhere is not followed at all.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] or [`Error::Limit`] if `pack` is no delta, or none from `from`; [`Error::Damaged`] if an object is
+/// [`Error::Malformed`] or [`Error::Limit`] if `pack` is no delta, or none of this route; [`Error::Damaged`] if an object is
 /// not what its id says; [`Error::NotFound`] if a base is not there; and those of the intake, of which nothing becomes part
 /// of the store then.
 pub fn unpack<'s, B: AsRef<[u8]> + Sync>(
     pack: &PackReader<B>,
-    from: Option<SnapshotRef>,
+    route: Route,
     view: &View<'s>,
     intake: &mut Intake<'s>,
     progress: &dyn Progress,
 ) -> Result<Unpacked> {
-    as_delta(take_apart(pack, from, view, intake, progress))
+    as_delta(take_apart(pack, route, view, intake, progress))
 }
 
 fn take_apart<'s, B: AsRef<[u8]> + Sync>(
     pack: &PackReader<B>,
-    from: Option<SnapshotRef>,
+    Route { from, to }: Route,
     view: &View<'s>,
     intake: &mut Intake<'s>,
     progress: &dyn Progress,
@@ -86,6 +98,12 @@ fn take_apart<'s, B: AsRef<[u8]> + Sync>(
     }
     let entries = pack.entries_by_place()?;
     let snapshot = only_snapshot(&entries)?;
+    if let Some(to) = to.filter(|to| *to != snapshot) {
+        let (found, wanted) = told_apart(snapshot, to);
+        return Err(malformed(format!(
+            "it leads to another snapshot, {found} instead of {wanted}"
+        )));
+    }
     let parts = Parts::of(pack)?;
     let frames = parts.whole.iter().copied();
     let text = take_whole(pack, frames, &entries, view, intake, progress)?;
@@ -178,9 +196,9 @@ fn follow_script<'s>(
     };
     let from = from.ok_or_else(|| malformed("its script starts from nothing"))?;
     let a = view.snapshot_of_size(from)?.tree;
-    let told = follow(&script, parts.groups, a, view, intake, progress)?;
-    let workshop = Workshop::new(intake, view);
-    let tree = retell(&workshop, &mut &workshop, a, &script, &told)?;
+    let totals = snapshot.totals;
+    let told = follow(&script, parts.groups, a, totals, view, intake, progress)?;
+    let tree = retell(view, &mut Trees { intake, view }, a, &script, &told)?;
     if tree == snapshot.tree {
         let large = told
             .values()
@@ -191,6 +209,24 @@ fn follow_script<'s>(
         "what it makes is not the tree of its snapshot: {} instead of {}",
         tree.id, snapshot.tree.id
     )))
+}
+
+/// Takes in the trees that a script makes. They are not kept in memory: no other is made of them.
+struct Trees<'t, 's> {
+    intake: &'t mut Intake<'s>,
+    view: &'t View<'s>,
+}
+
+impl TreeSink for Trees<'_, '_> {
+    fn put(&mut self, tree: TreeRef, text: Vec<u8>, _: Node) -> Result<()> {
+        if self
+            .intake
+            .wants(self.view, ObjectKind::Tree, tree.id.hash())?
+        {
+            self.intake.put(ObjectKind::Tree, tree.id.hash(), &text)?;
+        }
+        Ok(())
+    }
 }
 
 /// Bytes that opening a frame takes. What its header says is checked when it is opened.

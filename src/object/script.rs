@@ -113,6 +113,17 @@ pub enum Content {
 }
 
 impl Script {
+impl Content {
+    /// Bytes of a content that comes whole; 0 of any other.
+    #[must_use]
+    pub const fn whole_bytes(&self) -> u64 {
+        match self {
+            Self::Whole { size, .. } => *size,
+            _ => 0,
+        }
+    }
+}
+
     /// The text.
     #[must_use]
     pub fn encode(&self) -> String {

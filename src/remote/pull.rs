@@ -25,7 +25,7 @@ use crate::base::progress::{Progress, compute};
 use crate::base::{Error, Result};
 use crate::delta::complete::{self, Checked};
 use crate::delta::parts::open_delta;
-use crate::delta::unpack::unpack;
+use crate::delta::unpack::{Route, unpack};
 use crate::object::tree::TreeRef;
 use crate::store::Store;
 use crate::store::copies::{CopiedMove, CopiedStatement, Copy};
@@ -330,12 +330,9 @@ pub(super) fn arrive(
         let bytes = arrival.map()?;
         let unpacked = compute(progress, || {
             let pack = open_delta(bytes)?;
-            unpack(&pack, from, view, &mut intake, progress).map_err(incomplete)
+            let to = Some(wanted.to);
+            unpack(&pack, Route { from, to }, view, &mut intake, progress).map_err(incomplete)
         })?;
-        if unpacked.snapshot != wanted.to {
-            let reason = format!("it leads to another snapshot, {}", unpacked.snapshot.id);
-            return Err(Error::malformed("delta", reason));
-        }
         let assembled = unpacked.assembled;
         Ok((intake.finish()?, Checked { from, assembled }))
     })

@@ -27,7 +27,7 @@ use crate::build::commit::commit;
 use crate::build::create::create_filled;
 use crate::build::verify::verify_staged;
 use crate::delta::parts::open_delta;
-use crate::delta::unpack::{take_in, unpack};
+use crate::delta::unpack::{Route, take_in, unpack};
 use crate::object::directory::{TreeSource, find_path};
 use crate::object::kind::ObjectKind;
 use crate::object::pack_check::check_object;
@@ -169,7 +169,8 @@ fn whole(
         bounded.outcome(asked)?;
         let mut intake = store.intake();
         let pack = open_delta(arrival.map()?)?;
-        unpack(&pack, None, &view, &mut intake, progress).map_err(incomplete)?;
+        let route = Route { from, to: Some(to) };
+        unpack(&pack, route, &view, &mut intake, progress).map_err(incomplete)?;
         intake.finish()
     })?;
     let view = view.with(&landing)?;

@@ -6,6 +6,7 @@
 //! Damaged stores (`bad_input::damage`), every decoder against every flipped bit (beside the code).
 
 mod bombs;
+mod deltas;
 pub mod forged;
 mod packs;
 mod swapped;

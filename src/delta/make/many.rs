@@ -7,7 +7,7 @@ use crate::base::progress::Silent;
 use crate::build::commit::commit;
 use crate::build::sandbox::{AnyError, Sandbox, time};
 use crate::build::testing::noise;
-use crate::delta::unpack::unpack;
+use crate::delta::unpack::{Route, unpack};
 use crate::object::frame_builder::FrameBuilder;
 use crate::object::pack_reader::PackReader;
 use crate::object::pack_writer::PackWriter;
@@ -179,8 +179,27 @@ fn a_delta_needs_the_snapshot_that_it_starts_from() -> Outcome {
     let view = store.view(&repo.name, &[])?;
     // Whoever says that it starts from another snapshot is told so.
     let (pack, mut intake) = (PackReader::open(&delta)?, store.intake());
-    let wrong = unpack(&pack, Some(snapshots[0]), &view, &mut intake, &Silent);
+    let route = Route {
+        from: Some(snapshots[0]),
+        to: None,
+    };
+    let wrong = unpack(&pack, route, &view, &mut intake, &Silent);
     assert!(wrong.is_err_and(|error| error.to_string().contains("another snapshot")));
+    // Whoever wants another one follows nothing: the snapshot that it starts from is not even looked for.
+    let route = Route {
+        from: Some(snapshots[1]),
+        to: Some(snapshots[1]),
+    };
+    let wrong = unpack(&pack, route, &view, &mut intake, &Silent);
+    let told = wrong.err().map(|error| error.to_string());
+    let expected = format!(
+        "another snapshot, {} instead of {}",
+        snapshots[2].id, snapshots[1].id
+    );
+    assert!(
+        told.as_ref().is_some_and(|told| told.contains(&expected)),
+        "{told:?}"
+    );
     drop(intake);
     assert!(files_of(&receiver)? == before);
     Ok(())

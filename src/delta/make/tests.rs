@@ -8,7 +8,7 @@ use crate::build::sandbox::{AnyError, Sandbox, large_file, time};
 use crate::build::testing::noise;
 use crate::delta::apply::apply;
 use crate::delta::complete::{self, Checked};
-use crate::delta::unpack::unpack;
+use crate::delta::unpack::{Route, unpack};
 use crate::object::pack_reader::PackReader;
 use crate::store::rows::BuildRow;
 
@@ -168,7 +168,7 @@ fn a_large_content_that_a_delta_makes_is_known_to_be_hashed() -> Outcome {
         let view = receiver.store()?.view(&"main".parse()?, &[])?;
         let mut intake = receiver.store()?.intake();
         let pack = PackReader::open(&delta[..])?;
-        let unpacked = unpack(&pack, from, &view, &mut intake, &Silent)?;
+        let unpacked = unpack(&pack, Route { from, to: None }, &view, &mut intake, &Silent)?;
         Ok(unpacked.assembled.into_iter().collect())
     };
     assert_eq!(assembled(Some(from))?, [Hash::of(&larger)]);
