@@ -88,6 +88,10 @@ pub const ARCHIVE_DICTIONARY_CODE_MAX: u8 = 22;
 pub const ARCHIVE_CODER_BYTES_MAX: u64 = 100 * MIB;
 /// Bytes of the text of one script: a million changed paths of common length.
 pub const SCRIPT_BYTES_MAX: u64 = 128 * MIB;
+/// Lines that tell a path in one script: those of the longest releases that change all over. Bounds the memory of receivers.
+pub const SCRIPT_STEPS_MAX: usize = 2_000_000;
+/// Names in the paths of one script: four in each of the most, or eight in each of a million.
+pub const SCRIPT_NAMES_MAX: usize = 8_000_000;
 /// Objects in one pack: bounds its index.
 pub const PACK_OBJECTS_MAX: u32 = 4_000_000;
 /// Bytes of one pack file that a reader maps. A store starts a new one at 64 MiB; a release travels as one pack if it fits.

@@ -233,6 +233,7 @@ impl Making<'_, '_> {
         })?;
         let (script, patched) = script.finish();
         for part in seal_text(&script.encode())? {
+        script.check_size()?;
             packing.append(&part)?;
         }
         Ok(Counts {

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - What is written is a function of the first tree and the script; directories that lose all they had stay, empty.
-//! - What a script puts beneath a file, or takes from where nothing is, refuses it.
+//! - What a script puts beneath a path that it tells, or takes from where nothing is, refuses it.
+//! - Of the directories that change, those on the way to one path are in memory; the others are written.
 //!
 //! # Not here
 //!
@@ -12,11 +13,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::parts::malformed;
-use crate::base::Result;
 use crate::base::id::Hash;
 use crate::base::name::EntryName;
 use crate::base::path::TreePath;
-use crate::object::directory::{Found, TreeSource, find_path};
+use crate::base::{Error, Result};
+use crate::object::directory::{Found, TreeSource, find, find_path};
 use crate::object::edit::{Child, Edit, TreeSink, Written, create, update};
 use crate::object::script::{Content, Put, Script, Step};
 use crate::object::tree::{EMPTY_TREE, Entry, EntryKind, Node, TreeRef};
@@ -38,7 +39,8 @@ pub(super) fn old_entry(source: &dyn TreeSource, a: TreeRef, path: &TreePath) ->
     }
 }
 
-/// Writes the tree that `script` makes of the tree `a`. `told` are the contents that groups made, by step.
+/// Writes the tree that `script` makes of the tree `a`. `told` are the contents that groups made, by step. `source` needs to
+/// hold what `a` has, and not what is written.
 ///
 /// # Errors
 ///
@@ -53,55 +55,136 @@ pub(super) fn retell<S: TreeSource, K: TreeSink>(
 ) -> Result<TreeRef> {
     let mut telling = Telling {
         source,
+        sink,
         a,
         told,
         put: HashMap::new(),
-        root: Folder::default(),
+        at: Vec::new(),
+        open: vec![Folder::of(Some(a))],
     };
     for (number, step) in script.steps.iter().enumerate() {
         telling.step(number, step)?;
     }
-    let root = telling.root;
-    Ok(root.write(source, sink, Some(a))?.tree)
+    telling.finish()
 }
 
 /// A script that is being followed.
-struct Telling<'t> {
-    source: &'t dyn TreeSource,
+struct Telling<'t, S, K> {
+    source: &'t S,
+    sink: &'t mut K,
     a: TreeRef,
     told: &'t HashMap<usize, Told>,
     /// Contents that were put, by path.
     put: HashMap<&'t TreePath, Told>,
-    root: Folder,
+    /// The directory that the last step changed.
+    at: Vec<&'t EntryName>,
+    /// The root, and the directories on the way there. As steps ascend, all others are done.
+    open: Vec<Folder>,
 }
 
-impl<'t> Telling<'t> {
-    fn step(&mut self, number: usize, step: &'t Step) -> Result<()> {
-        let change = match &step.put {
-            None => Change::Remove,
-            Some(put) => self.put(number, &step.path, put)?,
-        };
-        let (folder, name) = step
-            .path
-            .split_last()
-            .ok_or_else(|| malformed("a step changes the root"))?;
-        let mut at = &mut self.root;
-        for name in folder.names() {
-            let change = at.changes.entry(name.clone());
-            at = match change.or_insert_with(|| Change::Within(Folder::default())) {
-                Change::Within(folder) => folder,
-                Change::Remove | Change::Put(_) => {
-                    return Err(malformed(format!("/{} lies in a file", step.path)));
-                }
-            };
+/// A directory in which something is otherwise.
+struct Folder {
+    /// What it was, if it was one.
+    old: Option<TreeRef>,
+    edits: BTreeMap<EntryName, Edit>,
+}
+
+impl Folder {
+    fn of(old: Option<TreeRef>) -> Self {
+        let edits = BTreeMap::new();
+        Self { old, edits }
+    }
+
+    /// Writes what it becomes.
+    fn write<S: TreeSource, K: TreeSink>(self, source: &S, sink: &mut K) -> Result<Written> {
+        if let Some(old) = self.old {
+            return update(source, sink, old, self.edits);
         }
-        match at.changes.insert(name.clone(), change) {
+        let children = self.edits.into_values().filter_map(|edit| match edit {
+            Edit::Put(child) => Some(Ok(child)),
+            Edit::Remove => None,
+        });
+        create(sink, children)
+    }
+}
+
+impl<'t, S: TreeSource, K: TreeSink> Telling<'t, S, K> {
+    fn step(&mut self, number: usize, step: &'t Step) -> Result<()> {
+        let path = &step.path;
+        let mut names = path.names();
+        let name = names
+            .next_back()
+            .ok_or_else(|| malformed("a step changes the root"))?;
+        self.enter(path, names)?;
+        let edit = match &step.put {
+            None => Edit::Remove,
+            Some(put) => {
+                let entry = self.put(number, path, put)?;
+                Edit::Put(child(self.source, self.sink, entry)?)
+            }
+        };
+        match self.innermost()?.edits.insert(name.clone(), edit) {
             None => Ok(()),
-            Some(_) => Err(malformed(format!("/{} is told twice", step.path))),
+            Some(_) => Err(malformed(format!("/{path} is told twice"))),
         }
     }
 
-    fn put(&mut self, number: usize, path: &'t TreePath, put: &'t Put) -> Result<Change> {
+    /// Goes to the directory `folder` in which `path` lies, and writes those that are left on the way.
+    fn enter(
+        &mut self,
+        path: &TreePath,
+        folder: impl ExactSizeIterator<Item = &'t EntryName>,
+    ) -> Result<()> {
+        let folder: Vec<_> = folder.collect();
+        let known = self.at.iter().zip(&folder);
+        let known = known.take_while(|(one, other)| one == other).count();
+        while self.at.len() > known {
+            self.leave()?;
+        }
+        for name in folder.into_iter().skip(known) {
+            let source = self.source;
+            let above = self.innermost()?;
+            if above.edits.contains_key(name) {
+                let reason = format!("/{path} lies beneath a path that is told before it");
+                return Err(malformed(reason));
+            }
+            let old = match above.old {
+                Some(old) => find(source, old, name)?,
+                None => None,
+            };
+            let old = old.as_ref().and_then(Entry::tree_ref);
+            self.at.push(name);
+            self.open.push(Folder::of(old));
+        }
+        Ok(())
+    }
+
+    /// Writes the innermost directory, and notes it in the one above.
+    fn leave(&mut self) -> Result<()> {
+        let unopened = || Error::internal("each directory on the way is open");
+        let name = self.at.pop().ok_or_else(unopened)?;
+        let folder = self.open.pop().ok_or_else(unopened)?;
+        let written = folder.write(self.source, self.sink)?;
+        let child = Child::directory(name.clone(), written)?;
+        let above = self.innermost()?;
+        above.edits.insert(name.clone(), Edit::Put(child));
+        Ok(())
+    }
+
+    fn innermost(&mut self) -> Result<&mut Folder> {
+        let open = self.open.last_mut();
+        open.ok_or_else(|| Error::internal("the root is open"))
+    }
+
+    fn finish(mut self) -> Result<TreeRef> {
+        while !self.at.is_empty() {
+            self.leave()?;
+        }
+        let root = std::mem::replace(self.innermost()?, Folder::of(None));
+        Ok(root.write(self.source, self.sink)?.tree)
+    }
+
+    fn put(&mut self, number: usize, path: &'t TreePath, put: &'t Put) -> Result<Entry> {
         let name = path.names().next_back().cloned();
         let name = name.ok_or_else(|| malformed("a step changes the root"))?;
         let at = put.at.as_ref().unwrap_or(path);
@@ -119,8 +202,7 @@ impl<'t> Telling<'t> {
             if entry.tree_ref().is_none() {
                 return Err(malformed(format!("/{at} is no directory")));
             }
-            let entry = entry.renamed(name);
-            return Ok(Change::Put(entry));
+            return Ok(entry.renamed(name));
         }
         let (id, bytes) = match put.content {
             Content::Old => {
@@ -141,56 +223,7 @@ impl<'t> Telling<'t> {
             Content::Empty => return Err(malformed(format!("/{path} is no directory"))),
         };
         self.put.insert(path, (id, bytes));
-        Ok(Change::Put(Entry::new(put.kind, bytes, id, name)?))
-    }
-}
-
-/// What becomes of a directory.
-#[derive(Default)]
-struct Folder {
-    changes: BTreeMap<EntryName, Change>,
-}
-
-/// What becomes of a name.
-enum Change {
-    Remove,
-    Put(Entry),
-    Within(Folder),
-}
-
-impl Folder {
-    /// Writes the directory that `old` becomes.
-    fn write<S: TreeSource, K: TreeSink>(
-        self,
-        source: &S,
-        sink: &mut K,
-        old: Option<TreeRef>,
-    ) -> Result<Written> {
-        let mut edits = BTreeMap::new();
-        for (name, change) in self.changes {
-            let edit = match change {
-                Change::Remove => Edit::Remove,
-                Change::Put(entry) => Edit::Put(child(source, sink, entry)?),
-                Change::Within(folder) => {
-                    let below = match old {
-                        Some(old) => crate::object::directory::find(source, old, &name)?,
-                        None => None,
-                    };
-                    let below = below.as_ref().and_then(Entry::tree_ref);
-                    let written = folder.write(source, sink, below)?;
-                    Edit::Put(Child::directory(name.clone(), written)?)
-                }
-            };
-            edits.insert(name, edit);
-        }
-        if let Some(old) = old {
-            return update(source, sink, old, edits);
-        }
-        let children = edits.into_values().filter_map(|edit| match edit {
-            Edit::Put(child) => Some(Ok(child)),
-            Edit::Remove => None,
-        });
-        create(sink, children)
+        Entry::new(put.kind, bytes, id, name)
     }
 }
 

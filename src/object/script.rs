@@ -34,8 +34,9 @@
 use std::fmt::Write;
 
 use super::entry::EntryKind;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, check_limit};
 use crate::base::id::Hash;
+use crate::base::limits::{SCRIPT_NAMES_MAX, SCRIPT_STEPS_MAX};
 use crate::base::path::TreePath;
 use crate::base::text::{Fields, Lines, TextError};
 
@@ -135,11 +136,22 @@ impl Content {
         text
     }
 
+    /// Checks that it has no more steps and names than readers take.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`] above [`SCRIPT_STEPS_MAX`] or [`SCRIPT_NAMES_MAX`].
+    pub fn check_size(&self) -> Result<()> {
+        let mut size = Size::default();
+        self.steps.iter().try_for_each(|step| size.add(step))
+    }
+
     /// Reads the text of a script.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if `text` is not exactly what [`Self::encode`] makes, or its steps do not ascend.
+    /// [`Error::Malformed`] if `text` is not exactly what [`Self::encode`] makes, or its steps do not ascend; [`Error::Limit`] as
+    /// [`Self::check_size`].
     pub fn decode(text: &[u8]) -> Result<Self> {
         let mut lines = Lines::new(text);
         let first = lines.next_with("bindery").and_then(|mut first| {
@@ -149,6 +161,7 @@ impl Content {
         });
         first.map_err(Error::text("script"))?;
         let mut script = Self::default();
+        let mut size = Size::default();
         while !lines.is_at_end() {
             let step = parse_step(&mut lines).map_err(Error::text("script"))?;
             if script
@@ -169,6 +182,29 @@ impl Content {
 }
 
 /// Whether one path comes before another: by names, a directory before what is in it.
+/// What steps take in memory: a little for each, and for each name in their paths.
+#[derive(Default)]
+struct Size {
+    steps: usize,
+    names: usize,
+}
+
+impl Size {
+    fn add(&mut self, step: &Step) -> Result<()> {
+        let at = step.put.as_ref().and_then(|put| put.at.as_ref());
+        let names = |path: &TreePath| path.names().len();
+        self.steps += 1;
+        self.names += names(&step.path) + at.map_or(0, names);
+        for (what, found, max) in [
+            ("steps of a script", self.steps, SCRIPT_STEPS_MAX),
+            ("names in a script", self.names, SCRIPT_NAMES_MAX),
+        ] {
+            check_limit(what, found as u64, max as u64)?;
+        }
+        Ok(())
+    }
+}
+
 fn is_before(one: &TreePath, other: &TreePath) -> bool {
     one.names().lt(other.names())
 }
@@ -327,6 +363,25 @@ mod tests {
         let good = good().into_bytes();
         for end in 0..good.len() {
             if let Ok(script) = Script::decode(&good[..end]) {
+    #[test]
+    fn a_script_has_so_many_steps_and_names() -> Result<()> {
+        let script = Script::decode(good().as_bytes())?;
+        script.check_size()?;
+        let step = &script.steps[0];
+        assert_eq!(step.path.names().len(), 1);
+        for (steps, names, is_taken) in [
+            (SCRIPT_STEPS_MAX - 1, SCRIPT_NAMES_MAX - 2, true),
+            (SCRIPT_STEPS_MAX, 0, false),
+            (0, SCRIPT_NAMES_MAX - 1, false),
+        ] {
+            let mut size = Size { steps, names };
+            // Its own name and the one that it refers to.
+            let added = size.add(step);
+            assert_eq!(added.is_ok(), is_taken, "{steps} and {names}: {added:?}");
+        }
+        Ok(())
+    }
+
                 assert_eq!(script.encode().as_bytes(), &good[..end], "cut at {end}");
             }
         }

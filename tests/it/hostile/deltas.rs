@@ -145,3 +145,13 @@ fn archives_are_not_longer_unpacked_than_writers_tell_them() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn a_script_of_deep_paths_takes_little_memory() -> Outcome {
+    let scratch = store()?;
+    let below = "/a".repeat(126);
+    let lines = (0..1000).map(|number| format!("d e {number:07}{below}\n"));
+    let frames = told(&lines.collect::<String>(), &[])?;
+    let delta = delta(Some(&scratch), unknown(), Totals::ZERO, &frames)?;
+    check_refused(&scratch, &delta, "what it makes is not the tree")
+}
