@@ -4,6 +4,7 @@
 //!
 //! - Nodes and subtrees that both trees have at one path are never loaded, so the cost is that of what differs.
 //! - A directory comes before what is in it, and names come in order.
+//! - Of a tree with more entries than a snapshot may have, only the first are visited.
 //!
 //! # Not here
 //!
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crate::base::Result;
 use crate::base::id::TreeId;
 use crate::base::path::TreePath;
+use crate::object::census::Census;
 use crate::object::directory::{TreeSource, join};
 use crate::object::tree::{Entry, IndexLine, Node, TreeRef};
 
@@ -63,15 +65,17 @@ pub type Visit<'v> = dyn FnMut(Seen<'_>) -> Result<Way> + 'v;
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`](crate::base::Error::Malformed) for a path that is too long or too deep, and the errors of the
-/// source and of `visit`.
+/// [`Error::Malformed`](crate::base::Error::Malformed) for a path that is too long or too deep,
+/// [`Error::Limit`](crate::base::Error::Limit) for more entries than a snapshot may have, and the errors of the source and of
+/// `visit`.
 pub fn changes(
     source: &dyn TreeSource,
     a: Option<TreeRef>,
     b: Option<TreeRef>,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
-    directory(source, a, b, &TreePath::root(), visit)
+    let mut census = Census::new(source, [a, b]);
+    directory(source, a, b, &TreePath::root(), &mut census, visit)
 }
 
 fn directory(
@@ -79,6 +83,7 @@ fn directory(
     a: Option<TreeRef>,
     b: Option<TreeRef>,
     at: &TreePath,
+    census: &mut Census<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
     if a == b {
@@ -105,11 +110,12 @@ fn directory(
         let Some(either) = a.or(b).filter(|_| a != b) else {
             continue;
         };
+        census.visit()?;
         let path = join(at, either.name())?;
         let way = visit(Seen::Entry { path: &path, a, b })?;
         let trees = [a, b].map(|entry| entry.and_then(Entry::tree_ref));
         if way == Way::Into {
-            directory(source, trees[0], trees[1], &path, visit)?;
+            directory(source, trees[0], trees[1], &path, census, visit)?;
         }
     }
 }

@@ -155,3 +155,20 @@ fn a_script_of_deep_paths_takes_little_memory() -> Outcome {
     let delta = delta(Some(&scratch), unknown(), Totals::ZERO, &frames)?;
     check_refused(&scratch, &delta, "what it makes is not the tree")
 }
+
+#[test]
+fn a_tree_that_names_itself_over_and_over_is_counted_before_it_is_walked() -> Outcome {
+    let scratch = Scratch::new()?;
+    let mut trees = FrameBuilder::new();
+    let mut text = "bindery tree 1 0 0\n".to_owned();
+    for _ in 0..100 {
+        let tree = TreeRef::of(text.as_bytes());
+        trees.push(ObjectKind::Tree, tree.id.hash(), text.as_bytes())?;
+        let lines = ["a", "b"].map(|name| format!("d {} {} {name}\n", tree.size, tree.id));
+        text = format!("bindery tree 1 0 0\n{}", lines.concat());
+    }
+    let root = TreeRef::of(text.as_bytes());
+    trees.push(ObjectKind::Tree, root.id.hash(), text.as_bytes())?;
+    let delta = delta(None, root, Totals::ZERO, &[trees.seal()?])?;
+    check_refused(&scratch, &delta, "a tree's number of entries")
+}
