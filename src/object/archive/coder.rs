@@ -10,7 +10,9 @@
 
 use super::stream::{EXTREME, Expanded, Filter};
 use super::{deflate, lzma};
-use crate::base::limits::ARCHIVE_DICTIONARY_CODE_MAX;
+use crate::base::limits::{
+    ARCHIVE_DEFLATED_BYTES_MIN, ARCHIVE_DICTIONARY_CODE_MAX, ARCHIVE_LZMA_BYTES_MIN,
+};
 
 /// Levels of deflate in the order in which they are tried: the usual one, the best, the fastest, and the rest.
 const DEFLATE_LEVELS: [u8; 9] = [6, 9, 1, 8, 7, 5, 4, 3, 2];
@@ -63,6 +65,14 @@ impl Coder {
         }
     }
 
+    /// Bytes of the least that a stream is made of again.
+    pub(super) const fn plain_bytes_min(self) -> usize {
+        match self {
+            Self::Deflate => ARCHIVE_DEFLATED_BYTES_MIN,
+            Self::Lzma2 { .. } => ARCHIVE_LZMA_BYTES_MIN,
+        }
+    }
+
     /// The packings that may have made a stream; `likely` first.
     pub(super) fn packings(self, likely: Option<Packing>) -> impl Iterator<Item = Packing> {
         let levels = match self {
@@ -96,6 +106,11 @@ impl Packing {
         };
         let packing = Self { coder, level };
         coder.packings(None).find(|known| *known == packing)
+    }
+
+    /// Bytes of the least that a stream is made of again.
+    pub(super) const fn plain_bytes_min(self) -> usize {
+        self.coder.plain_bytes_min()
     }
 
     /// Whether it is one of this coder.

@@ -50,6 +50,9 @@ fn level(recipe: &Level, unpacked: &[u8], bytes_max: usize, pack: Pack<'_>) -> R
             inner = level(&made.within, content, most, pack)?;
             &inner
         };
+        if content.len() < made.packing.plain_bytes_min() {
+            return Err(malformed("a stream is too short to be made again"));
+        }
         let ended = pack(made, content, &mut |piece| {
             append(&mut file, piece, bytes_max).is_ok()
         });

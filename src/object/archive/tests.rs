@@ -269,8 +269,9 @@ fn a_recipe_has_limits() {
     let deflate = [1, 6, 0];
     let level =
         |gap: u8, bytes: u8, within: &[u8]| [&[1, gap][..], &deflate, &[bytes], within].concat();
-    let good = [&level(1, 2, &[0])[..], b"abc"].concat();
-    let packed = deflated(b"bc", 6);
+    let plain = [b'b'; 64];
+    let good = [&level(1, 64, &[0])[..], b"a", &plain].concat();
+    let packed = deflated(&plain, 6);
     let file = [b"a", &packed[..]].concat();
     assert_eq!(refold(&good, file.len()).ok(), Some(file));
     let three = level(0, 0, &level(0, 0, &level(0, 0, &[0])));
@@ -295,4 +296,39 @@ fn a_recipe_has_limits() {
         filter: Filter::None,
     };
     assert_eq!(coder.packings(None).count(), 13);
+}
+
+#[test]
+fn a_stream_of_next_to_nothing_is_not_made_again() -> Result<(), crate::base::Error> {
+    // A thousand of them, in some kilobytes, kept a receiver busy for a second.
+    for (packing, bytes_min) in [([1, 6, 0], 64), ([2, 6, 22], 4096), ([3, 0x86, 22], 4096)] {
+        for bytes in [0, 1, bytes_min - 1, bytes_min] {
+            let plain = vec![b'x'; bytes];
+            let mut form = [&[1, 0], &packing[..]].concat();
+            crate::object::patch::varint::push(&mut form, bytes as u64);
+            form.push(0);
+            form.extend_from_slice(&plain);
+            let made = (1..=200).find_map(|length| refold(&form, length).ok());
+            assert_eq!(made.is_some(), bytes == bytes_min, "{packing:?} of {bytes}");
+        }
+    }
+    // Those of an honest archive stay as they are, and keep no others from being made again, however many they are.
+    let long = text(3, 9000);
+    let short: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
+    let mut members: Vec<(&str, &[u8], bool)> = short
+        .iter()
+        .map(|name| (&name[..], &b"short"[..], true))
+        .collect();
+    members.push(("long", &long, true));
+    for (file, content) in [
+        (zip(&members), &long),
+        (
+            tar(&[&xz(b"short", 6, Filter::None), &xz(&long, 6, Filter::None)]),
+            &long,
+        ),
+    ] {
+        let form = unfold(&file, MOST).unwrap_or_default();
+        assert!(contains(&form, content) && refold(&form, file.len())? == file);
+    }
+    Ok(())
 }

@@ -205,8 +205,11 @@ impl Unfolding {
             Expanded::Broken => return Opened::Kept,
             Expanded::TooLong => return Opened::TooLong,
         };
+        let is_short = plain.len() < found.coder.plain_bytes_min();
         let packing = match &mut self.search {
             Search::None => None,
+            // It is no sign that others cannot be made again.
+            Search::Fresh(_) | Search::Known(_) if is_short => return Opened::Kept,
             Search::Fresh(fresh) => match fresh.find(found, &plain, packed) {
                 None => return Opened::Kept,
                 found => found,
