@@ -9,16 +9,30 @@
 //!
 //! What the fields mean (`object`, `trust`).
 
+use std::fmt::Display;
 use std::str::FromStr;
 
-/// Why a text is not canonical: what was expected, on which line (counted from 1).
+/// Why a text is not canonical, and on which line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {expected}")]
+#[error("line {line}: {reason}")]
 pub struct TextError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What should have stood there.
-    pub expected: String,
+    line: usize,
+    reason: String,
+}
+
+impl TextError {
+    /// Says that `what` should have stood on a line, counted from 1.
+    #[must_use]
+    pub fn expected(line: usize, what: impl Display) -> Self {
+        Self::wrong(line, format_args!("expected {what}"))
+    }
+
+    /// Says what is wrong with what stands on a line, counted from 1.
+    #[must_use]
+    pub fn wrong(line: usize, reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self { line, reason }
+    }
 }
 
 /// Reads a text line by line.
@@ -88,11 +102,8 @@ impl<'a> Lines<'a> {
     }
 
     /// The error that `what` was expected on the line read last.
-    pub fn expected(&self, what: impl Into<String>) -> TextError {
-        TextError {
-            line: self.line,
-            expected: what.into(),
-        }
+    pub fn expected(&self, what: impl Display) -> TextError {
+        TextError::expected(self.line, what)
     }
 }
 
@@ -130,6 +141,21 @@ impl<'a> Fields<'a> {
             Ok(())
         } else {
             Err(self.expected(format!("'{word}'")))
+        }
+    }
+
+    /// Takes the version of a format, of which `known` is the only one that this program reads.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`] if it is another.
+    pub fn version(&mut self, known: u32) -> Result<(), TextError> {
+        match self.clone().number() {
+            Ok(found) if found != u64::from(known) => {
+                let reason = format!("version {found}, of which this program knows {known} alone");
+                Err(TextError::wrong(self.line, reason))
+            }
+            _ => self.word(&known.to_string()),
         }
     }
 
@@ -187,11 +213,13 @@ impl<'a> Fields<'a> {
     }
 
     /// The error that `what` was expected on this line.
-    pub fn expected(&self, what: impl Into<String>) -> TextError {
-        TextError {
-            line: self.line,
-            expected: what.into(),
-        }
+    pub fn expected(&self, what: impl Display) -> TextError {
+        TextError::expected(self.line, what)
+    }
+
+    /// The error that something is wrong with this line.
+    pub fn wrong(&self, reason: impl Display) -> TextError {
+        TextError::wrong(self.line, reason)
     }
 }
 
@@ -222,15 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_version_is_called_one() {
+        for (text, expected) in [
+            ("1\n", ""),
+            (
+                "2\n",
+                "line 1: version 2, of which this program knows 1 alone",
+            ),
+            (
+                "0\n",
+                "line 1: version 0, of which this program knows 1 alone",
+            ),
+            ("01\n", "line 1: expected '1'"),
+            ("x\n", "line 1: expected '1'"),
+            ("\n", "line 1: expected '1'"),
+        ] {
+            let version = Lines::new(text.as_bytes())
+                .next_line()
+                .and_then(|mut line| line.version(1));
+            let told = version.map_or_else(|error| error.to_string(), |()| String::new());
+            assert_eq!(told, expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_last_line_without_its_end_is_no_line() {
         let mut lines = Lines::new(b"a b\nc");
         assert!(lines.next_with("a").is_ok());
         assert_eq!(
             lines.next_line().map(|_| ()),
-            Err(TextError {
-                line: 2,
-                expected: "a line that ends in LF".into()
-            })
+            Err(TextError::expected(2, "a line that ends in LF"))
         );
     }
 

@@ -148,7 +148,7 @@ fn parse(text: &[u8]) -> Result<(u64, BlobId, Vec<Piece>), TextError> {
     let mut lines = Lines::new(text);
     let mut first = lines.next_with("bindery")?;
     first.word("recipe")?;
-    first.word("1")?;
+    first.version(1)?;
     let bytes = first.number()?;
     let blob = first.value("the id of a blob")?;
     first.end()?;

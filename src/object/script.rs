@@ -156,7 +156,7 @@ impl Content {
         let mut lines = Lines::new(text);
         let first = lines.next_with("bindery").and_then(|mut first| {
             first.word("script")?;
-            first.word("1")?;
+            first.version(1)?;
             first.end()
         });
         first.map_err(Error::text("script"))?;

@@ -147,7 +147,7 @@ fn decode_text(bytes: &[u8]) -> Result<Snapshot, TextError> {
     let mut lines = Lines::new(bytes);
     let mut header = lines.next_with("bindery")?;
     header.word("snapshot")?;
-    header.word("1")?;
+    header.version(1)?;
     header.end()?;
     let mut fields = lines.next_with("tree")?;
     let size = fields.number()?;
@@ -204,7 +204,7 @@ fn decode_labels(lines: &mut Lines<'_>) -> Result<Labels, TextError> {
         }
         labels
             .insert(key, value)
-            .map_err(|error| fields.expected(error.to_string()))?;
+            .map_err(|error| fields.wrong(error))?;
     }
     Ok(labels)
 }
@@ -267,11 +267,11 @@ mod tests {
     fn a_text_that_breaks_a_rule_is_no_snapshot() {
         let parents = format!("parent {ID}\n").repeat(PARENTS_MAX);
         for (from, to, reason) in [
-            ("snapshot 1", "snapshot 2", "line 1: '1'"),
-            ("snapshot 1\n", "snapshot 1 \n", "line 1: the end"),
-            ("tree 19", "tree 019", "line 2: a number"),
+            ("snapshot 1", "snapshot 2", "line 1: version 2, of which"),
+            ("snapshot 1\n", "snapshot 1 \n", "line 1: expected the end"),
+            ("tree 19", "tree 019", "line 2: expected a number"),
             ("tree 19", "tree 1048577", "the limit is 1048576"),
-            ("files 2\n", "", "line 3: 'files'"),
+            ("files 2\n", "", "line 3: expected 'files'"),
             ("files 2", "files 50000001", "within the limits"),
             ("depth 1", "depth 129", "the limit is 128"),
             ("depth 1\n", "depth 1\nparent\n", "'time'"),

@@ -17,6 +17,8 @@
 //! A commit decodes every tree of a build, so lines are scanned byte by byte instead of through `base::text`: the only
 //! allocation per line is its name.
 
+use std::fmt::Display;
+
 use crate::base::Result;
 use crate::base::error::Error;
 use crate::base::id::{HASH_BYTES, Hash, TreeId};
@@ -170,7 +172,7 @@ impl Scanner<'_> {
         let size = self.number(b' ')?;
         let id = self.id()?;
         let name = self.name()?;
-        Entry::new(kind, size, id, name).map_err(|error| self.expected(error.to_string()))
+        Entry::new(kind, size, id, name).map_err(|error| self.wrong(error))
     }
 
     fn index_line(&mut self) -> Result<IndexLine, TextError> {
@@ -181,8 +183,7 @@ impl Scanner<'_> {
         let size = self.number(b' ')?;
         let id = TreeId::new(self.id()?);
         let name = self.name()?;
-        IndexLine::new(entries, TreeRef { id, size }, name)
-            .map_err(|error| self.expected(error.to_string()))
+        IndexLine::new(entries, TreeRef { id, size }, name).map_err(|error| self.wrong(error))
     }
 
     /// Steps over `word`, if it comes next.
@@ -237,11 +238,12 @@ impl Scanner<'_> {
         Ok(name)
     }
 
-    fn expected(&self, what: impl Into<String>) -> TextError {
-        TextError {
-            line: self.line,
-            expected: what.into(),
-        }
+    fn expected(&self, what: impl Display) -> TextError {
+        TextError::expected(self.line, what)
+    }
+
+    fn wrong(&self, reason: impl Display) -> TextError {
+        TextError::wrong(self.line, reason)
     }
 }
 
@@ -280,35 +282,41 @@ mod tests {
         let leaf = |line: &str| format!("bindery tree 1 1 5\n{line}\n");
         let index = |line: &str| format!("bindery tree-index 1 1 5\n{line}\n");
         for (text, reason) in [
-            (String::new(), "line 1: 'bindery tree 1'"),
-            ("bindery tree 2 0 0\n".into(), "line 1: 'bindery tree 1'"),
-            ("bindery tree 1 0\n".into(), "line 1: a number"),
-            ("bindery tree 1 0 0".into(), "line 1: a number"),
-            ("bindery tree 1 0 0 \n".into(), "line 1: a number"),
-            ("bindery tree 1 00 0\n".into(), "line 1: a number"),
-            ("bindery tree 1  0\n".into(), "line 1: a number"),
-            ("bindery tree 1 0 0\n\n".into(), "line 2: 'f'"),
+            (String::new(), "line 1: expected 'bindery tree 1'"),
+            (
+                "bindery tree 2 0 0\n".into(),
+                "line 1: expected 'bindery tree 1'",
+            ),
+            ("bindery tree 1 0\n".into(), "line 1: expected a number"),
+            ("bindery tree 1 0 0".into(), "line 1: expected a number"),
+            ("bindery tree 1 0 0 \n".into(), "line 1: expected a number"),
+            ("bindery tree 1 00 0\n".into(), "line 1: expected a number"),
+            ("bindery tree 1  0\n".into(), "line 1: expected a number"),
+            ("bindery tree 1 0 0\n\n".into(), "line 2: expected 'f'"),
             ("bindery tree 1 50000001 0\n".into(), "within the limits"),
             ("bindery tree 1 1 0\n".into(), "does not count"),
             ("bindery tree-index 1 0 0\n".into(), "without lines"),
-            (leaf(&format!("e 5 {ID} a")), "line 2: 'f'"),
-            (leaf(&format!("f  5 {ID} a")), "line 2: a number"),
-            (leaf(&format!("f 05 {ID} a")), "line 2: a number"),
-            (leaf(&format!("f +5 {ID} a")), "line 2: a number"),
+            (leaf(&format!("e 5 {ID} a")), "line 2: expected 'f'"),
+            (leaf(&format!("f  5 {ID} a")), "line 2: expected a number"),
+            (leaf(&format!("f 05 {ID} a")), "line 2: expected a number"),
+            (leaf(&format!("f +5 {ID} a")), "line 2: expected a number"),
             (leaf(&format!("f 18446744073709551616 {ID} a")), "a number"),
             (leaf(&format!("f 1099511627777 {ID} a")), "the limit is"),
             (leaf(&format!("l 4096 {ID} a")), "the limit is"),
             (leaf(&format!("l 0 {ID} a")), "has no bytes"),
             (leaf(&format!("f 5 {} a", ID.to_uppercase())), "an id"),
-            (leaf(&format!("f 5 {} a", &ID[1..])), "line 2: an id"),
-            (leaf(&format!("f 5 {ID}0 a")), "line 2: an id"),
-            (leaf(&format!("f 5 {ID}")), "line 2: an id"),
+            (
+                leaf(&format!("f 5 {} a", &ID[1..])),
+                "line 2: expected an id",
+            ),
+            (leaf(&format!("f 5 {ID}0 a")), "line 2: expected an id"),
+            (leaf(&format!("f 5 {ID}")), "line 2: expected an id"),
             (leaf(&format!("f 5 {ID} ")), "name is empty"),
             (leaf(&format!("f 5 {ID} a/b")), "name has a '/'"),
             (leaf(&format!("f 5 {ID} ..")), "name is '.' or '..'"),
             (leaf(&format!("f 5 {ID} a\r")), "control character"),
             (leaf(&format!("f 6 {ID} a")), "does not count"),
-            (index(&format!("f 5 {ID} a")), "line 2: 'n'"),
+            (index(&format!("f 5 {ID} a")), "line 2: expected 'n'"),
             (index(&format!("n 0 5 {ID} a")), "for nothing"),
             (index(&format!("n 1 0 {ID} a")), "for nothing"),
             (index(&format!("n 1 1048577 {ID} a")), "the limit is"),

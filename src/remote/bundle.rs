@@ -291,7 +291,7 @@ impl Reader<'_> {
     fn read(&mut self, place: String) -> Result<Bundle, TextError> {
         let mut first = self.lines.next_with("bindery")?;
         first.word("bundle")?;
-        first.word("1")?;
+        first.version(1)?;
         first.end()?;
         let mut repo = self.lines.next_with("repo")?;
         let name = repo.value("a repo's name")?;

@@ -118,7 +118,7 @@ fn read(text: &str) -> Result<Pin, TextError> {
     let mut lines = Lines::new(text.as_bytes());
     let mut first = lines.next_with("bindery")?;
     first.word("pin")?;
-    first.word("1")?;
+    first.version(1)?;
     first.end()?;
     let repo = value(&mut lines, "repo", |fields| fields.value("a repo's name"))?;
     let repo_id = value(&mut lines, "repo-id", |fields| {

@@ -195,7 +195,7 @@ fn head(bytes: &[u8]) -> Result<&[u8], TextError> {
     let mut lines = Lines::new(bytes);
     let mut first = lines.next_with("bindery")?;
     first.word("checkout")?;
-    first.word("1")?;
+    first.version(1)?;
     first.end()?;
     let mut state = lines.next_with("state")?;
     let word = state.field()?;
