@@ -113,7 +113,6 @@ pub enum Content {
     Empty,
 }
 
-impl Script {
 impl Content {
     /// Bytes of a content that comes whole; 0 of any other.
     #[must_use]
@@ -125,6 +124,7 @@ impl Content {
     }
 }
 
+impl Script {
     /// The text.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -164,6 +164,7 @@ impl Content {
         let mut size = Size::default();
         while !lines.is_at_end() {
             let step = parse_step(&mut lines).map_err(Error::text("script"))?;
+            size.add(&step)?;
             if script
                 .steps
                 .last()
@@ -181,7 +182,6 @@ impl Content {
     }
 }
 
-/// Whether one path comes before another: by names, a directory before what is in it.
 /// What steps take in memory: a little for each, and for each name in their paths.
 #[derive(Default)]
 struct Size {
@@ -205,6 +205,7 @@ impl Size {
     }
 }
 
+/// Whether one path comes before another: by names, a directory before what is in it.
 fn is_before(one: &TreePath, other: &TreePath) -> bool {
     one.names().lt(other.names())
 }
@@ -291,6 +292,9 @@ fn parse_step(lines: &mut Lines<'_>) -> Result<Step, TextError> {
         _ => return Err(line.expected("=, +, p, a, n, w or e")),
     };
     let path = path(&mut line)?;
+    if at.as_ref() == Some(&path) {
+        return Err(line.wrong("it refers to its own path, which is not said"));
+    }
     let put = Some(Put { kind, at, content });
     Ok(Step { path, put })
 }
@@ -351,6 +355,7 @@ mod tests {
             (good.replace("l n 1", "l q 1"), "an unknown content"),
             (good.replace("d e void\n", "d e void"), "no end of line"),
             (good.replace("d e void\n", "< x\n"), "a reference alone"),
+            (good.replace("< c\n", "< b/c\n"), "a reference to itself"),
             (String::new(), "nothing"),
         ] {
             assert!(Script::decode(bad.as_bytes()).is_err(), "{reason}");
@@ -358,11 +363,6 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn a_changed_text_is_refused_or_means_what_it_says() {
-        let good = good().into_bytes();
-        for end in 0..good.len() {
-            if let Ok(script) = Script::decode(&good[..end]) {
     #[test]
     fn a_script_has_so_many_steps_and_names() -> Result<()> {
         let script = Script::decode(good().as_bytes())?;
@@ -382,6 +382,11 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn a_changed_text_is_refused_or_means_what_it_says() {
+        let good = good().into_bytes();
+        for end in 0..good.len() {
+            if let Ok(script) = Script::decode(&good[..end]) {
                 assert_eq!(script.encode().as_bytes(), &good[..end], "cut at {end}");
             }
         }

@@ -151,6 +151,9 @@ fn parse(stored: &[u8]) -> Result<DeltaFrame<'_>> {
         return Err(malformed("payload has another length than its header says"));
     }
     if codec == TEXT_CODEC {
+        if contents != 0 {
+            return Err(malformed("a part of a script makes no contents"));
+        }
         check_limit("bytes of a script's part", bytes.into(), TEXT_BYTES as u64)?;
         let raw_bytes = bytes;
         return Ok(DeltaFrame::Text(TextPart { payload, raw_bytes }));
@@ -186,5 +189,22 @@ impl<B: AsRef<[u8]>> PackReader<B> {
             return Err(Error::malformed("pack", reason));
         }
         parse(stored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_script_makes_no_contents() -> Result<()> {
+        let text = b"bindery script 1\n";
+        let payload = codec::compress_text(text)?;
+        for contents in [0, 1, 7] {
+            let frame = seal(TEXT_CODEC, contents, text.len() as u64, &payload)?;
+            let parsed = parse(frame.stored());
+            assert_eq!(parsed.is_ok(), contents == 0, "{contents}: {parsed:?}");
+        }
+        Ok(())
     }
 }

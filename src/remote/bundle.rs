@@ -23,7 +23,6 @@
 //!
 //! The checks (`remote::follow`), the pack (`delta::make`).
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
@@ -37,6 +36,7 @@ use crate::base::limits::{KEYSET_BYTES_MAX, STATEMENT_CHAIN_MAX};
 use crate::base::name::{RefName, RepoName};
 use crate::base::text::{Fields, Lines, TextError};
 use crate::base::{Error, Result};
+use crate::delta::parts::told_apart;
 use crate::disk::files::Mapping;
 use crate::store::Store;
 use crate::store::notes::{KEYSETS_MAX, Notes};
@@ -44,8 +44,9 @@ use crate::store::rows::{RepoRow, SnapshotRef};
 use crate::trust::heads::{Heads, RefsObject};
 use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::note::note_bytes_max;
+use crate::trust::ref_statement::RefStatement;
 use crate::trust::refs_list::RefsList;
-use crate::trust::signed::{Signed, Unverified};
+use crate::trust::signed::{Signed, Unverified, verify_under};
 
 /// Bytes of the lines before the parts: those of the most keysets and statements that a bundle has fit twice.
 const HEADER_BYTES_MAX: usize = 1024 * 1024;
@@ -123,10 +124,12 @@ pub struct Bundle {
     bytes: Mapping,
     repo: RepoName,
     target: RefName,
-    keysets: BTreeMap<u64, Range<usize>>,
+    /// From version 1 on.
+    keysets: Vec<Range<usize>>,
     heads: Range<usize>,
     refs: (Hash, Range<usize>),
-    statements: BTreeMap<StatementId, Range<usize>>,
+    /// The newest first, each followed by the one before it.
+    statements: Vec<(StatementId, Range<usize>)>,
     pack: Wanted,
     pack_at: usize,
 }
@@ -137,7 +140,7 @@ impl Bundle {
     /// # Errors
     ///
     /// [`Error::Malformed`] if they are no bundle, cut short before the pack, or the header says anything else than the parts;
-    /// [`Error::Untrusted`] if keysets do not follow each other, or their keys did not sign the heads.
+    /// [`Error::Untrusted`] if keysets do not follow each other, or their keys did not sign heads and statements.
     pub fn open(bytes: Mapping, place: String) -> Result<Self> {
         let bundle = Self::read(bytes, place)?;
         bundle.check()?;
@@ -172,7 +175,10 @@ impl Bundle {
     /// The header says what the parts say. Whether the keysets are those of the repo, only whoever takes it in knows.
     fn check(&self) -> Result<()> {
         let heads = Signed::<Heads, Unverified>::parse(&self.part(&self.heads))?;
-        let heads = heads.verify(&self.newest_keyset()?)?;
+        let keysets = self.chain()?;
+        let newest = keysets.last();
+        let newest = newest.ok_or_else(|| malformed("it has no keyset"))?;
+        let heads = heads.verify(newest)?;
         let named = &heads.value().repo;
         if *named != self.repo {
             let reason = format!("it says that it is of {}, its heads of {named}", self.repo);
@@ -186,29 +192,39 @@ impl Bundle {
         let entry = RefsList::decode(&list)?.get(&self.target);
         let entry =
             entry.ok_or_else(|| malformed(format!("its list of refs has no {}", self.target)))?;
-        if !self.statements.contains_key(&entry.id) {
+        if self.statements.iter().all(|(id, _)| *id != entry.id) {
             let reason = format!("it lacks {}, which {} shows", entry.id, self.target);
             return Err(malformed(reason));
+        }
+        self.check_statements(entry.id, &keysets)
+    }
+
+    /// Each statement is the one before the last, from `newest` on.
+    fn check_statements(&self, newest: StatementId, keysets: &[TrustedKeyset]) -> Result<()> {
+        let mut next = Some(newest);
+        for (id, range) in &self.statements {
+            let signed = verify_under::<RefStatement>(&self.part(range), keysets)?;
+            if next != Some(*id) || signed.id() != *id {
+                let wanted = next.map_or_else(|| "none".to_owned(), |next| next.to_string());
+                let reason = format!("it has the statement {id} where {wanted} belongs");
+                return Err(malformed(reason));
+            }
+            next = signed.value().prev;
         }
         Ok(())
     }
 
-    /// The last of its keysets, each of which follows the one before.
-    fn newest_keyset(&self) -> Result<TrustedKeyset> {
-        let mut newest: Option<TrustedKeyset> = None;
-        for (expected, (version, range)) in (1..).zip(&self.keysets) {
-            if *version != expected {
-                return Err(malformed(format!(
-                    "it has keyset {version}, not {expected}"
-                )));
-            }
+    /// Its keysets, each of which follows the one before.
+    fn chain(&self) -> Result<Vec<TrustedKeyset>> {
+        let mut chain: Vec<TrustedKeyset> = Vec::with_capacity(self.keysets.len());
+        for range in &self.keysets {
             let note = self.part(range);
-            newest = Some(match newest {
+            chain.push(match chain.last() {
                 Some(before) => before.successor(&note)?,
                 None => TrustedKeyset::first(&note, None)?,
             });
         }
-        newest.ok_or_else(|| malformed("it has no keyset"))
+        Ok(chain)
     }
 
     /// The repo that it is of, as it says.
@@ -240,7 +256,9 @@ impl Origin for Bundle {
     }
 
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
-        Ok(self.keysets.get(&version).map(|range| self.part(range)))
+        let place = usize::try_from(version.saturating_sub(1)).ok();
+        let range = place.and_then(|place| self.keysets.get(place));
+        Ok(range.filter(|_| version > 0).map(|range| self.part(range)))
     }
 
     fn heads(&self) -> Result<Vec<u8>> {
@@ -256,17 +274,18 @@ impl Origin for Bundle {
     }
 
     fn statement(&self, id: StatementId) -> Result<Vec<u8>> {
-        let range = self.statements.get(&id);
-        range
-            .map(|range| self.part(range))
+        let mut statements = self.statements.iter();
+        statements
+            .find(|(listed, _)| *listed == id)
+            .map(|(_, range)| self.part(range))
             .ok_or_else(|| Error::not_found("statement", id))
     }
 
     fn pack(&self, wanted: Wanted, out: &mut dyn Sink) -> Result<Option<SnapshotRef>> {
         if wanted.to != self.pack.to {
+            let (to, shown) = told_apart(self.pack.to, wanted.to);
             return Err(malformed(format!(
-                "its pack leads to {}, and its ref shows {}",
-                self.pack.to.id, wanted.to.id
+                "its pack leads to {to}, and its ref shows {shown}"
             )));
         }
         out.asked();
@@ -299,10 +318,14 @@ impl Reader<'_> {
         let mut target = self.lines.next_with("ref")?;
         let target_name = target.value("a ref's name")?;
         target.end()?;
-        let mut keysets = BTreeMap::new();
+        let mut keysets = Vec::new();
         while self.lines.starts_with("keyset") {
             let mut fields = self.lines.next_with("keyset")?;
-            keysets.insert(fields.number()?, self.part(&mut fields)?);
+            let expected = keysets.len() as u64 + 1;
+            if fields.number()? != expected {
+                return Err(fields.expected(format!("keyset {expected}")));
+            }
+            keysets.push(self.part(&mut fields)?);
             fields.end()?;
         }
         let mut fields = self.lines.next_with("heads")?;
@@ -312,11 +335,11 @@ impl Reader<'_> {
         let list = self.part(&mut fields)?;
         let refs = (fields.value("a hash")?, list);
         fields.end()?;
-        let mut statements = BTreeMap::new();
+        let mut statements = Vec::new();
         while self.lines.starts_with("statement") {
             let mut fields = self.lines.next_with("statement")?;
             let note = self.part(&mut fields)?;
-            statements.insert(fields.value("a statement's id")?, note);
+            statements.push((fields.value("a statement's id")?, note));
             fields.end()?;
         }
         let mut fields = self.lines.next_with("pack")?;
@@ -441,20 +464,21 @@ mod tests {
     }
 
     #[test]
-    fn the_header_says_what_the_parts_say() -> Result<()> {
-        let bundle = read(header(0, 0, 0))?;
-        let missing = bundle.newest_keyset().err().map(|error| error.to_string());
-        assert_eq!(
-            missing.as_deref(),
-            Some("malformed bundle: it has no keyset")
-        );
-        let second = header(2, 0, 0).replace("keyset 1 0\n", "");
-        let second = read(second)?.newest_keyset().err();
-        let second = second.map(|error| error.to_string());
-        assert_eq!(
-            second.as_deref(),
-            Some("malformed bundle: it has keyset 2, not 1")
-        );
-        Ok(())
+    fn keysets_stand_in_order_from_the_first_on() {
+        let three = header(3, 0, 0);
+        for (from, to, expected) in [
+            ("keyset 1 0\n", "", "line 4: expected keyset 1"),
+            ("keyset 2 0\n", "", "line 5: expected keyset 2"),
+            ("keyset 2 0\n", "keyset 1 0\n", "line 5: expected keyset 2"),
+            (
+                "keyset 3 0\n",
+                "keyset 3 0\nkeyset 3 0\n",
+                "line 7: expected keyset 4",
+            ),
+        ] {
+            check_refused(three.replace(from, to), expected);
+        }
+        let version = three.replace("bundle 1", "bundle 2");
+        check_refused(version, "version 2, of which this program knows 1 alone");
     }
 }

@@ -103,6 +103,10 @@ impl Carried {
             } if place.ends_with(IN_THE_FILE) => {
                 Error::malformed(word, format!("{file}: {what} {id} in {place}: {reason}"))
             }
+            Error::Untrusted { what, reason } => Error::Untrusted {
+                what: format!("{what} in {file}"),
+                reason,
+            },
             other => other,
         }
     }
@@ -133,6 +137,13 @@ mod tests {
                 "malformed delta: a/b: tree",
             ),
             (damaged("packs/ab/cd"), "damaged tree"),
+            (
+                Error::Untrusted {
+                    what: "note".to_owned(),
+                    reason: "main".to_owned(),
+                },
+                "cannot trust note in a/b: main",
+            ),
         ] {
             let named = Carried::Delta.named(Path::new("a/b"), error).to_string();
             assert!(named.starts_with(expected), "{named}");

@@ -1,7 +1,5 @@
 //! Bundles: a release carried as a file, believed no more than a pull would be.
 
-use std::ops::Range;
-
 use bindery::base::{Error, Kind, Result};
 use bindery::disk::files::Mapping;
 use bindery::remote::bundle::{Bundle, create};
@@ -112,35 +110,6 @@ fn a_bundle_for_others_says_what_is_missing() -> Result<()> {
 /// Bytes from one place that is flipped to the next.
 const STEP: usize = 3;
 
-/// Where a bundle may be changed and be taken in: statements before the newest, which who has them already does not look at,
-/// and the ids under which they are listed. All else is signed, or what is signed names it by its hash.
-fn forgiving(bundle: &[u8]) -> Option<Vec<Range<usize>>> {
-    let header_end = bundle.windows(2).position(|pair| pair == b"\n\n")? + 1;
-    let header = std::str::from_utf8(&bundle[..header_end]).ok()?;
-    let (mut line_at, mut part_at) = (0, header_end + 1);
-    let (mut statements, mut ranges) = (0, Vec::new());
-    for line in header.lines() {
-        let words: Vec<&str> = line.split(' ').collect();
-        let part_bytes = match words[..] {
-            ["keyset", _, bytes] | ["heads", bytes] | ["refs" | "statement", bytes, _] => {
-                bytes.parse().ok()?
-            }
-            _ => 0,
-        };
-        if let ["statement", _, id] = words[..] {
-            statements += 1;
-            if statements > 1 {
-                let line_end = line_at + line.len();
-                ranges.push(line_end - id.len()..line_end);
-                ranges.push(part_at..part_at + part_bytes);
-            }
-        }
-        line_at += line.len() + 1;
-        part_at += part_bytes;
-    }
-    Some(ranges)
-}
-
 /// A pair whose copy has what a bundle brought to it, and what can be seen of that.
 fn with_copy(mut pair: Pair, first: &[u8]) -> Result<(Pair, String)> {
     pair.copy_disk = SimulatedDisk::new();
@@ -152,11 +121,11 @@ fn with_copy(mut pair: Pair, first: &[u8]) -> Result<(Pair, String)> {
 }
 
 #[test]
-fn a_bundle_that_was_damaged_or_cut_is_refused_or_does_no_harm() -> Result<()> {
+fn a_bundle_that_was_damaged_or_cut_is_refused() -> Result<()> {
     let pair = Pair::new()?;
     pair.origin.release("stable", &first())?;
     let beginning = bundle(&pair, None)?;
-    let (mut pair, before) = with_copy(pair, &beginning)?;
+    let (pair, before) = with_copy(pair, &beginning)?;
     let start = shown(&pair)?;
     pair.origin.release("stable", &files(&[("f", "2")]))?;
     let good = bundle(&pair, Some(start))?;
@@ -166,29 +135,16 @@ fn a_bundle_that_was_damaged_or_cut_is_refused_or_does_no_harm() -> Result<()> {
             "cut after {end}"
         );
     }
-    let forgiving = forgiving(&good).ok_or_else(|| Error::internal("it has a header"))?;
-    assert_eq!(
-        forgiving.len(),
-        2,
-        "there is one statement before the newest"
-    );
-    let mut taken = 0;
     for place in (0..good.len()).step_by(STEP) {
         let mut bad = good.clone();
         bad[place] ^= 1;
-        if let Err(error) = import(&pair, bad, None) {
-            let is_told = [Kind::Integrity, Kind::NotFound].contains(&error.kind());
-            assert!(is_told, "{place}: {error}");
-            assert_eq!(pair.state()?, before, "byte {place} flipped");
-            continue;
-        }
-        let is_forgiving = forgiving.iter().any(|range| range.contains(&place));
-        assert!(is_forgiving, "byte {place} of {} is flipped", good.len());
-        pair.check_shows("stable", &pair.origin.shown("stable")?)?;
-        pair = with_copy(pair, &beginning)?.0;
-        taken += 1;
+        let refused = import(&pair, bad, None).err();
+        let refused =
+            refused.ok_or_else(|| Error::internal(format!("byte {place} is flipped and taken")))?;
+        let is_told = [Kind::Integrity, Kind::NotFound].contains(&refused.kind());
+        assert!(is_told, "{place}: {refused}");
+        assert_eq!(pair.state()?, before, "byte {place} flipped");
     }
-    assert!(taken > 0, "some of it is not looked at");
     import(&pair, good, None)?;
     pair.check_shows("stable", &pair.origin.shown("stable")?)
 }
@@ -215,7 +171,14 @@ fn a_header_that_says_something_else_than_its_parts_is_malformed() -> Result<()>
     let list = list_id(&good);
     let (length, id) = list.rsplit_once(' ').unwrap_or_default();
     let other = id.chars().rev().collect::<String>();
+    let to = shown(&pair)?;
+    let longer = format!("of {} bytes, and its ref shows ", to.size + 1);
     for (from, to, reason) in [
+        (
+            format!("pack {} ", to.size),
+            format!("pack {} ", to.size + 1),
+            &longer[..],
+        ),
         (
             format!("repo {}\n", repo.name),
             "repo example.org/other\n".to_owned(),
@@ -229,7 +192,7 @@ fn a_header_that_says_something_else_than_its_parts_is_malformed() -> Result<()>
         (
             "keyset 1 ".to_owned(),
             "keyset 2 ".to_owned(),
-            "it has keyset 2, not 1",
+            "line 4: expected keyset 1",
         ),
         (
             list.clone(),
@@ -242,6 +205,63 @@ fn a_header_that_says_something_else_than_its_parts_is_malformed() -> Result<()>
         let (kind, message) = error.unwrap_or((Kind::Internal, String::new()));
         assert!(message.contains(reason), "{from:?}: {message}");
         assert_eq!(kind, Kind::Integrity, "{message}");
+    }
+    Ok(())
+}
+
+/// The lines of a bundle, each with the part that it is of.
+fn parts(bundle: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let header_end = bundle.windows(2).position(|pair| pair == b"\n\n")? + 1;
+    let header = std::str::from_utf8(&bundle[..header_end]).ok()?;
+    let mut rest = &bundle[header_end + 1..];
+    let mut parts = Vec::new();
+    for line in header.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let bytes = match words[..] {
+            ["keyset", _, bytes] | ["heads", bytes] | ["refs" | "statement", bytes, _] => {
+                bytes.parse().ok()?
+            }
+            ["pack", ..] => rest.len(),
+            _ => 0,
+        };
+        let (part, behind) = rest.split_at_checked(bytes)?;
+        parts.push((line.to_owned(), part.to_vec()));
+        rest = behind;
+    }
+    Some(parts)
+}
+
+#[test]
+fn a_bundle_has_its_parts_once_and_in_order() -> Result<()> {
+    let pair = Pair::new()?;
+    pair.origin.release("stable", &first())?;
+    pair.origin.release("stable", &files(&[("f", "2")]))?;
+    let good = bundle(&pair, None)?;
+    let parts = parts(&good).ok_or_else(|| Error::internal("it is a bundle"))?;
+    let place = |word: &str| parts.iter().position(|(line, _)| line.starts_with(word));
+    let [Some(keyset), Some(statement)] = [place("keyset"), place("statement")] else {
+        return Err(Error::internal("it has all parts"));
+    };
+    let root = Some(Root::Id(pair.repo()?.repo_id));
+    let all: Vec<usize> = (0..parts.len()).collect();
+    let twice = |place: usize| [&all[..=place], &all[place..]].concat();
+    let mut reversed = all.clone();
+    reversed.swap(statement, statement + 1);
+    for (order, reason) in [
+        (twice(keyset), "line 5: expected keyset 2"),
+        (twice(statement), "where"),
+        (twice(statement + 1), "where none belongs"),
+        (reversed, "where"),
+        (all.clone(), ""),
+    ] {
+        let lines = order.iter().map(|place| parts[*place].0.clone() + "\n");
+        let bodies = order.iter().flat_map(|place| parts[*place].1.clone());
+        let lines: String = lines.chain(["\n".to_owned()]).collect();
+        let bytes = lines.into_bytes().into_iter().chain(bodies).collect();
+        let imported = import(&pair, bytes, root.clone());
+        let told = imported.map_or_else(|error| error.to_string(), |_| String::new());
+        assert_eq!(told.is_empty(), reason.is_empty(), "{order:?}: {told}");
+        assert!(told.contains(reason), "{order:?}: {told}");
     }
     Ok(())
 }
