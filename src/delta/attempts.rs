@@ -4,7 +4,7 @@
 //!
 //! - What failed is not tried again by itself.
 //! - So much is remembered; once it is more, what failed may be tried again.
-//! - Of one release, no more is begun once the deltas to it took as long as its ref's policy allows.
+//! - Of one release, no more is begun once the deltas to it took as long, by the clock, as its ref's policy allows.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Prepare: deltas to what refs show, from what they showed before, so that they lie ready when somebody asks.
 //!
 //! What is wanted follows from the releases and the settings, and what is there from the folder of deltas. The difference is
-//! the list of jobs: nothing else is recorded, so nothing of it can be lost or done twice, and publishing never waits for it.
+//! the list of jobs: nothing else is recorded, so nothing of it can be lost or done twice. Packs of everything are not prepared:
+//! they are made of the store's frames while they are sent.
 //!
 //! # Not here
 //!
@@ -110,11 +111,11 @@ fn wanted(store: &Store, repo: &RepoRow, row: &RefRow) -> Result<Vec<(SnapshotRe
     Ok(wanted)
 }
 
-/// Makes a delta and lets it lie ready.
+/// Makes a delta and lets it lie ready. Those to releases that are not shown any more go: nobody is led to them.
 ///
 /// # Errors
 ///
-/// Those of [`make`]; nothing lies ready then.
+/// Those of [`make`]; nothing lies ready then. [`Error::Io`](crate::base::Error::Io) if one that should go cannot be removed.
 pub fn prepare(
     store: &Store,
     owed: &Owed,
@@ -123,9 +124,11 @@ pub fn prepare(
 ) -> Result<DeltaSummary> {
     let view = store.view(&owed.repo.name, &[])?;
     let (from, to) = (owed.from, owed.to);
-    store.prepare_delta(&owed.repo.name, to.id, from.id, |out| {
+    let made = store.prepare_delta(&owed.repo.name, to.id, from.id, |out| {
         make(&view, Some(from), to, options, out, progress)
-    })
+    })?;
+    store.drop_outdated_deltas(&owed.repo)?;
+    Ok(made)
 }
 
 #[cfg(test)]
@@ -165,6 +168,31 @@ mod tests {
         sandbox.publish("main", "stable", &[("a", b"another")])?;
         assert_eq!(prepare_all(&sandbox)?, 5);
         assert!(sandbox.fsck()?.repaired.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn deltas_to_what_no_ref_shows_any_more_go() -> Outcome {
+        let mut sandbox = with_releases(3)?;
+        sandbox.publish("main", "testing", &[("b", b"1")])?;
+        sandbox.publish("main", "testing", &[("b", b"2")])?;
+        assert_eq!(prepare_all(&sandbox)?, 3);
+        let ready = |sandbox: &Sandbox| -> Result<HashSet<_>, AnyError> {
+            let deltas = sandbox.store()?.prepared_deltas(&"main".parse()?)?;
+            Ok(deltas
+                .into_iter()
+                .map(|delta| (delta.to, delta.from))
+                .collect())
+        };
+        let before = ready(&sandbox)?;
+        for number in 10..14 {
+            sandbox.publish("main", "stable", &[("a", &[number])])?;
+            let made = prepare_all(&sandbox)?;
+            let after = ready(&sandbox)?;
+            // Those of this release, and the one of the other ref.
+            assert_eq!(after.len(), made + 1);
+            assert_eq!(before.intersection(&after).count(), 1);
+        }
         Ok(())
     }
 

@@ -119,6 +119,29 @@ impl Store {
         landed
     }
 
+    /// Removes the deltas of a repo that lead to what no ref shows any more. Says how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::base::Error::Io) if one cannot be removed; others may be gone.
+    pub fn drop_outdated_deltas(&self, repo: &RepoRow) -> Result<u64> {
+        let rows = self.reader()?.refs(repo)?.into_iter();
+        let shown = rows.filter_map(|row| Some(row.current?.snapshot.id));
+        let shown: HashSet<SnapshotId> = shown.collect();
+        let mut dropped = 0;
+        for delta in self.prepared_deltas(&repo.name)? {
+            if shown.contains(&delta.to) {
+                continue;
+            }
+            match self.disk.remove(&delta.path(&repo.name)) {
+                // Another job of this process was faster.
+                Err(error) if error.is_file_not_found() => {}
+                removed => removed.map(|()| dropped += 1)?,
+            }
+        }
+        Ok(dropped)
+    }
+
     fn write_delta<T>(
         &self,
         unfinished: &Path,
