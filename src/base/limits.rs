@@ -143,10 +143,6 @@ pub const OPERATIONS_MAX: usize = 100_000;
 /// Paths named in one message or answer about conflicts or missing objects.
 pub const LISTED_PATHS_MAX: usize = 100;
 
-/// Longest line of a tree node: kind, 14 digits, hash, name, three spaces and the end of line; index lines are shorter
-/// than this plus one more number.
-const TREE_LINE_BYTES_MAX: u64 = 1 + 20 + 20 + 64 + NAME_BYTES_MAX as u64 + 5;
-const _: () = assert!(TREE_LINES_MAX as u64 * TREE_LINE_BYTES_MAX + 256 <= TREE_BYTES_MAX);
 /// Bytes that an archive of `bytes` bytes, or a base of as many, may have unpacked.
 #[must_use]
 pub const fn archive_form_bytes_max(bytes: u64) -> u64 {
@@ -160,6 +156,10 @@ pub const fn archive_form_bytes_max(bytes: u64) -> u64 {
     }
 }
 
+/// Longest line of a tree node: kind, 14 digits, hash, name, three spaces and the end of line; index lines are shorter
+/// than this plus one more number.
+const TREE_LINE_BYTES_MAX: u64 = 1 + 20 + 20 + 64 + NAME_BYTES_MAX as u64 + 5;
+const _: () = assert!(TREE_LINES_MAX as u64 * TREE_LINE_BYTES_MAX + 256 <= TREE_BYTES_MAX);
 const _: () = assert!(POLICY_CHECKS_MAX <= BUILD_CHECKS_MAX);
 const _: () = assert!(TREE_UNCUT_MAX <= TREE_LINES_MAX);
 const _: () = assert!(WHOLE_BLOB_BYTES_MAX < FRAME_BYTES_MAX);

@@ -53,16 +53,16 @@ pub(super) struct Archived {
     pub(super) form_bytes: u64,
 }
 
-/// A group of contents told by what is in them.
+/// A group of contents that a patch makes by what is in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct Patched {
     /// The contents, in the order in which the patch makes their forms.
     pub(super) archived: Vec<Archived>,
     /// Makes their forms from their unpacked bases.
     pub(super) patch: Vec<u8>,
 }
 
-impl Told {
+impl Patched {
     /// Bytes of all forms.
     pub(super) fn form_bytes(&self) -> u64 {
         self.archived
@@ -72,19 +72,19 @@ impl Told {
     }
 }
 
-/// Tells contents by what is in them, as far as that is worth it, and gives each group to `keep` in the order of the plan. Uses
+/// Patches contents by what is in them, as far as that is worth it, and gives each group to `keep` in the order of the plan. Uses
 /// at most `budget_bytes` at a time, or as many as one content needs.
 ///
 /// # Errors
 ///
 /// Those of reading contents, of the codec and of `keep`.
-pub(super) fn tell(
+pub(super) fn patch_archives(
     view: &View<'_>,
     plan: &Plan,
     (effort, budget_bytes): (Effort, u64),
     memo: &Memo<'_>,
     progress: &dyn Progress,
-    keep: &mut dyn FnMut(Told) -> Result<()>,
+    keep: &mut dyn FnMut(Patched) -> Result<()>,
 ) -> Result<()> {
     let numbers = 0..plan.wanted.len();
     let candidates = numbers.into_par_iter().map(|number| {
@@ -100,11 +100,11 @@ pub(super) fn tell(
     let schedule = Schedule {
         budget_bytes,
         needs: &|job: &Job<'_>| job.memory_bytes(effort),
-        takes: &|told: &Vec<Told>| told.iter().map(|told| told.patch.len() as u64).sum(),
-        work: &|job: Job<'_>| job.tell(view, effort, memo, progress),
+        takes: &|groups: &Vec<Patched>| groups.iter().map(|group| group.patch.len() as u64).sum(),
+        work: &|job: Job<'_>| job.patch(view, effort, memo, progress),
     };
-    schedule.run(jobs(candidates.into_iter().flatten()), &mut |told| {
-        told.into_iter().try_for_each(&mut *keep)
+    schedule.run(jobs(candidates.into_iter().flatten()), &mut |groups| {
+        groups.into_iter().try_for_each(&mut *keep)
     })
 }
 
@@ -191,24 +191,25 @@ impl Job<'_> {
         packed + encode_memory_bytes(sizes, effort).max(waiting + next)
     }
 
-    fn tell(
+    /// Unpacks what can be made again, and patches that.
+    fn patch(
         self,
         view: &View<'_>,
         effort: Effort,
         memo: &Memo<'_>,
         progress: &dyn Progress,
-    ) -> Result<Vec<Told>> {
+    ) -> Result<Vec<Patched>> {
         let contents = self.0.iter().map(|candidate| {
             let base = &candidate.wanted.bases[candidate.base];
             (&candidate.wanted.id, std::iter::once(&base.id))
         });
         let key = key(Sort::Archives, effort, contents);
         let known = memo.find(key).and_then(|known| decode(&known, &self.0));
-        if let Some(told) = known {
-            memo.count(told.len() as u64);
-            return Ok(told);
+        if let Some(groups) = known {
+            memo.count(groups.len() as u64);
+            return Ok(groups);
         }
-        let mut told = Vec::new();
+        let mut groups = Vec::new();
         let mut open = Open::default();
         for candidate in &self.0 {
             progress.check()?;
@@ -217,13 +218,13 @@ impl Job<'_> {
                 continue;
             };
             if !open.has_room_for(&unfolded) {
-                told.extend(std::mem::take(&mut open).tell(view, effort, progress)?);
+                groups.extend(std::mem::take(&mut open).patch(view, effort, progress)?);
             }
             open.0.push((*candidate, unfolded));
         }
-        told.extend(open.tell(view, effort, progress)?);
-        memo.keep(key, encode(&told, &self.0));
-        Ok(told)
+        groups.extend(open.patch(view, effort, progress)?);
+        memo.keep(key, encode(&groups, &self.0));
+        Ok(groups)
     }
 }
 
@@ -244,12 +245,12 @@ impl Open<'_> {
 
     /// Makes the patch, unless one of the files as they are is as small. Those are read again for that, so that never both
     /// forms of them are there.
-    fn tell(
+    fn patch(
         self,
         view: &View<'_>,
         effort: Effort,
         progress: &dyn Progress,
-    ) -> Result<Option<Told>> {
+    ) -> Result<Option<Patched>> {
         let pairs: Vec<Pair<'_>> = self.0.iter().map(|(_, unfolded)| unfolded.pair()).collect();
         if pairs.is_empty() {
             return Ok(None);
@@ -259,7 +260,7 @@ impl Open<'_> {
             view.give_back();
         }
         let patch = best(&pairs, effort, progress)?;
-        let told_bytes = patch.len() as u64 + GROUP_BYTES + LINE_BYTES * pairs.len() as u64;
+        let patched_bytes = patch.len() as u64 + GROUP_BYTES + LINE_BYTES * pairs.len() as u64;
         drop(pairs);
         let archived = self.0.into_iter().map(|(candidate, unfolded)| {
             let archived = Archived {
@@ -272,13 +273,13 @@ impl Open<'_> {
         });
         let (candidates, archived): (Vec<_>, Vec<_>) = archived.unzip();
         let packed_bytes = candidates.iter().map(|candidate| candidate.wanted.bytes);
-        if !is_worth(told_bytes, packed_bytes.sum()) {
+        if !is_worth(patched_bytes, packed_bytes.sum()) {
             return Ok(None);
         }
-        if told_bytes >= plain_bytes(view, &candidates, effort, progress)? {
+        if patched_bytes >= plain_bytes(view, &candidates, effort, progress)? {
             return Ok(None);
         }
-        Ok(Some(Told { archived, patch }))
+        Ok(Some(Patched { archived, patch }))
     }
 }
 
@@ -303,31 +304,31 @@ fn plain_bytes(
 /// Groups as the memo keeps them: how many; of each, how many contents; of each of these, its number in the job, and the bytes
 /// of its unpacked base and of its form; and behind the contents of a group the bytes of its patch, and the patch. All numbers
 /// have eight bytes.
-fn encode(told: &[Told], job: &[Candidate<'_>]) -> Vec<u8> {
+fn encode(groups: &[Patched], job: &[Candidate<'_>]) -> Vec<u8> {
     fn push(bytes: &mut Vec<u8>, number: u64) {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     let mut bytes = Vec::new();
-    push(&mut bytes, told.len() as u64);
-    for told in told {
-        push(&mut bytes, told.archived.len() as u64);
-        for archived in &told.archived {
+    push(&mut bytes, groups.len() as u64);
+    for group in groups {
+        push(&mut bytes, group.archived.len() as u64);
+        for archived in &group.archived {
             let number = job.partition_point(|candidate| candidate.number < archived.wanted);
             push(&mut bytes, number as u64);
             push(&mut bytes, archived.base_bytes);
             push(&mut bytes, archived.form_bytes);
         }
-        push(&mut bytes, told.patch.len() as u64);
-        bytes.extend_from_slice(&told.patch);
+        push(&mut bytes, group.patch.len() as u64);
+        bytes.extend_from_slice(&group.patch);
     }
     bytes
 }
 
 /// What [`encode`] gave for the same job; nothing if it is something else.
-fn decode(mut bytes: &[u8], job: &[Candidate<'_>]) -> Option<Vec<Told>> {
-    let groups = take(&mut bytes)?;
-    let mut told = Vec::new();
-    for _ in 0..groups {
+fn decode(mut bytes: &[u8], job: &[Candidate<'_>]) -> Option<Vec<Patched>> {
+    let count = take(&mut bytes)?;
+    let mut groups = Vec::new();
+    for _ in 0..count {
         let contents = take(&mut bytes)?;
         let mut archived = Vec::new();
         for _ in 0..contents {
@@ -342,12 +343,12 @@ fn decode(mut bytes: &[u8], job: &[Candidate<'_>]) -> Option<Vec<Told>> {
         let patch_bytes = usize::try_from(take(&mut bytes)?).ok()?;
         let (patch, rest) = bytes.split_at_checked(patch_bytes)?;
         bytes = rest;
-        told.push(Told {
+        groups.push(Patched {
             archived,
             patch: patch.to_vec(),
         });
     }
-    bytes.is_empty().then_some(told)
+    bytes.is_empty().then_some(groups)
 }
 
 fn take(bytes: &mut &[u8]) -> Option<u64> {
@@ -361,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jobs_are_told_again_as_they_were_kept() {
+    fn groups_are_found_as_they_were_kept() {
         let wanted = Wanted {
             id: crate::base::id::Hash::of(b"x"),
             bytes: 100,
@@ -380,17 +381,17 @@ mod tests {
             base_bytes: 7,
             form_bytes: 8,
         };
-        let told = |numbers: &[usize], patch: &[u8]| Told {
+        let group = |numbers: &[usize], patch: &[u8]| Patched {
             archived: numbers.iter().copied().map(archived).collect(),
             patch: patch.to_vec(),
         };
-        for told in [
+        for groups in [
             vec![],
-            vec![told(&[5], b"patch")],
-            vec![told(&[3, 9], b""), told(&[5], b"p")],
+            vec![group(&[5], b"patch")],
+            vec![group(&[3, 9], b""), group(&[5], b"p")],
         ] {
-            let bytes = encode(&told, &job);
-            assert_eq!(decode(&bytes, &job), Some(told));
+            let bytes = encode(&groups, &job);
+            assert_eq!(decode(&bytes, &job), Some(groups));
             for end in 0..bytes.len() {
                 assert_eq!(decode(&bytes[..end], &job), None, "cut at {end}");
             }

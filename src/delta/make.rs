@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - The pack is a function of the two snapshots and the options.
+//! - A pack that starts from a snapshot is a function of the two and the options. One of everything has the frames in which the
+//!   store has its objects, so two stores make different ones of the same snapshot.
 //! - It holds the second snapshot itself, and no other.
 //!
 //! # Not here
@@ -12,7 +13,7 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use super::archives;
+use super::archives::patch_archives;
 use super::bases::find_by_content;
 use super::frames::write_frames;
 use super::group::{Group, Made, groups};
@@ -181,19 +182,19 @@ impl Making<'_, '_> {
         memo: &Memo<'_>,
         packing: &mut Packing<'_>,
     ) -> Result<HashSet<usize>> {
-        let mut told = HashSet::new();
+        let mut done = HashSet::new();
         if self.options.archives == Archives::Whole {
-            return Ok(told);
+            return Ok(done);
         }
         let means = (self.options.effort, self.options.memory_bytes_max);
-        archives::tell(self.view, plan, means, memo, self.progress, &mut |group| {
+        patch_archives(self.view, plan, means, memo, self.progress, &mut |group| {
             let contents = group.archived.len();
             packing.append(&seal_group(&group.patch, contents, group.form_bytes())?)?;
             script.note_archives(&group);
-            told.extend(group.archived.iter().map(|archived| archived.wanted));
+            done.extend(group.archived.iter().map(|archived| archived.wanted));
             Ok(())
         })?;
-        Ok(told)
+        Ok(done)
     }
 
     /// Packs how the tree `b` follows from the tree `a`.
@@ -206,8 +207,8 @@ impl Making<'_, '_> {
         // A delta has the same bytes wherever it is made.
         self.whole(&whole, write_whole, packing)?;
         let memo = Memo::new(self.view.store());
-        let told = self.archives(&plan, &mut script, &memo, packing)?;
-        let groups = groups(&plan, &told);
+        let done = self.archives(&plan, &mut script, &memo, packing)?;
+        let groups = groups(&plan, &done);
         self.progress
             .expect(groups.iter().map(|group| group.bytes).sum());
         let schedule = Schedule {
@@ -232,8 +233,8 @@ impl Making<'_, '_> {
             Ok(())
         })?;
         let (script, patched) = script.finish();
-        for part in seal_text(&script.encode())? {
         script.check_size()?;
+        for part in seal_text(&script.encode())? {
             packing.append(&part)?;
         }
         Ok(Counts {
@@ -252,8 +253,8 @@ mod likeness;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
-mod packed;
-#[cfg(test)]
 mod overlapping;
+#[cfg(test)]
+mod packed;
 #[cfg(test)]
 mod tests;

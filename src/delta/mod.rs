@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - A delta is a function of its two snapshots and the effort: two stores make the same bytes, with any number of threads.
+//! - A delta from a snapshot is a function of the two and the effort: two stores make the same bytes, with any number of threads.
 //! - What was unpacked is the snapshot that was packed, down to its id, or nothing is kept of it.
 //!
 //! # Not here

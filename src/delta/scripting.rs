@@ -4,7 +4,7 @@
 //!
 //! What the script says (`object::script`), what is planned (`delta::plan`).
 
-use super::archives::Told;
+use super::archives::Patched;
 use super::group::{Made, is_patchable};
 use super::plan::Plan;
 use crate::base::id::Hash;
@@ -70,10 +70,10 @@ impl<'p> Scripting<'p> {
     }
 
     /// Notes the next group, which makes contents by what is in them.
-    pub(super) fn note_archives(&mut self, told: &Told) {
+    pub(super) fn note_archives(&mut self, made: &Patched) {
         let (plan, group) = (self.plan, self.groups);
         self.groups += 1;
-        for archived in &told.archived {
+        for archived in &made.archived {
             let wanted = &plan.wanted[archived.wanted];
             let base = wanted.bases.get(archived.base);
             let (Some(base), Some(put)) = (base, self.put(wanted.step)) else {
