@@ -4,6 +4,8 @@
 //!
 //! Bars on a terminal: the command line draws them.
 
+use std::fmt::Display;
+
 use super::{Error, Result};
 
 /// Hears how far some work is. Called from many threads.
@@ -13,6 +15,11 @@ pub trait Progress: Sync {
 
     /// Another `bytes` are done.
     fn advance(&self, bytes: u64);
+
+    /// Something is not as it should be, and the work goes on in another way.
+    fn note(&self, words: &dyn Display) {
+        let _ = words;
+    }
 
     /// Checks that the work is still wanted; asked every now and then while it is done.
     ///

@@ -33,7 +33,7 @@ use crate::base::id::{SnapshotId, StatementId};
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::build::checkout::{Links, checkout};
 use crate::delta::make::{MakeOptions, make};
 use crate::disk::files::{Disk, Sequential};
@@ -339,7 +339,16 @@ impl Export<'_> {
         let deltas = self.store.prepared_deltas(&self.repo.name)?;
         for delta in deltas.iter().filter(|delta| delta.to == to.id) {
             let from = delta.from;
-            let bytes = self.store.prepared_delta(&self.repo.name, to.id, from)?;
+            let bytes = match self.store.whole_delta(&self.repo.name, to.id, from) {
+                Err(error) if error.kind() == Kind::Integrity => {
+                    progress.note(&format_args!(
+                        "left out: the delta from {from} to {}: {error}",
+                        to.id
+                    ));
+                    continue;
+                }
+                bytes => bytes?,
+            };
             self.pack(to, &from.to_string(), answer, &mut |out| {
                 let written = out.write_all(&bytes);
                 written.map_err(Error::io("write", Path::new("the export")))

@@ -80,6 +80,17 @@ pub trait Origin {
     }
 }
 
+/// Says of bytes that are not what their format says where they come from.
+#[must_use]
+pub(super) fn placed(error: Error, place: &str) -> Error {
+    match error {
+        Error::Malformed { what, reason } if !reason.contains(place) => {
+            Error::malformed(what, format!("{reason}; it comes from {place}"))
+        }
+        other => other,
+    }
+}
+
 /// What is said of a snapshot that cannot be made one pack because it is too large: there is none, and whoever wants it asks for
 /// its objects.
 #[must_use]

@@ -16,8 +16,8 @@ use super::bounded::{Bounded, shown};
 use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
 use super::known::{Known, Root};
 use super::objects::fetch_objects;
-use super::origin::{Metered, Origin, Wanted};
-use super::receive::{finish, receive};
+use super::origin::{Metered, Origin, Wanted, placed};
+use super::receive::{finish, is_of_bytes, receive};
 use crate::base::clock::Time;
 use crate::base::id::Hash;
 use crate::base::name::{RefName, RepoName};
@@ -235,8 +235,8 @@ fn fetch(
     let (mut view, mut landing) = (contact.view(store)?, Landing::default());
     let known = contact.known.refs.values();
     let mut here: Vec<SnapshotRef> = known.map(|current| current.snapshot).collect();
-    let mut unpacked = Vec::new();
-    for moved in &update.moves {
+    let mut moves = Vec::new();
+    for moved in update.moves {
         let before = moved.before.map(|current| current.snapshot);
         let wanted = Wanted {
             to: moved.snapshot,
@@ -245,19 +245,27 @@ fn fetch(
                 None => nearest(origin, moved.snapshot, &view, &here)?,
             },
         };
-        let (arrived, checked) = arrive(store, origin, wanted, &view, progress)?;
-        view = view.with(&arrived)?;
+        let mut start = wanted.from;
+        let brought = match bring(store, origin, wanted, &mut start, view, progress) {
+            Err(error) if start.is_some() && is_of_bytes(&error) => {
+                // It may be wrong for ever where it lies, and the pack of everything need not be.
+                let error = placed(error, &origin.place());
+                progress.note(&format_args!(
+                    "passed over: {error}; all of it is fetched instead"
+                ));
+                let whole = Wanted {
+                    from: None,
+                    ..wanted
+                };
+                let view = contact.view(store)?.with(&landing)?;
+                bring(store, origin, whole, &mut None, view, progress)
+            }
+            brought => brought,
+        }?;
+        view = brought.view;
         here.push(moved.snapshot);
-        landing.join(arrived);
-        unpacked.push(checked);
-    }
-    let mut moves = Vec::new();
-    for (moved, checked) in update.moves.into_iter().zip(unpacked) {
-        let outcome = compute(progress, || {
-            complete::check(&view, &checked, moved.snapshot, progress).map_err(incomplete)
-        });
-        let root = outcome?.tree;
-        moves.push(copied(moved, root));
+        landing.join(brought.landing);
+        moves.push(copied(moved, brought.root));
     }
     let copy = copy(
         contact,
@@ -271,6 +279,36 @@ fn fetch(
     let new_objects = landing.objects;
     store.record_copy(&copy, &graft, landing)?;
     Ok((copy, new_objects))
+}
+
+/// A snapshot that was brought, and is complete.
+struct Brought<'s> {
+    landing: Landing,
+    root: TreeRef,
+    /// What there is now.
+    view: View<'s>,
+}
+
+/// Brings one snapshot by the pack that is wanted; `start` is what it turns out to start from.
+fn bring<'s>(
+    store: &Store,
+    origin: &dyn Origin,
+    wanted: Wanted,
+    start: &mut Option<SnapshotRef>,
+    view: View<'s>,
+    progress: &dyn Progress,
+) -> Result<Brought<'s>> {
+    let (landing, checked) = arrive_by(store, origin, wanted, start, &view, progress)?;
+    let view = view.with(&landing)?;
+    let outcome = compute(progress, || {
+        complete::check(&view, &checked, wanted.to, progress).map_err(incomplete)
+    });
+    let root = outcome?.tree;
+    Ok(Brought {
+        landing,
+        root,
+        view,
+    })
 }
 
 /// Which of the snapshots that are here is likely to have much in common with one that a new ref shows: channels of one thing
@@ -314,6 +352,18 @@ pub(super) fn arrive(
     view: &View<'_>,
     progress: &dyn Progress,
 ) -> Result<(Landing, Checked)> {
+    arrive_by(store, origin, wanted, &mut None, view, progress)
+}
+
+/// As [`arrive`]; `start` is what the pack that came starts from.
+fn arrive_by(
+    store: &Store,
+    origin: &dyn Origin,
+    wanted: Wanted,
+    start: &mut Option<SnapshotRef>,
+    view: &View<'_>,
+    progress: &dyn Progress,
+) -> Result<(Landing, Checked)> {
     receive(store, &origin.place(), &mut |arrival| {
         let mut intake = store.intake();
         let totals = || Ok(shown(origin, wanted.to)?.totals);
@@ -321,11 +371,13 @@ pub(super) fn arrive(
         let asked = origin.pack(wanted, &mut bounded);
         let from = match bounded.outcome(asked) {
             Err(Error::NotFound { .. }) => {
+                *start = None;
                 fetch_objects(origin, wanted.to, view, &mut intake, progress)?;
                 return Ok((intake.finish()?, Checked::default()));
             }
             from => from?,
         };
+        *start = from;
         check_start(view, from, origin)?;
         let bytes = arrival.map()?;
         let unpacked = compute(progress, || {

@@ -47,7 +47,7 @@ pub(super) fn finish<T>(store: &Store, place: &str, outcome: Result<T>) -> Resul
 }
 
 /// Whether an error may come of bytes that are torn.
-fn is_of_bytes(error: &Error) -> bool {
+pub(super) fn is_of_bytes(error: &Error) -> bool {
     error.kind() == Kind::Integrity || matches!(error, Error::Limit { .. })
 }
 

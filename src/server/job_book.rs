@@ -9,8 +9,9 @@
 //! Which come up, and what may be done with them (`server::jobs`).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::mirroring::Mirror;
 use crate::base::clock::Time;
@@ -76,12 +77,26 @@ pub struct Tally {
     pub(super) expected: AtomicU64,
     pub(super) done: AtomicU64,
     stopped: AtomicBool,
+    notes: Mutex<Vec<String>>,
 }
+
+/// Notes that are kept of a job.
+const NOTES_MAX: usize = 100;
 
 impl Tally {
     /// Has the job end soon.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// What was not as it should be, a line each.
+    #[must_use]
+    pub fn notes(&self) -> String {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes
+            .iter()
+            .flat_map(|note| [note.as_str(), "\n"])
+            .collect()
     }
 }
 
@@ -92,6 +107,13 @@ impl Progress for Tally {
 
     fn advance(&self, bytes: u64) {
         self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn note(&self, words: &dyn Display) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.len() < NOTES_MAX {
+            notes.push(words.to_string());
+        }
     }
 
     fn check(&self) -> Result<()> {

@@ -10,6 +10,7 @@
 //!
 //! Which jobs there are (`server::jobs`).
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,10 @@ impl Progress for Behind<'_> {
         self.tally.advance(bytes);
     }
 
+    fn note(&self, words: &dyn Display) {
+        self.tally.note(words);
+    }
+
     fn check(&self) -> Result<()> {
         self.tally.check()
     }
@@ -158,6 +163,7 @@ async fn do_one(
     // One that broke a promise has failed like any other.
     let ended = |error| Err(Error::internal(format!("a job ended early: {error}")));
     let outcome = outcome.unwrap_or_else(ended);
+    let outcome = outcome.map(|words| begun.tally.notes() + &words);
     let reason = outcome.as_ref().err().map(ToString::to_string);
     let now = app.now().unwrap_or_else(|_| Time::beginning());
     let state = app.jobs.end(&begun, outcome, started.elapsed(), now);

@@ -16,6 +16,8 @@ use tokio::sync::{Mutex, Semaphore};
 use super::route::PackName;
 use super::sight::Sight;
 use crate::base::cache::Cache;
+use crate::base::id::SnapshotId;
+use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::disk::files::Mapping;
 
@@ -24,12 +26,20 @@ pub const PACK_CACHE_BYTES: usize = 4 * 1024 * 1024 * 1024;
 /// Packs that are made at a time: each may take as much memory as a delta may.
 pub const PACKS_MADE_MAX: usize = 2;
 
+/// Deltas of which is remembered that they are whole.
+const CHECKED_DELTAS_MAX: usize = 16 * 1024;
+
 /// What a pack is of.
 pub type Key = (Sight, PackName);
+
+/// A delta that lies ready: its repo, where it leads, from where, and its tag.
+pub type ReadyDelta = (RepoName, SnapshotId, SnapshotId, String);
 
 /// Packs that were made lately.
 #[derive(Debug)]
 pub struct PackCache {
+    /// Deltas that lie ready and were whole when they were first sent.
+    pub checked_deltas: Cache<ReadyDelta, ()>,
     packs: Cache<Key, Mapping>,
     /// Whoever makes a pack holds its lock.
     making: Mutex<HashMap<Key, Arc<Mutex<()>>>>,
@@ -41,6 +51,7 @@ impl PackCache {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            checked_deltas: Cache::new(CHECKED_DELTAS_MAX),
             packs: Cache::new(PACK_CACHE_BYTES),
             making: Mutex::default(),
             makers: Semaphore::new(PACKS_MADE_MAX),

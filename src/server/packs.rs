@@ -20,7 +20,7 @@ use super::route::{Base, PackName};
 use super::sight::{Sight, sized};
 use crate::base::id::{HASH_BYTES, Hash};
 use crate::base::progress::Silent;
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::delta::make::{MakeOptions, make};
 use crate::delta::parcel::pack_tree;
 use crate::disk::files::Mapping;
@@ -49,16 +49,37 @@ impl App {
         file.finish()
     }
 
-    /// A delta that lies ready, if both of its snapshots may still be seen.
+    /// A delta that lies ready, if both of its snapshots may still be seen. What is sent is kept for ever by whoever is in
+    /// between: it is checked before it is sent for the first time, and removed if it is damaged.
     fn ready_delta(&self, sight: &Sight, name: &PackName) -> Result<Option<Mapping>> {
         let Some(from) = name.from else {
             return Ok(None);
         };
         let view = sight.view(&self.store)?;
         sized(&view, name.to)?;
-        match self.store.prepared_delta(&sight.repo, name.to, from) {
+        let (store, repo, to) = (&self.store, &sight.repo, name.to);
+        let delta = match store.prepared_delta(repo, to, from) {
+            Err(error) if error.is_file_not_found() => return Ok(None),
+            delta => delta?,
+        };
+        let key = (repo.clone(), to, from, etag(&delta));
+        if self.packs.checked_deltas.find(&key).is_some() {
+            return Ok(Some(delta));
+        }
+        match store.whole_delta(repo, to, from) {
             Err(error) if error.is_file_not_found() => Ok(None),
-            delta => delta.map(Some),
+            Err(error) if error.kind() == Kind::Integrity => {
+                store.remove_delta(repo, to, from).ok();
+                self.troubles.say(format!(
+                    "the delta of {repo} from {from} to {to} was damaged and is removed: {error}"
+                ));
+                Ok(None)
+            }
+            delta => {
+                let delta = delta?;
+                self.packs.checked_deltas.keep(key, (), 1);
+                Ok(Some(delta))
+            }
         }
     }
 }

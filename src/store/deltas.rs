@@ -81,6 +81,31 @@ impl Store {
         self.disk.map(&layout::delta(repo, to, from))
     }
 
+    /// Shows the bytes of a delta that lies ready, and checks its hash and the order of its parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepared_delta`](Self::prepared_delta); [`Error::Malformed`](crate::base::Error::Malformed) if it is damaged.
+    pub fn whole_delta(
+        &self,
+        repo: &RepoName,
+        to: SnapshotId,
+        from: SnapshotId,
+    ) -> Result<Mapping> {
+        let delta = self.prepared_delta(repo, to, from)?;
+        PackReader::open(delta.clone()).and_then(|pack| pack.check_layout())?;
+        Ok(delta)
+    }
+
+    /// Removes a delta that lies ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::base::Error::Io) if it cannot be removed.
+    pub fn remove_delta(&self, repo: &RepoName, to: SnapshotId, from: SnapshotId) -> Result<()> {
+        self.disk.remove(&layout::delta(repo, to, from))
+    }
+
     /// Makes a delta lie ready, which `write` writes.
     ///
     /// # Order

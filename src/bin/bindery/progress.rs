@@ -4,13 +4,14 @@
 //!
 //! - Nothing is drawn in the first [`PATIENCE`], and nothing stays on the screen afterwards.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bindery::base::progress::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::Bars;
+use crate::output::{Bars, Output};
 
 /// How long work may take before a bar is drawn.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Bar {
     drawn: ProgressBar,
+    /// Where notes go.
+    output: Output,
     started: Instant,
     /// Whether it was decided that nothing more has to be shown: the bar is drawn, or never will be.
     settled: AtomicBool,
@@ -26,7 +29,7 @@ pub struct Bar {
 
 impl Bar {
     /// Starts work called `verb`, such as `staging`.
-    pub fn start(verb: &'static str, bars: Bars) -> Self {
+    pub fn start(verb: &'static str, output: &Output) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let form = "{msg} {decimal_bytes}/{decimal_total_bytes} [{bar:30}] {eta}";
         if let Ok(style) = ProgressStyle::with_template(form) {
@@ -36,7 +39,8 @@ impl Bar {
         Self {
             drawn: bar,
             started: Instant::now(),
-            settled: AtomicBool::new(bars == Bars::Off),
+            settled: AtomicBool::new(output.bars == Bars::Off),
+            output: output.clone(),
         }
     }
 }
@@ -53,6 +57,10 @@ impl Progress for Bar {
             self.drawn.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
+
+    fn note(&self, words: &dyn Display) {
+        self.drawn.suspend(|| self.output.note(words));
+    }
 }
 
 impl Drop for Bar {
@@ -64,10 +72,19 @@ impl Drop for Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::colour::Colours;
+    use crate::output::{Format, Notes};
 
     #[test]
     fn what_is_expected_and_done_adds_up() {
-        let bar = Bar::start("staging", Bars::Off);
+        let quiet = Output {
+            format: Format::Text,
+            notes: Notes::Off,
+            answer_colours: Colours::Off,
+            error_colours: Colours::Off,
+            bars: Bars::Off,
+        };
+        let bar = Bar::start("staging", &quiet);
         bar.expect(10);
         bar.expect(20);
         bar.advance(7);

@@ -246,7 +246,7 @@ impl Session {
 
     /// Starts a progress bar for work called `verb`.
     pub fn progress(&self, verb: &'static str) -> Bar {
-        Bar::start(verb, self.output.bars)
+        Bar::start(verb, &self.output)
     }
 
     /// Says how long the command took, if that was asked for.

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::server::{released, served};
+use bindery::object::pack_reader::PackReader;
+
 use crate::support::Node::File;
+use crate::support::forge::flipped;
 use crate::support::http::Ask;
 use crate::support::served::Served;
 use crate::support::{Outcome, Scratch, files_beneath, text};
@@ -80,6 +83,45 @@ fn deltas_are_prepared_after_a_publish_and_pulled() -> Outcome {
     assert_eq!(kinds.len(), 1, "{kinds:?}");
     assert_eq!(text(&kinds[0], "kind")?, "scrub");
     again.end_sound(&scratch)
+}
+
+#[test]
+fn a_delta_that_is_damaged_where_it_lies_is_neither_sent_nor_exported() -> Outcome {
+    let scratch = Scratch::new()?;
+    for content in ["one", "two"] {
+        scratch.write("tree", &[("file", File(content))])?;
+        scratch.publish("stable", "tree")?;
+    }
+    scratch.ok("run-jobs")?;
+    let deltas = crate::support::files_beneath(&scratch.store().join("deltas"))?;
+    let [delta] = &deltas[..] else {
+        return Err(format!("{deltas:?}").into());
+    };
+    let name = delta.file_stem().and_then(|name| name.to_str());
+    let (to, from) = name.and_then(|name| name.split_once('-')).ok_or("a name")?;
+    let good = fs::read(delta)?;
+    fs::write(delta, flipped(good.clone(), good.len() / 2))?;
+    let exported = scratch.ok("export --static www")?;
+    assert!(
+        exported.stderr.contains("left out: the delta"),
+        "{exported:?}"
+    );
+    let out = format!("www/r/main/packs/{to}");
+    assert!(scratch.path(&out).join("full.pack").exists());
+    assert!(!scratch.path(&out).join(format!("{from}.pack")).exists());
+    let served = Served::start(&scratch, "")?;
+    let target = format!("/r/main/packs/{to}/{from}.pack");
+    for _ in 0..2 {
+        let sent = served.get(&target)?.expect(200)?.body;
+        PackReader::open(sent.as_slice())?.check_layout()?;
+    }
+    served.wait_for_word("was damaged and is removed")?;
+    // A whole one is sent as it lies.
+    fs::write(delta, &good)?;
+    for _ in 0..2 {
+        assert_eq!(served.get(&target)?.expect(200)?.body, good);
+    }
+    served.end_sound(&scratch)
 }
 
 #[test]

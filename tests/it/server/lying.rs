@@ -10,6 +10,7 @@
 //! The same verification of what an origin in this process says (`remote::lies`, `remote::packs`).
 
 mod answers;
+mod deltas;
 mod keysets;
 mod killed;
 pub mod liar;

@@ -72,13 +72,18 @@ pub fn objects(pack: &[u8]) -> Result<Vec<Object>, Box<dyn Error>> {
     Ok(found)
 }
 
-/// The pack of everything that a site shows.
-pub fn full(site: &Site) -> Result<Vec<u8>, Box<dyn Error>> {
+/// The id of the snapshot that a site shows.
+pub fn snapshot(site: &Site) -> Result<String, Box<dyn Error>> {
     let statement = site.statement("stable")?;
     let text = std::str::from_utf8(statement)?;
     let snapshot = text.lines().find_map(|line| line.strip_prefix("snapshot "));
     let id = snapshot.and_then(|snapshot| snapshot.split(' ').nth(1));
-    let path = format!("packs/{}/full.pack", id.ok_or("a snapshot")?);
+    Ok(id.ok_or("a snapshot")?.to_owned())
+}
+
+/// The pack of everything that a site shows.
+pub fn full(site: &Site) -> Result<Vec<u8>, Box<dyn Error>> {
+    let path = format!("packs/{}/full.pack", snapshot(site)?);
     Ok(site.get(&path)?.to_vec())
 }
 
