@@ -160,13 +160,12 @@ impl Known {
             )));
         }
         if row.repo_id != repo_id {
-            return Err(Error::Untrusted {
-                what: format!("repo {name}"),
-                reason: format!(
-                    "its repo id is {repo_id}, the copy here is of {}",
-                    row.repo_id
-                ),
-            });
+            let place = row.copied_from.unwrap_or_default();
+            return Err(Error::refused(format!(
+                "{name} is the name of another repo here, which is copied from {place}: its repo id is {}, and that of \
+                 the one there is {repo_id}",
+                row.repo_id
+            )));
         }
         Ok(Some(row))
     }

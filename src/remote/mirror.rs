@@ -75,6 +75,7 @@ pub fn mirror(
     passed_over: &mut dyn FnMut(&Error),
 ) -> Result<PullAnswer> {
     let options = PullOptions {
+        repo_id: None,
         root: options.root.clone(),
         asked: if options.refs.is_empty() {
             Asked::All

@@ -8,6 +8,8 @@
 //!
 //! What is verified (`remote::follow`).
 
+use super::contact::{shown_by, sought};
+use super::http::origin::lost;
 use super::origin::Origin;
 use super::pull::{PullAnswer, PullOptions, pull};
 use crate::base::clock::Time;
@@ -32,26 +34,41 @@ pub fn pull_from_any(
     progress: &dyn Progress,
     passed_over: &mut dyn FnMut(&Error),
 ) -> Result<PullAnswer> {
-    from_any(origins, passed_over, &mut |origin| {
-        pull(store, origin, options, time, progress)
-    })
+    from_any(
+        store,
+        origins,
+        options,
+        passed_over,
+        &mut |origin, options| pull(store, origin, options, time, progress),
+    )
 }
 
-/// Takes something from the first of some origins that will do. `passed_over` is told why each one before it did not.
+/// Takes something of a repo from the first of some origins that will do, with `options` that say which repo it is: if nothing
+/// else does, the first origin that shows one. `passed_over` is told why each one before it did not do.
 ///
 /// # Errors
 ///
 /// What `take` answers; the gravest of it if none will do.
 pub fn from_any<T>(
+    store: &Store,
     origins: &[&dyn Origin],
+    options: &PullOptions,
     passed_over: &mut dyn FnMut(&Error),
-    take: &mut dyn FnMut(&dyn Origin) -> Result<T>,
+    take: &mut dyn FnMut(&dyn Origin, &PullOptions) -> Result<T>,
 ) -> Result<T> {
+    let mut options = options.clone();
+    if options.repo_id.is_none() {
+        options.repo_id = sought(store, origins, options.root.as_ref())?;
+    }
     let mut gravest: Option<Error> = None;
     let mut left = origins.len().min(MIRRORS_MAX);
+    let is_alone = left == 1;
     for origin in origins.iter().take(MIRRORS_MAX) {
         left -= 1;
-        match take(*origin) {
+        let outcome = bind(*origin, &mut options, is_alone)
+            .and_then(|()| take(*origin, &options))
+            .map_err(|error| lost(error, &origin.place()));
+        match outcome {
             Err(error) if is_of_mirror(&error) => {
                 // A wrong answer says more than none.
                 let is_graver = error.kind() == Kind::Integrity || gravest.is_none();
@@ -64,6 +81,14 @@ pub fn from_any<T>(
         }
     }
     Err(gravest.unwrap_or_else(|| Error::usage("say where to pull from")))
+}
+
+/// What the first of several origins shows is what is asked for of all, unless it is known already.
+fn bind(origin: &dyn Origin, options: &mut PullOptions, is_alone: bool) -> Result<()> {
+    if options.repo_id.is_none() && !is_alone {
+        options.repo_id = Some(shown_by(origin)?);
+    }
+    Ok(())
 }
 
 /// Whether another mirror may do better. What is damaged in this store would look the same, and is found once more.

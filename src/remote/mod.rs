@@ -13,6 +13,7 @@ pub mod borrowed;
 mod bounded;
 pub mod builds;
 pub mod bundle;
+mod contact;
 pub mod contents;
 pub mod export;
 pub mod follow;

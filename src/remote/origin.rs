@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::io::{self, Write};
 
 use crate::base::id::{Hash, SnapshotId, StatementId};
+use crate::base::name::RepoName;
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
@@ -22,6 +23,11 @@ use crate::trust::heads::RefsObject;
 pub trait Origin {
     /// Where it is, in words for messages.
     fn place(&self) -> String;
+
+    /// Which repo it is of, if where it is says so.
+    fn repo(&self) -> Option<RepoName> {
+        None
+    }
 
     /// The note of a version of the keyset; `None` if there is no such version yet.
     ///
@@ -232,6 +238,10 @@ impl<'o> Metered<'o> {
 impl Origin for Metered<'_> {
     fn place(&self) -> String {
         self.origin.place()
+    }
+
+    fn repo(&self) -> Option<RepoName> {
+        self.origin.repo()
     }
 
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {

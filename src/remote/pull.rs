@@ -10,16 +10,18 @@
 //!
 //! # Not here
 //!
-//! The verification of statements (`remote::follow`), taking packs apart (`delta::unpack`).
+//! Whom a pull talks to (`remote::contact`), the verification of statements (`remote::follow`), taking packs apart
+//! (`delta::unpack`).
 
 use super::bounded::{Bounded, shown};
+use super::contact::Contact;
 use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
-use super::known::{Known, Root};
+use super::known::Root;
 use super::objects::fetch_objects;
 use super::origin::{Metered, Origin, Wanted, placed};
 use super::receive::{finish, is_of_bytes, receive};
 use crate::base::clock::Time;
-use crate::base::id::Hash;
+use crate::base::id::{Hash, StatementId};
 use crate::base::name::{RefName, RepoName};
 use crate::base::progress::{Progress, compute};
 use crate::base::{Error, Result};
@@ -31,7 +33,7 @@ use crate::store::Store;
 use crate::store::copies::{CopiedMove, CopiedStatement, Copy};
 use crate::store::landing::Landing;
 use crate::store::notes::profile_of;
-use crate::store::rows::{ReleaseKind, RepoRow, SnapshotRef};
+use crate::store::rows::{ReleaseKind, SnapshotRef};
 use crate::store::view::View;
 use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::ref_statement::{Action, RefStatement};
@@ -47,6 +49,8 @@ const LIKENESS: u64 = 5;
 pub struct PullOptions {
     /// Why the origin is believed at first contact.
     pub root: Option<Root>,
+    /// Which repo is asked for, by the id of its first keyset, if it is known: an origin that shows another one is not believed.
+    pub repo_id: Option<StatementId>,
     /// Which refs are wanted.
     pub asked: Asked,
     /// Whether a ref may be moved back by its signers.
@@ -136,7 +140,7 @@ pub(super) fn update(
     options: &PullOptions,
     time: Time,
 ) -> Result<(Contact, Update)> {
-    let contact = Contact::make(store, origin, options.root.as_ref())?;
+    let contact = Contact::make(store, origin, options.root.as_ref(), options.repo_id)?;
     let mut evidence = Evidence::new();
     let update = follow(
         origin,
@@ -155,72 +159,6 @@ pub(super) fn update(
         root.check(&update.keysets)?;
     }
     Ok((contact, update))
-}
-
-/// Whom a pull talks to, and what is known of it.
-pub(super) struct Contact {
-    pub(super) name: RepoName,
-    row: Option<RepoRow>,
-    pub(super) known: Known,
-    /// The first keyset, if none was known.
-    first: Option<TrustedKeyset>,
-}
-
-impl Contact {
-    fn make(store: &Store, origin: &dyn Origin, root: Option<&Root>) -> Result<Self> {
-        let place = origin.place();
-        let copies = store.reader()?.repos()?;
-        let expected = root.and_then(Root::repo_id);
-        let copy = copies
-            .into_iter()
-            .find(|row| row.copied_from.as_ref() == Some(&place));
-        if let Some(row) = copy {
-            return match expected {
-                Some(id) if id != row.repo_id => Err(Error::Untrusted {
-                    what: format!("repo id {id}"),
-                    reason: format!("the copy of {place} here has {}", row.repo_id),
-                }),
-                _ => Self::known(store, row),
-            };
-        }
-        let note = origin.keyset(1)?;
-        let note = note.ok_or_else(|| Error::not_found("repo at", &place))?;
-        let first = TrustedKeyset::first(&note, expected)?;
-        let name = first.keyset().repo().clone();
-        if let Some(row) = Known::find_copy(store, &name, first.repo_id())? {
-            return Self::known(store, row);
-        }
-        if root.is_none() {
-            return Err(Error::usage(format!(
-                "nothing is known of {name} yet: say its repo id with --root, its pin file with --pin, or --trust-first; \
-                 what answers there has the repo id {}",
-                first.repo_id()
-            )));
-        }
-        Ok(Self {
-            name,
-            row: None,
-            known: Known::nothing(),
-            first: Some(first),
-        })
-    }
-
-    fn known(store: &Store, row: RepoRow) -> Result<Self> {
-        Ok(Self {
-            name: row.name.clone(),
-            known: Known::read(store, &row)?,
-            row: Some(row),
-            first: None,
-        })
-    }
-
-    /// What the copy shows.
-    fn view<'s>(&self, store: &'s Store) -> Result<View<'s>> {
-        match &self.row {
-            Some(row) => store.view(&row.name, &[]),
-            None => store.view_of_nothing(),
-        }
-    }
 }
 
 /// Step 6: fetches and verifies what the moved refs show, and makes all of it visible. Says how many objects were new.

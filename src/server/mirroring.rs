@@ -15,8 +15,8 @@ use crate::disk::named::read_named;
 use crate::remote::http::agent::Agent;
 use crate::remote::http::authorities::Authorities;
 use crate::remote::http::origin::HttpOrigin;
+use crate::remote::http::places::{Places, Showing};
 use crate::remote::http::token_file::read_token;
-use crate::remote::http::url::ServerUrl;
 use crate::remote::known::Root;
 use crate::remote::mirror::{MirrorOptions, Rhythm, mirror};
 use crate::remote::origin::Origin;
@@ -56,19 +56,16 @@ impl Mirror {
         };
         let urls = [url].into_iter().chain(&settings.others);
         let urls = urls.map(|url| url.parse().map_err(|error| wrong(&error)));
-        let urls: Vec<ServerUrl> = urls.collect::<Result<_>>()?;
-        let first = urls.first().map(ServerUrl::authority);
-        let origins = urls.iter().map(|url| {
-            // A token goes to the server for which it was made, and to no other.
-            let is_first = Some(url.authority()) == first;
-            let token = token.as_ref().filter(|_| is_first);
-            let agent = Agent::new(url.clone(), token.map(Token::to_text));
-            HttpOrigin::new(match &authorities {
+        let places = Places::new(urls.collect::<Result<Vec<_>>>()?);
+        let agents = places.agents(&|url, showing| {
+            let token = token.as_ref().filter(|_| showing == Showing::Token);
+            let agent = Agent::new(url, token.map(Token::to_text));
+            Ok(match &authorities {
                 Some(authorities) => agent.believing(authorities),
                 None => agent,
             })
-        });
-        let origins = origins.collect();
+        })?;
+        let origins = agents.into_iter().map(HttpOrigin::new).collect();
         let refs = settings.refs.iter().map(|name| name.parse());
         let refs = refs.collect::<Result<_, NameError>>();
         let root = match &settings.pin {

@@ -12,6 +12,7 @@ use super::content::{Facts, Wish, answer};
 use super::route::Base;
 use super::sight::Sight;
 use crate::base::id::{Hash, StatementId};
+use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::remote::pin::Pin;
 use crate::store::note_files::NoteFiles;
@@ -67,12 +68,22 @@ impl Document {
             }
             Self::Pin => {
                 let row = store.reader()?.repo(&sight.repo)?;
-                let pin = Pin::of(store, &row, app.settings.urls.clone())?;
+                let urls = app.settings.urls.iter().map(|url| place(url, &row.name));
+                let pin = Pin::of(store, &row, urls.collect())?;
                 (Some(pin.encode().into_bytes()), "pin", String::new())
             }
         };
         found.ok_or_else(|| Error::not_found(what, name))
     }
+}
+
+/// Where a repo of a server can be pulled from.
+fn place(server: &str, repo: &RepoName) -> String {
+    let (server, below) = (server.trim_end_matches('/'), format!("/r/{repo}"));
+    if server.ends_with(&below) {
+        return server.to_owned();
+    }
+    server.to_owned() + &below
 }
 
 /// Answers a request for a document.

@@ -12,6 +12,7 @@ mod export_lock;
 mod exporting;
 mod exports;
 mod files;
+mod following;
 mod hidden;
 mod jobs;
 mod limits;

@@ -64,6 +64,7 @@ impl Copied {
         let origin = HttpOrigin::new(server.at(url));
         let borrowed = session.lender()?.lend()?;
         let options = PullOptions {
+            repo_id: None,
             root: Some(root.map_or(Root::First, Root::Id)),
             asked,
             rewinds: Rewinds::Allow,

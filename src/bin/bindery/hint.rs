@@ -27,9 +27,17 @@ fn remote(kind: Kind, reason: &str) -> Option<String> {
 /// What is found on a server and looked for here by the same words.
 const LISTED: [&str; 6] = ["build", "repo", "ref", "release", "snapshot", "path"];
 
+/// What is asked of servers, seen where a repo's URL was taken for that of a server.
+const API: &str = "/api/v1/";
+
 /// What to do about what a server does not have, as far as its words tell what that is.
 fn not_found_there(reason: &str) -> Option<&'static str> {
     let name = reason.strip_prefix("no ")?;
+    if name.starts_with("repo ") && name.contains(API) {
+        return Some(
+            "name the URL of the server with --remote, without /r/, and the repo with --repo",
+        );
+    }
     let is_meant = |what: &&str| {
         name.strip_prefix(what)
             .is_some_and(|name| name.starts_with(' '))
@@ -96,7 +104,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Io { path, source, .. } => io_hint(path, source.kind()),
         Error::Malformed { what, .. } => malformed(what).and_then(fixed),
         Error::Catalog { .. } => fixed(NEW_CATALOG),
-        Error::Refused { reason } => held(reason),
+        Error::Refused { reason } => same_name(reason).or_else(|| held(reason)),
+        Error::Untrusted { what, reason } => another_repo(what, reason).and_then(fixed),
         Error::Unreachable { place, reason } => fixed(unreachable(place, reason)),
         Error::Remote { kind, reason, .. } => remote(*kind, reason),
         Error::TooMany { .. }
@@ -105,7 +114,6 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::Path { .. }
         | Error::Time(_)
         | Error::NotAllowed { .. }
-        | Error::Untrusted { .. }
         | Error::Contradiction { .. }
         | Error::Source { .. }
         | Error::Limit { .. }
@@ -207,6 +215,23 @@ fn unreachable(place: &str, reason: &str) -> &'static str {
     }
 }
 
+/// What to do about a place that shows another repo than the one that is meant, which need not be a lie.
+fn another_repo(what: &str, reason: &str) -> Option<&'static str> {
+    let is_other = what.starts_with("keyset 1 from ") && reason.starts_with("its id is ");
+    is_other.then_some(
+        "it shows another repo than the one that is meant: compare its repo id with what its owners say, and keep a repo of the \
+         same name in a store of its own",
+    )
+}
+
+/// What to do about two repos of one name: neither of them lies.
+fn same_name(reason: &str) -> Option<String> {
+    let is_own = reason.contains("is this store's own: ");
+    let is_other = reason.contains(" is the name of another repo here, ");
+    let words = "keep it in a store of its own: 'bindery init --no-repo -s DIR', then the same command with -s DIR";
+    (is_own || is_other).then(|| words.to_owned())
+}
+
 /// A ref that is held can be let go of.
 fn held(reason: &str) -> Option<String> {
     let (name, _) = reason.split_once(" is held: ")?;
@@ -292,6 +317,22 @@ mod tests {
             check(&Error::not_found(what, "x"), Some(part));
         }
         check(&Error::not_found("moon", "x"), None);
+    }
+
+    #[test]
+    fn another_repo_is_told_from_a_lie_about_one() {
+        let untrusted = |what: &str, reason: &str| Error::Untrusted {
+            what: what.into(),
+            reason: reason.into(),
+        };
+        let other = untrusted("keyset 1 from http://host/r/main", "its id is 1, not 2");
+        check(&other, Some("store of its own"));
+        let own = "the repo main is this store's own: its releases are made here";
+        check(&Error::refused(own), Some("bindery init --no-repo"));
+        check(
+            &untrusted("heads 2 from http://host/r/main", "it goes back"),
+            None,
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@ use bindery::base::{Error, Result};
 use bindery::build::spec::split_ref;
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::origin::HttpOrigin;
+use bindery::remote::http::places::{Places, Showing};
 use bindery::remote::http::url::ServerUrl;
+use bindery::remote::known::Root;
 
 use crate::session::Session;
 use crate::url::parse_url;
@@ -20,18 +22,25 @@ pub fn ref_of(agent: &Agent, text: &str, named: Option<&RepoName>) -> Result<(Re
     Ok((agent.only_repo(said.as_ref().or(named))?, name))
 }
 
-/// The repo at some URLs, as origins: each that of a repo, or of a server with one repo, or with the one that is named. A server
-/// that does not say which it has is asked for the one that another has. The token goes to the server of the first one alone.
+/// The repo at some URLs, and at those that a pin file names, as origins: each that of a repo, or of a server with one repo, or
+/// with the one that is named. The token goes to the server of the first one alone.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] if one is no URL; if no server says which repo it has, what the first one answers.
+/// [`Error::Usage`] if one is no URL; as [`Places::origins`].
 pub fn origins_at(
     session: &Session,
     urls: &[String],
+    root: Option<&Root>,
     repo: Option<&RepoName>,
 ) -> Result<Vec<HttpOrigin>> {
-    let urls = urls.iter().map(|url| parse_url(url));
+    let pin = match root {
+        Some(Root::Pin(pin)) => Some(pin),
+        _ => None,
+    };
+    let others = pin.iter().flat_map(|pin| &pin.urls);
+    let others = others.filter(|url| ServerUrl::is_meant_by(url));
+    let urls = urls.iter().chain(others).map(|url| parse_url(url));
     let urls: Vec<ServerUrl> = urls.collect::<Result<_>>()?;
     for url in &urls {
         let build = url.as_str().split_once("/b/");
@@ -42,30 +51,9 @@ pub fn origins_at(
             )));
         }
     }
-    let first = urls.first().map(ServerUrl::authority);
-    let agent = |url: &ServerUrl| {
-        if Some(url.authority()) == first {
-            session.agent(url.clone())
-        } else {
-            session.agent_without_token(url.clone())
-        }
-    };
-    let is_of_repo = |url: &&ServerUrl| url.as_str().contains("/r/");
-    let mut names = Vec::new();
-    for url in urls.iter().filter(|url| !is_of_repo(url)) {
-        names.push(agent(url)?.only_repo(repo));
-    }
-    let common = names.iter().find_map(|name| name.as_ref().ok()).cloned();
-    let mut names = names.into_iter();
-    let origins = urls.iter().map(|url| {
-        if is_of_repo(&url) {
-            return Ok(HttpOrigin::new(agent(url)?));
-        }
-        let own = names.next();
-        let own = own.ok_or_else(|| Error::internal("every server was asked"))?;
-        let name = own.or_else(|error| common.clone().ok_or(error))?;
-        let url = parse_url(&url.join(&format!("r/{name}")))?;
-        Ok(HttpOrigin::new(agent(&url)?))
-    });
-    origins.collect()
+    let named = repo.or_else(|| pin.map(|pin| &pin.repo));
+    Places::new(urls).origins(named, &|url, showing| match showing {
+        Showing::Token => session.agent(url),
+        Showing::Nothing => session.agent_without_token(url),
+    })
 }

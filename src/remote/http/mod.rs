@@ -6,6 +6,7 @@ pub mod authorities;
 pub mod builds;
 pub mod origin;
 pub mod pace;
+pub mod places;
 mod range;
 pub mod snapshots;
 pub mod token_file;

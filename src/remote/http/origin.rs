@@ -17,8 +17,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::agent::{Agent, Opened};
 use crate::base::id::{Hash, StatementId};
 use crate::base::limits::{FRAME_BYTES_MAX, PACK_BYTES_MAX};
+use crate::base::name::RepoName;
 use crate::base::{Error, Kind, Result};
-use crate::remote::origin::{Origin, Part, Sink, Wanted};
+use crate::remote::origin::{Origin, Part, Sink, Wanted, placed};
 use crate::store::arrival::Promise;
 use crate::store::note_files::{
     HEADS_NOTE_BYTES_MAX, KEYSET_NOTE_BYTES_MAX, STATEMENT_NOTE_BYTES_MAX,
@@ -253,7 +254,7 @@ const STATEMENT: &str = "statement at";
 const REFS_LIST: &str = "list of refs at";
 
 /// Makes of "there is no such thing", said about what a server must show since something else that it shows names it, that it
-/// cannot be trusted to. Other errors stay as they are.
+/// cannot be trusted to. Malformed bytes are said to come from there; other errors stay as they are.
 #[must_use]
 pub fn lost(error: Error, place: &str) -> Error {
     match error {
@@ -266,13 +267,17 @@ pub fn lost(error: Error, place: &str) -> Error {
                 "there is no {what} {name}, which what it shows needs; it may have been retired"
             ),
         },
-        other => other,
+        other => placed(other, place),
     }
 }
 
 impl Origin for HttpOrigin {
     fn place(&self) -> String {
         self.agent.server().to_string()
+    }
+
+    fn repo(&self) -> Option<RepoName> {
+        self.agent.server().repo()
     }
 
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::base::name::RepoName;
+
 /// Bytes of a URL: more than any server has.
 const URL_BYTES_MAX: usize = 1024;
+
+/// What comes before the name of a repo.
+const REPO: &str = "/r/";
 
 /// Why a text is no URL of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +34,19 @@ impl ServerUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is that of a repo, such as `https://host/r/os`, and not of a server.
+    #[must_use]
+    pub fn is_of_repo(&self) -> bool {
+        self.0.contains(REPO)
+    }
+
+    /// The repo that it is of, if it is of one.
+    #[must_use]
+    pub fn repo(&self) -> Option<RepoName> {
+        let (_, name) = self.0.split_once(REPO)?;
+        name.parse().ok()
     }
 
     /// Scheme, host and port: what a token is for.

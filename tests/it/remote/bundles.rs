@@ -30,6 +30,7 @@ fn bundle(pair: &Pair, from: Option<SnapshotRef>) -> Result<Vec<u8>> {
 fn import(pair: &Pair, bytes: Vec<u8>, root: Option<Root>) -> Result<PullAnswer> {
     let bundle = Bundle::open(Mapping::owned(bytes), "the bundle".into())?;
     let options = PullOptions {
+        repo_id: None,
         asked: Asked::Named(vec![bundle.target().clone()]),
         ..options(root)
     };

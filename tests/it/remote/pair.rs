@@ -105,6 +105,7 @@ pub fn empty(disk: &SimulatedDisk) -> Result<Shelf> {
 /// The options of an ordinary pull.
 pub fn options(root: Option<Root>) -> PullOptions {
     PullOptions {
+        repo_id: None,
         root,
         asked: Asked::Followed,
         rewinds: Rewinds::Refuse,

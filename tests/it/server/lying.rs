@@ -16,6 +16,7 @@ mod killed;
 pub mod liar;
 mod mirrors;
 mod objects;
+mod other_repo;
 mod packs;
 mod pushing;
 mod refs;

@@ -198,6 +198,7 @@ fn import(session: &Session, arguments: &ImportArguments) -> Result<()> {
     let bundle = Bundle::open(bundle, place).map_err(named)?;
     let store = session.write()?;
     let options = PullOptions {
+        repo_id: None,
         root,
         asked: Asked::Named(vec![bundle.target().clone()]),
         rewinds: if arguments.allow_rewind {

@@ -62,11 +62,12 @@ pub struct Arguments {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let mut urls = vec![arguments.url.clone()];
     urls.extend(arguments.mirrors.iter().cloned());
-    let origins = origins_at(session, &urls, arguments.repo.as_ref())?;
     let options = MirrorOptions {
         root: arguments.first.root()?,
         refs: arguments.refs.clone(),
     };
+    let repo = arguments.repo.as_ref();
+    let origins = origins_at(session, &urls, options.root.as_ref(), repo)?;
     let Some(interval) = arguments.interval else {
         return tell(session, round(session, &origins, &options)?);
     };

@@ -12,7 +12,6 @@ use bindery::base::{Error, Result};
 use bindery::build::spec::only_repo;
 use bindery::remote::follow::{Asked, Rewinds};
 use bindery::remote::http::url::ServerUrl;
-use bindery::remote::known::Root;
 use bindery::remote::mirrors::{from_any, pull_from_any};
 use bindery::remote::origin::Origin;
 use bindery::remote::pull::{PullAnswer, PullOptions, PulledRef, pull};
@@ -116,6 +115,7 @@ struct Part {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let root = arguments.first.root()?;
     let options = PullOptions {
+        repo_id: None,
         asked: asked(arguments),
         rewinds: if arguments.allow_rewind {
             Rewinds::Allow
@@ -159,11 +159,12 @@ fn asked(arguments: &Arguments) -> Asked {
 fn pull_over_http(session: &Session, arguments: &Arguments, options: &PullOptions) -> Result<()> {
     let mut urls = vec![arguments.origin.clone()];
     urls.extend(arguments.mirrors.iter().cloned());
-    if let Some(Root::Pin(pin)) = &options.root {
-        let others = pin.urls.iter().filter(|url| ServerUrl::is_meant_by(url));
-        urls.extend(others.cloned());
-    }
-    let origins = origins_at(session, &urls, arguments.repo.as_ref())?;
+    let origins = origins_at(
+        session,
+        &urls,
+        options.root.as_ref(),
+        arguments.repo.as_ref(),
+    )?;
     let origins: Vec<&dyn Origin> = origins.iter().map(|origin| origin as &dyn Origin).collect();
     let store = session.write_here()?;
     let progress = session.progress("pulling");
@@ -209,9 +210,13 @@ fn take_from(
         let answer = pull_from_any(store, origins, options, time, progress, &mut passed_over)?;
         return Ok(Taken::Whole(answer));
     };
-    let answer = from_any(origins, &mut passed_over, &mut |origin| {
-        pull_subtree(store, origin, options, &wanted, time, progress)
-    })?;
+    let answer = from_any(
+        store,
+        origins,
+        options,
+        &mut passed_over,
+        &mut |origin, options| pull_subtree(store, origin, options, &wanted, time, progress),
+    )?;
     Ok(Taken::Part(Box::new((wanted, answer))))
 }
 

@@ -47,7 +47,7 @@ fn an_object_that_is_another_one_is_refused() -> Outcome {
             })?;
         }
         let lie = format!("{}: it is not there", kind.name());
-        world.check_site(&lie, 3, &["no object at", &id.to_string()], |site| {
+        world.check_site(&lie, 7, &["no object at", &id.to_string()], |site| {
             site.files.retain(|place, _| !place.ends_with(&path));
             Ok(())
         })?;

@@ -272,7 +272,7 @@ fn packs_that_are_not_there_leave_the_objects_which_are_checked_likewise() -> Ou
             honest(good)
         }
     });
-    world.check("neither packs nor objects", 3, &["no object at"])?;
+    world.check("neither packs nor objects", 7, &["no object at"])?;
     world.liar.tell(|asked, good| {
         if asked.path.contains("packs/") {
             Said::All(reply("410 Gone", "", b""))

@@ -59,6 +59,7 @@ fn pull(
     };
     let store = Store::open(&world.scratch.path("copy"), Access::Write, &patience)?;
     let options = PullOptions {
+        repo_id: None,
         root: None,
         asked: Asked::Followed,
         rewinds: Rewinds::Refuse,

@@ -42,10 +42,15 @@ pub struct World {
 }
 
 fn exported(scratch: &Scratch) -> Result<Site, Box<dyn Error>> {
-    scratch.ok("export --static www")?;
+    exported_from(scratch, ".bindery", "www")
+}
+
+/// What a store shows, as files of the folder `out`.
+pub fn exported_from(scratch: &Scratch, store: &str, out: &str) -> Result<Site, Box<dyn Error>> {
+    scratch.ok(&format!("--store {store} export --static {out}"))?;
     let mut files = Files::new();
-    for file in files_beneath(&scratch.path("www/r"))? {
-        let path = file.strip_prefix(scratch.path("www"))?;
+    for file in files_beneath(&scratch.path(out).join("r"))? {
+        let path = file.strip_prefix(scratch.path(out))?;
         if path.components().any(|part| part.as_os_str() == "files") {
             continue;
         }
