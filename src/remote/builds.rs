@@ -77,13 +77,26 @@ pub trait Builds: Sync {
     /// [`Error::Damaged`](crate::base::Error::Damaged) if it is not what it says, and nothing of it is kept then.
     fn receive(&self, build: u64, parcel: &Parcel) -> Result<u64>;
 
-    /// Stages a directory, all of which was sent or is there.
+    /// The ref that a build is for, if it is for one.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create). Who may fill a build need not be allowed to look at it.
+    fn target(&self, build: u64) -> Result<Option<RefName>>;
+
+    /// Stages a directory, all of which was sent or is there; returns the ref that the build is for, if it is for one.
     ///
     /// # Errors
     ///
     /// As [`create`](Self::create); [`Error::Damaged`](crate::base::Error::Damaged) if something of it is missing or it
     /// is not canonical.
-    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()>;
+    fn stage(
+        &self,
+        build: u64,
+        at: &TreePath,
+        tree: TreeRef,
+        mode: StageMode,
+    ) -> Result<Option<RefName>>;
 
     /// Commits the build.
     ///

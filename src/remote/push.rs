@@ -33,9 +33,10 @@ use self::outgoing::{Outgoing, WINDOW_BYTES};
 pub use self::sent::Sent;
 use super::builds::{Builds, Committed};
 use super::wire::builds::StageMode;
-use crate::base::Result;
+use crate::base::name::RefName;
 use crate::base::path::TreePath;
 use crate::base::progress::Progress;
+use crate::base::{Error, Result};
 use crate::build::publish::PublishAnswer;
 use crate::build::stage::{Source, on_all_threads};
 use crate::object::edit::Written;
@@ -43,8 +44,12 @@ use crate::object::edit::Written;
 /// Where a directory goes, and how far.
 #[derive(Clone, Debug)]
 pub struct PushOptions {
+    /// The ref that the build is for, if the caller says so: it is not committed if it is for another one.
+    pub target: Option<RefName>,
     /// Where the directory goes in the build.
     pub at: TreePath,
+    /// Whether it is merged into what is there, or put in its place.
+    pub mode: StageMode,
     /// How far it goes.
     pub goal: Goal,
 }
@@ -96,8 +101,9 @@ impl PushAnswer {
 ///
 /// # Errors
 ///
-/// What the other side answers, and [`Error::Source`](crate::base::Error::Source) for a file that cannot be read or changes while
-/// it is read. What has arrived stays in the build: the same push to it goes on.
+/// What the other side answers, and [`Error::Source`] for a file that cannot be read or changes while
+/// it is read; [`Error::Refused`] if the build turns out to be for another ref. What has arrived stays
+/// in the build: the same push to it goes on.
 pub fn push(
     source: &Source,
     to: &dyn Builds,
@@ -106,11 +112,12 @@ pub fn push(
     answer: &mut PushAnswer,
 ) -> Result<()> {
     let (build, sources) = (answer.build, std::slice::from_ref(source));
-    let place = (&options.at, StageMode::Merge);
-    let sent = stage_at(sources, to, build, place, progress)?;
+    let place = (&options.at, options.mode);
+    let (sent, target) = stage_and_tell(sources, to, build, place, progress)?;
     answer.sent_objects = sent.objects;
     answer.sent_bytes = sent.bytes;
     answer.requests += sent.requests;
+    check_target(build, target.as_ref(), options.target.as_ref())?;
     if let Goal::Commit(message) | Goal::Publish(message) = &options.goal {
         answer.requests += 1;
         answer.committed = Some(to.commit(build, message)?);
@@ -122,6 +129,21 @@ pub fn push(
     Ok(())
 }
 
+/// Checks that a build is for the ref that was said, if one was.
+///
+/// # Errors
+///
+/// [`Error::Refused`] if it is for another one, or for none.
+pub fn check_target(build: u64, found: Option<&RefName>, said: Option<&RefName>) -> Result<()> {
+    let Some(said) = said.filter(|said| Some(*said) != found) else {
+        return Ok(());
+    };
+    let found = found.map_or("no ref", RefName::as_str);
+    Err(Error::refused(format!(
+        "build {build} is for {found}, not for {said}: leave out --ref, or name another build"
+    )))
+}
+
 /// Sends a build elsewhere what it lacks of some sources, and stages them there: each its files in the directory that is said.
 ///
 /// # Errors
@@ -131,15 +153,27 @@ pub fn stage_at(
     sources: &[Source],
     to: &dyn Builds,
     build: u64,
-    (at, mode): (&TreePath, StageMode),
+    place: (&TreePath, StageMode),
     progress: &dyn Progress,
 ) -> Result<Sent> {
+    Ok(stage_and_tell(sources, to, build, place, progress)?.0)
+}
+
+/// As [`stage_at`]; tells also which ref the build is for, if it is for one.
+fn stage_and_tell(
+    sources: &[Source],
+    to: &dyn Builds,
+    build: u64,
+    (at, mode): (&TreePath, StageMode),
+    progress: &dyn Progress,
+) -> Result<(Sent, Option<RefName>)> {
     let (written, mut sent) = send(sources, to, build, WINDOW_BYTES, progress)?;
+    let mut target = None;
     for written in written {
-        to.stage(build, at, written.tree, mode)?;
+        target = to.stage(build, at, written.tree, mode)?;
         sent.requests += 1;
     }
-    Ok(sent)
+    Ok((sent, target))
 }
 
 /// Sends a build elsewhere what it lacks of some sources; tells what trees they are. Objects are held until there are

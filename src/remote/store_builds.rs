@@ -151,7 +151,17 @@ impl Builds for StoreBuilds<'_> {
         Ok(self.land(build, intake.finish()?)?.stored_bytes)
     }
 
-    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()> {
+    fn target(&self, build: u64) -> Result<Option<RefName>> {
+        Ok(self.store.reader()?.build(build)?.target)
+    }
+
+    fn stage(
+        &self,
+        build: u64,
+        at: &TreePath,
+        tree: TreeRef,
+        mode: StageMode,
+    ) -> Result<Option<RefName>> {
         let view = self.view(build)?;
         verify_staged(&view, tree, &Silent)
             .map_err(|error| all_that_was_not_sent(&view, build, tree, error))?;
@@ -171,7 +181,7 @@ impl Builds for StoreBuilds<'_> {
             },
         };
         self.store.record_staging(build, staging, self.time)?;
-        Ok(())
+        self.target(build)
     }
 
     fn commit(&self, build: u64, message: &str) -> Result<Committed> {

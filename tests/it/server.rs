@@ -23,6 +23,7 @@ mod paces;
 mod pages;
 mod plans;
 mod pulling;
+mod pushes;
 mod refused;
 mod running;
 mod smuggling;

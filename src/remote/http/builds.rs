@@ -111,7 +111,17 @@ impl Builds for HttpBuilds {
         }
     }
 
-    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()> {
+    fn target(&self, build: u64) -> Result<Option<RefName>> {
+        Ok(self.agent.build(build)?.target)
+    }
+
+    fn stage(
+        &self,
+        build: u64,
+        at: &TreePath,
+        tree: TreeRef,
+        mode: StageMode,
+    ) -> Result<Option<RefName>> {
         let path = format!("{API}/builds/{build}/stage");
         let said = Stage {
             at: at.clone(),
@@ -119,7 +129,8 @@ impl Builds for HttpBuilds {
             mode: Some(mode),
             remove: false,
         };
-        self.agent.post::<BuildSaid>(&path, &said).map(drop)
+        let build: BuildSaid = self.agent.post(&path, &said)?;
+        Ok(build.target)
     }
 
     fn commit(&self, build: u64, message: &str) -> Result<Committed> {

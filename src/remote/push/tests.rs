@@ -67,7 +67,17 @@ impl Builds for Counting<'_> {
         self.builds.receive(build, parcel)
     }
 
-    fn stage(&self, build: u64, at: &TreePath, tree: TreeRef, mode: StageMode) -> Result<()> {
+    fn target(&self, build: u64) -> Result<Option<RefName>> {
+        self.builds.target(build)
+    }
+
+    fn stage(
+        &self,
+        build: u64,
+        at: &TreePath,
+        tree: TreeRef,
+        mode: StageMode,
+    ) -> Result<Option<RefName>> {
         self.builds.stage(build, at, tree, mode)
     }
 

@@ -265,7 +265,7 @@ fn stage_one(app: &App, caller: &Caller, row: BuildRow, asked: Stage, time: Time
             let count_on = caller.counts_on(app, &row)?;
             let builds = StoreBuilds::new(store, row.repo, time).counting_on(count_on);
             let mode = mode.unwrap_or(StageMode::Merge);
-            builds.stage(build, &asked.at, tree.into(), mode)
+            builds.stage(build, &asked.at, tree.into(), mode).map(drop)
         }
         (None, None, true) => remove(store, build, &[asked.at], time),
         _ => Err(Error::usage(

@@ -8,15 +8,16 @@ use bindery::base::clock::Time;
 use bindery::base::id::{SnapshotId, TreeId};
 use bindery::base::name::{RefName, RepoName};
 use bindery::base::path::TreePath;
-use bindery::base::{Error, Result};
+use bindery::base::{Error, Kind, Result};
 use bindery::build::spec::only_repo;
 use bindery::build::stage::Source;
 use bindery::disk::exclude::Excludes;
 use bindery::remote::builds::Builds;
 use bindery::remote::http::builds::HttpBuilds;
 use bindery::remote::http::url::ServerUrl;
-use bindery::remote::push::{Goal, PushAnswer, PushOptions, push};
+use bindery::remote::push::{Goal, PushAnswer, PushOptions, check_target, push};
 use bindery::remote::store_builds::StoreBuilds;
+use bindery::remote::wire::builds::StageMode;
 use bindery::remote::wire::due::DueSaid;
 use bindery::store::{Access, Store};
 use clap::Args;
@@ -38,15 +39,17 @@ use crate::values::{BuildId, Label};
 #[command(after_help = examples!(
     "bindery push dist --ref stable --publish"
     "bindery push dist --ref stable --at x86_64 --remote https://builds.example.org --commit"
+    "bindery push dist --ref stable --replace --publish         what dist lacks is removed"
+    "bindery push dist --build 17 --publish                     go on with one that broke off"
     "bindery push dist --ref stable --remote /srv/store --publish"
 ))]
 pub struct Arguments {
     /// The directory
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// The ref that the build is for
-    #[arg(long = "ref", value_name = "REF")]
-    target: RefName,
+    /// The ref that the build is for; not needed with --build
+    #[arg(long = "ref", value_name = "REF", required_unless_present = "build")]
+    target: Option<RefName>,
     /// Where the directory goes in the build
     #[arg(
         long,
@@ -55,6 +58,12 @@ pub struct Arguments {
         hide_default_value = true
     )]
     at: TreePath,
+    /// Put the directory in place of what is at DEST, instead of merging it in: what it lacks is removed
+    #[arg(long)]
+    replace: bool,
+    /// Leave out what matches, as in .gitignore; can be repeated
+    #[arg(long = "exclude", value_name = "GLOB")]
+    excludes: Vec<String>,
     /// An open build to push into; else one is made
     #[arg(long, value_name = "ID")]
     build: Option<BuildId>,
@@ -124,12 +133,9 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
 }
 
 fn push_to(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Result<PushAnswer> {
-    let excludes = Excludes::none();
+    let excludes = Excludes::parse(&arguments.excludes)?;
     let source = Source::open(&arguments.directory, &arguments.at, &excludes)?;
-    let mut answer = match &arguments.build {
-        Some(build) => PushAnswer::begin(build.0, 0),
-        None => PushAnswer::begin(builds.create(&arguments.target, &labels(arguments))?, 1),
-    };
+    let mut answer = begin(session, arguments, builds)?;
     let progress = session.progress("pushing");
     let pushed = push(
         &source,
@@ -145,6 +151,31 @@ fn push_to(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Res
     pushed?;
     note_dropped(session, &source.into_dropped());
     Ok(answer)
+}
+
+/// The build that is pushed into: the one that was named, or a new one.
+fn begin(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Result<PushAnswer> {
+    let said = arguments.target.as_ref();
+    let Some(build) = arguments.build else {
+        let target = said.ok_or_else(|| Error::usage("say --ref, or --build"))?;
+        let build = builds.create(target, &labels(arguments))?;
+        // Whoever is killed can say nothing any more.
+        session.output.note(format_args!(
+            "build {build} is made; should this break off, go on with the same command and --build {build}"
+        ));
+        return Ok(PushAnswer::begin(build, 1));
+    };
+    let build = build.0;
+    if said.is_none() {
+        return Ok(PushAnswer::begin(build, 0));
+    }
+    match builds.target(build) {
+        Ok(found) => check_target(build, found.as_ref(), said)?,
+        // Who may fill it and not look at it hears so before it is committed.
+        Err(error) if matches!(error.kind(), Kind::NotAllowed | Kind::NotFound) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(PushAnswer::begin(build, 1))
 }
 
 /// Says what there is of a push that failed: it need not begin anew.
@@ -181,7 +212,13 @@ fn open_there(session: &Session, remote: Option<&str>) -> Result<Store> {
 fn push_options(arguments: &Arguments) -> PushOptions {
     let message = arguments.message.clone();
     PushOptions {
+        target: arguments.target.clone(),
         at: arguments.at.clone(),
+        mode: if arguments.replace {
+            StageMode::Replace
+        } else {
+            StageMode::Merge
+        },
         goal: if arguments.publish {
             Goal::Publish(message)
         } else if arguments.commit {
