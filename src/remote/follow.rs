@@ -70,6 +70,8 @@ pub struct Update {
     pub refs_list: Vec<u8>,
     /// The refs that were asked for and show something new.
     pub moves: Vec<Move>,
+    /// Why refs that were asked for are not followed, although others are: their signers moved them back, or ended them.
+    pub left: Vec<String>,
 }
 
 /// A ref that shows something new.
@@ -93,8 +95,8 @@ pub struct Move {
 /// # Errors
 ///
 /// [`Error::Untrusted`] or [`Error::Malformed`] if a document does not hold or goes back; [`Error::NotFound`] if a ref that
-/// was named is not there; [`Error::Refused`] if a ref was moved back or ended and that is not allowed; what the origin
-/// answers if it cannot be reached.
+/// was named is not there; [`Error::Refused`] if a ref was moved back or ended, that is not allowed, and no other one moved; what
+/// the origin answers if it cannot be reached.
 pub fn follow(
     origin: &dyn Origin,
     known: &Known,
@@ -115,15 +117,22 @@ pub fn follow(
     let heads = follower.heads(&keysets)?;
     let (list, refs_list) = follower.refs_list(heads.value())?;
     follower.check_listed(&list, &keysets)?;
-    let mut moves = Vec::new();
+    let (mut moves, mut left) = (Vec::new(), Vec::new());
     for name in asked.names(known, &list) {
-        moves.extend(follower.movement(name, &list, &keysets)?);
+        match follower.movement(name, &list, &keysets) {
+            Err(Error::Refused { reason }) => left.push(reason),
+            movement => moves.extend(movement?),
+        }
+    }
+    if moves.is_empty() && !left.is_empty() {
+        return Err(Error::refused(left.join("; ")));
     }
     Ok(Update {
         keysets,
         heads,
         refs_list,
         moves,
+        left,
     })
 }
 

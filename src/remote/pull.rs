@@ -69,6 +69,8 @@ pub struct PullAnswer {
     pub expires: Option<Time>,
     /// The refs that moved.
     pub moves: Vec<PulledRef>,
+    /// Why refs that were asked for stay where they were although others moved, as [`Update::left`].
+    pub left: Vec<String>,
     /// How often the origin was asked.
     pub requests: u64,
     /// The bytes of its answers.
@@ -111,11 +113,13 @@ pub fn pull(
     let (contact, update) = update(store, &metered, options, time)?;
     let heads = update.heads.value();
     let (signed, expires) = (heads.time, heads.expires);
+    let left = update.left.clone();
     let answer = |moves, new_objects| PullAnswer {
         repo: contact.name.clone(),
         signed,
         expires,
         moves,
+        left,
         requests: metered.requests(),
         received_bytes: metered.received_bytes(),
         new_objects,

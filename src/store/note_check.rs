@@ -113,9 +113,14 @@ impl WrongNotes {
         let list = self.note(file, &named, notes.refs_list(&heads))?;
         let is_other = list.is_some_and(|list| {
             shown_refs(refs).is_ok_and(|shown| {
-                // A copy need not have every ref.
+                // A copy need not have every ref, nor each as new as it is signed.
                 let mut shown_here = shown.iter();
-                let agree = shown_here.all(|(name, entry)| list.get(name) == Some(entry));
+                let agree = shown_here.all(|(name, entry)| {
+                    let listed = list.get(name);
+                    listed.is_some_and(|listed| {
+                        listed == entry || listed.is_after(entry.epoch, entry.seq)
+                    })
+                });
                 if repo.copied_from.is_some() {
                     !agree
                 } else {

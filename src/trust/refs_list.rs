@@ -44,6 +44,14 @@ pub struct RefsEntry {
     pub id: StatementId,
 }
 
+impl RefsEntry {
+    /// Whether it is newer than a statement of these numbers.
+    #[must_use]
+    pub const fn is_after(&self, epoch: u64, seq: u64) -> bool {
+        self.epoch > epoch || self.epoch == epoch && self.seq > seq
+    }
+}
+
 impl RefsList {
     /// Takes the current statement of each ref.
     ///

@@ -37,6 +37,36 @@ fn the_places_that_a_pin_of_a_server_names_are_those_of_the_repo() -> Outcome {
 }
 
 #[test]
+fn a_ref_that_was_moved_back_keeps_no_other_from_being_followed() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.ok("--store copy init --no-repo")?;
+    for content in ["one", "two"] {
+        scratch.write("tree", &[("file", File(content))])?;
+        scratch.publish("stable", "tree")?;
+    }
+    scratch.publish("app", "tree")?;
+    scratch.ok("--store copy pull .bindery --trust-first")?;
+    scratch.ok("rollback stable --to 1")?;
+    scratch.write("tree", &[("file", File("three"))])?;
+    scratch.publish("app", "tree")?;
+    let pull = "--store copy pull .bindery";
+    let words = ["stable@3 shows an older release again", "--allow-rewind"];
+    let pulled = scratch.run(pull.split(' '))?.expect_code(5)?;
+    assert_eq!(pulled.stdout, "app@2\n");
+    let is_said = words.iter().all(|words| pulled.stderr.contains(words));
+    assert!(is_said, "{}", pulled.stderr);
+    scratch.fails(pull, 5, &words)?;
+    let verified = scratch.ok("--store copy verify --all")?;
+    let note = "stable@2 was not followed to @3";
+    assert!(verified.stderr.contains(note), "{}", verified.stderr);
+    scratch.ok("--store copy fsck --counts")?;
+    let pulled = scratch.ok(&format!("{pull} --allow-rewind"))?;
+    assert_eq!(pulled.stdout, "stable@3\n");
+    scratch.ok("--store copy verify --all")?;
+    Ok(())
+}
+
+#[test]
 fn repos_of_one_name_are_told_apart_and_nobody_is_said_to_lie() -> Outcome {
     let scratch = Scratch::new()?;
     scratch.write("tree", &[("file", File("one"))])?;

@@ -294,7 +294,7 @@ pub fn take(
 ///
 /// # Errors
 ///
-/// What standard output answers.
+/// What standard output answers; [`Error::Refused`] if some refs were left where they were.
 pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
     let (objects, bytes) = (answer.new_objects, answer.received_bytes);
     let words = if answer.moves.is_empty() {
@@ -306,7 +306,7 @@ pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
             size(bytes)
         )
     };
-    let repo = answer.repo;
+    let (repo, left) = (answer.repo, answer.left);
     session.output.answer(&Pulled {
         repo: repo.clone(),
         snapshot: answer.moves.first().map(|moved| moved.snapshot.id),
@@ -318,7 +318,11 @@ pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
         new_objects: objects,
     })?;
     session.output.note(format_args!("pulled {repo}: {words}"));
-    Ok(())
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::refused(left.join("; ")))
+    }
 }
 
 fn moved(pulled: PulledRef) -> Moved {
