@@ -10,7 +10,9 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -36,17 +38,60 @@ const CHUNK_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct HttpOrigin {
     agent: Agent,
+    singles: Mutex<Singles>,
+}
+
+/// The answers that came one after the other since the heads were asked for: each may be slow, and all of them may not.
+#[derive(Debug)]
+struct Singles {
+    answers: u64,
+    bytes: u64,
+    elapsed: Duration,
+}
+
+impl Singles {
+    const NONE: Self = Self {
+        answers: 0,
+        bytes: 0,
+        elapsed: Duration::ZERO,
+    };
 }
 
 impl HttpOrigin {
     /// The repo at the agent's URL.
     #[must_use]
     pub const fn new(agent: Agent) -> Self {
-        Self { agent }
+        Self {
+            agent,
+            singles: Mutex::new(Singles::NONE),
+        }
+    }
+
+    /// Asks for a file, and gives up a server that lets whoever asks for many of them wait for each.
+    fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+        let started = Instant::now();
+        let found = self.agent.fetch(path, bytes_max)?;
+        let mut singles = self.singles.lock().unwrap_or_else(PoisonError::into_inner);
+        singles.answers += 1;
+        singles.bytes += found.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        singles.elapsed += started.elapsed();
+        let waits = self.agent.waits();
+        if waits.are_too_slow(singles.elapsed, singles.answers, singles.bytes) {
+            return Err(Error::Unreachable {
+                place: self.place(),
+                reason: format!(
+                    "{} answers took it {} s, less than {} a second",
+                    singles.answers,
+                    singles.elapsed.as_secs(),
+                    waits.answers_per_second_min
+                ),
+            });
+        }
+        Ok(found)
     }
 
     fn must(&self, what: &'static str, path: &str, bytes_max: u64) -> Result<Vec<u8>> {
-        let found = self.agent.fetch(path, bytes_max)?;
+        let found = self.fetch(path, bytes_max)?;
         found.ok_or_else(|| Error::not_found(what, self.agent.server().join(path)))
     }
 
@@ -282,10 +327,12 @@ impl Origin for HttpOrigin {
 
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
         let path = format!("trust/keyset/{version}");
-        self.agent.fetch(&path, KEYSET_NOTE_BYTES_MAX)
+        self.fetch(&path, KEYSET_NOTE_BYTES_MAX)
     }
 
     fn heads(&self) -> Result<Vec<u8>> {
+        // A new pull begins.
+        *self.singles.lock().unwrap_or_else(PoisonError::into_inner) = Singles::NONE;
         self.must(NO_HEADS, "trust/heads", HEADS_NOTE_BYTES_MAX)
     }
 

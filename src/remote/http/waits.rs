@@ -23,6 +23,9 @@ pub struct Waits {
     pub slow_start: Duration,
     /// Bytes of an answer that must come in each second after that, on average.
     pub bytes_per_second_min: u64,
+    /// Small answers, one asked for after the other, that must come in each second after a slow start, on average, unless their
+    /// bytes come fast enough.
+    pub answers_per_second_min: u64,
     /// Before a pack that broke off is gone on with; each later time twice as long.
     pub resume: Duration,
 }
@@ -39,6 +42,7 @@ impl Waits {
         write: Duration::from_secs(60),
         slow_start: Duration::from_secs(30),
         bytes_per_second_min: 1024,
+        answers_per_second_min: 1,
         resume: Duration::from_millis(200),
     };
 
@@ -48,11 +52,33 @@ impl Waits {
         let paced = elapsed.saturating_sub(self.slow_start);
         u128::from(bytes) < paced.as_millis() * u128::from(self.bytes_per_second_min) / 1000
     }
+
+    /// Whether so many answers, of so many bytes together, are too slow of which all came in `elapsed`.
+    #[must_use]
+    pub fn are_too_slow(&self, elapsed: Duration, answers: u64, bytes: u64) -> bool {
+        let paced = elapsed.saturating_sub(self.slow_start);
+        let least = paced.as_millis() * u128::from(self.answers_per_second_min) / 1000;
+        self.is_too_slow(elapsed, bytes) && u128::from(answers) < least
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_answers_come_as_fast_as_one_or_in_good_number() {
+        for (seconds, answers, bytes, expected) in [
+            (30, 0, 0, false),
+            (130, 100, 0, false),
+            (130, 99, 100 * 1024, false),
+            (130, 99, 0, true),
+        ] {
+            let elapsed = Duration::from_secs(seconds);
+            let found = Waits::USUAL.are_too_slow(elapsed, answers, bytes);
+            assert_eq!(found, expected, "{seconds} s, {answers}, {bytes}");
+        }
+    }
 
     #[test]
     fn an_answer_may_begin_slowly_and_must_not_go_on_so() {

@@ -31,6 +31,7 @@ const SHORT: Waits = Waits {
     write: Duration::from_millis(400),
     slow_start: Duration::from_millis(300),
     bytes_per_second_min: 1000,
+    answers_per_second_min: 10,
     resume: Duration::from_millis(1),
 };
 /// The longest that giving up may take, on a machine that has much else to do.
@@ -43,9 +44,18 @@ fn pull(
     world: &World,
     liars: &[&Liar],
 ) -> Result<(Result<PullAnswer, String>, String), Box<dyn Error>> {
+    pull_waiting(world, liars, SHORT)
+}
+
+/// The same, waiting for so long.
+fn pull_waiting(
+    world: &World,
+    liars: &[&Liar],
+    waits: Waits,
+) -> Result<(Result<PullAnswer, String>, String), Box<dyn Error>> {
     let agent = |liar: &&Liar| {
         let url = liar.url().parse()?;
-        Ok(HttpOrigin::new(Agent::with_waits(url, None, SHORT)))
+        Ok(HttpOrigin::new(Agent::with_waits(url, None, waits)))
     };
     let origins: Vec<HttpOrigin> = liars
         .iter()
@@ -144,6 +154,38 @@ fn who_lets_a_client_wait_is_given_up_and_passed_over() -> Outcome {
     let (pulled, told) = pull(&world, &[&world.liar, &honest_one])?;
     assert_eq!(pulled?.moves.len(), 1);
     assert!(told.contains("bytes a second"), "{told}");
+    world.scratch.ok("--store copy verify --all")?;
+    Ok(())
+}
+
+#[test]
+fn who_lets_a_client_wait_for_each_of_many_answers_is_given_up() -> Outcome {
+    let mut world = World::new()?;
+    let honest_one = Liar::start(world.second.files.clone())?;
+    let all = super::packs::objects(&super::packs::full(&world.second)?)?;
+    world
+        .second
+        .files
+        .retain(|path, _| !path.contains("packs/"));
+    for (_, id, bytes) in &all {
+        world.second.put(&format!("objects/{id}"), bytes.clone());
+    }
+    world.liar.show(world.second.files.clone());
+    // Each of them comes in time.
+    world.liar.tell(about("objects/", |good| {
+        Said::Late(Duration::from_secs(1), reply("200 OK", "", good))
+    }));
+    let waits = Waits {
+        file: LONGEST,
+        read: LONGEST,
+        ..SHORT
+    };
+    let (pulled, _) = pull_waiting(&world, &[&world.liar], waits)?;
+    let said = pulled.err().ok_or("it was waited for")?;
+    assert!(said.contains("answers took it"), "{said}");
+    let (pulled, told) = pull_waiting(&world, &[&world.liar, &honest_one], waits)?;
+    assert_eq!(pulled?.moves.len(), 1);
+    assert!(told.contains("answers took it"), "{told}");
     world.scratch.ok("--store copy verify --all")?;
     Ok(())
 }
