@@ -84,7 +84,28 @@ pub fn mirror(
         },
         rewinds: Rewinds::Allow,
     };
-    pull_from_any(store, origins, &options, time, progress, passed_over)
+    let answer = pull_from_any(store, origins, &options, time, progress, passed_over)?;
+    if let Asked::Matching(patterns) = &options.asked {
+        note_vain(store, &answer, patterns, progress)?;
+    }
+    Ok(answer)
+}
+
+/// Says which patterns match nothing of what is mirrored: they may be mistyped.
+fn note_vain(
+    store: &Store,
+    answer: &PullAnswer,
+    patterns: &[RefPattern],
+    progress: &dyn Progress,
+) -> Result<()> {
+    let reader = store.reader()?;
+    let refs = reader.refs(&reader.repo(&answer.repo)?)?;
+    for pattern in patterns {
+        if !refs.iter().any(|row| pattern.matches(&row.name)) {
+            progress.note(&format_args!("no ref of {} matches {pattern}", answer.repo));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

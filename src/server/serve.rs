@@ -58,6 +58,8 @@ pub enum Told {
     Renewed(Result<()>),
     /// Something went wrong beside answering, such as a job: this.
     Trouble(String),
+    /// Clear text is spoken: there is nothing to be read again.
+    NothingToRenew,
 }
 
 /// Serves a store until the process is asked to end by SIGINT or SIGTERM. `tell` hears what is to be known of it.
@@ -88,7 +90,12 @@ pub fn serve(
         };
         let renewing = async {
             while hang_up.recv().await.is_some() {
-                tell(Told::Renewed(identity.renew()));
+                let renewed = identity.renew();
+                tell(if identity.is_shown() {
+                    Told::Renewed(renewed)
+                } else {
+                    Told::NothingToRenew
+                });
             }
         };
         tokio::select! {

@@ -62,6 +62,12 @@ impl Identity {
         Ok(())
     }
 
+    /// Whether anything is shown: not where clear text is spoken.
+    #[must_use]
+    pub const fn is_shown(&self) -> bool {
+        self.certificate.is_some()
+    }
+
     /// What is shown to the next who connects.
     #[must_use]
     pub fn shown(&self) -> Option<Arc<ServerConfig>> {

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 use super::authorities::Authorities;
 use super::pace::Paced;
+use super::proxy;
 use super::range::Range;
 use super::url::ServerUrl;
 use super::waits::Waits;
@@ -80,7 +81,7 @@ impl Agent {
     #[must_use]
     pub fn with_waits(server: ServerUrl, token: Option<Zeroizing<String>>, waits: Waits) -> Self {
         Self {
-            client: client(waits, TlsConfig::default()),
+            client: client(&server, waits, TlsConfig::default()),
             server,
             token,
             waits,
@@ -92,7 +93,7 @@ impl Agent {
     pub fn believing(self, authorities: &Authorities) -> Self {
         let tls = TlsConfig::builder().root_certs(authorities.roots()).build();
         Self {
-            client: client(self.waits, tls),
+            client: client(&self.server, self.waits, tls),
             ..self
         }
     }
@@ -436,7 +437,7 @@ impl Agent {
     fn unreachable(&self, error: &ureq::Error) -> Error {
         Error::Unreachable {
             place: self.server.to_string(),
-            reason: error.to_string(),
+            reason: error.to_string() + &proxy::words(self.client.config().proxy()),
         }
     }
 }
@@ -472,7 +473,7 @@ fn kind_of(status: StatusCode) -> Kind {
     }
 }
 
-fn client(waits: Waits, tls: TlsConfig) -> ureq::Agent {
+fn client(server: &ServerUrl, waits: Waits, tls: TlsConfig) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -481,6 +482,7 @@ fn client(waits: Waits, tls: TlsConfig) -> ureq::Agent {
         .timeout_per_write(Some(waits.write))
         .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
+        .proxy(proxy::to(server))
         .build();
     config.new_agent()
 }

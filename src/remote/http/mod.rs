@@ -7,6 +7,7 @@ pub mod builds;
 pub mod origin;
 pub mod pace;
 pub mod places;
+mod proxy;
 mod range;
 pub mod snapshots;
 pub mod token_file;

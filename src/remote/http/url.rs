@@ -1,6 +1,7 @@
 //! URLs of servers.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::base::name::RepoName;
@@ -59,6 +60,21 @@ impl ServerUrl {
         &self.0[..end]
     }
 
+    /// Whether it is a server on this machine, as far as its name says.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        let authority = self.authority();
+        let host = authority
+            .split_once("://")
+            .map_or(authority, |(_, host)| host);
+        let host = match host.strip_prefix('[') {
+            Some(host) => host.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let is_loopback = |address: IpAddr| address.is_loopback();
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
+    }
+
     /// A place below it.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
@@ -103,6 +119,43 @@ mod tests {
             ("http://host:80", "http://host:80"),
         ] {
             assert_eq!(url.parse::<ServerUrl>()?.authority(), authority);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_repo_that_a_url_is_of_is_what_follows_r() -> Result<(), UrlError> {
+        for (url, repo) in [
+            ("https://host/r/os", Some("os")),
+            (
+                "https://host/below/r/example.org/os/",
+                Some("example.org/os"),
+            ),
+            ("https://host/r/a//b", None),
+            ("https://host/repos/os", None),
+            ("https://host", None),
+        ] {
+            let found = url.parse::<ServerUrl>()?.repo();
+            let found = found.as_ref().map(RepoName::as_str);
+            assert_eq!(found, repo, "{url}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn loopback_is_on_this_machine() -> Result<(), UrlError> {
+        for (url, expected) in [
+            ("http://127.0.0.1:8417/r/os", true),
+            ("https://127.1.2.3", true),
+            ("http://[::1]:80/", true),
+            ("http://LocalHost:1", true),
+            ("http://localhost.example.org", false),
+            ("http://127.0.0.1.example.org", false),
+            ("http://[2001:db8::1]", false),
+            ("http://192.0.2.1", false),
+        ] {
+            let found = url.parse::<ServerUrl>()?.is_on_this_machine();
+            assert_eq!(found, expected, "{url}");
         }
         Ok(())
     }

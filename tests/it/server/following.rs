@@ -1,10 +1,11 @@
 //! Following: pins, proxies, repos of one name, and what is said when a ref or a round cannot be followed.
 
 use std::fs;
+use std::process::Command;
 
 use crate::server::released;
 use crate::support::Node::File;
-use crate::support::{Outcome, Scratch};
+use crate::support::{Answer, Outcome, Scratch};
 
 #[test]
 fn the_places_that_a_pin_of_a_server_names_are_those_of_the_repo() -> Outcome {
@@ -67,6 +68,19 @@ fn a_ref_that_was_moved_back_keeps_no_other_from_being_followed() -> Outcome {
 }
 
 #[test]
+fn a_round_of_a_mirror_that_fails_is_said_also_to_the_quiet() -> Outcome {
+    let scratch = Scratch::new()?;
+    let line = "-q mirror http://127.0.0.1:1/r/main --trust-first --interval 1s";
+    // It ends by itself, whatever it says.
+    let mut mirror = Command::new("timeout");
+    mirror.arg("5").arg(env!("CARGO_BIN_EXE_bindery"));
+    scratch.isolate(mirror.args(line.split(' ')));
+    let said = Answer::of(&mut mirror)?.expect_code(124)?.stderr;
+    assert!(said.starts_with("error: cannot reach"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn repos_of_one_name_are_told_apart_and_nobody_is_said_to_lie() -> Outcome {
     let scratch = Scratch::new()?;
     scratch.write("tree", &[("file", File("one"))])?;
@@ -81,4 +95,44 @@ fn repos_of_one_name_are_told_apart_and_nobody_is_said_to_lie() -> Outcome {
     let line = "--store copy pull other --trust-first";
     scratch.fails(line, 5, &["main is the name of another repo here", hint])?;
     Ok(())
+}
+
+#[test]
+fn what_names_nothing_is_said() -> Outcome {
+    let (scratch, served) = released("")?;
+    let url = served.url();
+    let hint = ["no repo main/", "without /r/"];
+    scratch.fails(&format!("refs --remote {url}/r/main"), 3, &hint)?;
+    scratch.ok("--store copy init --no-repo")?;
+    let line = format!("--store copy mirror {url} --ref zzz/** --ref stable --trust-first");
+    let mirrored = scratch.ok(&line)?;
+    assert_eq!(mirrored.stdout, "stable@1\n");
+    let said = &mirrored.stderr;
+    assert!(said.contains("no ref of main matches zzz/**"), "{said}");
+    assert_eq!(said.matches("matches").count(), 1, "{said}");
+    served.hang_up()?;
+    served.wait_for_word("no certificate to be read again")?;
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_proxy_is_not_between_this_machine_and_itself_and_is_named_where_it_is() -> Outcome {
+    let (scratch, served) = released("")?;
+    scratch.ok("--store copy init --no-repo")?;
+    for variable in ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        let pull = |url: &str, unproxied: &str| {
+            let line = format!("--store copy pull {url}/r/main --trust-first");
+            let mut pull = scratch.command(line.split(' '));
+            pull.env(variable, "http://somebody:secret@127.0.0.1:1");
+            pull.env("NO_PROXY", unproxied);
+            Answer::of(&mut pull)
+        };
+        pull(&served.url(), "")?.expect_code(0)?;
+        // No address of any machine: nothing but the proxy is asked.
+        let refused = pull("http://192.0.2.1", "example.org")?;
+        let words = ["cannot reach", "by way of the proxy 127.0.0.1:1"];
+        let refused = refused.expect_failure(8, &words)?;
+        assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+    }
+    served.end_sound(&scratch)
 }

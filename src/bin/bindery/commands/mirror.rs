@@ -21,6 +21,7 @@ use clap::Args;
 
 use super::pull::tell;
 use crate::examples::examples;
+use crate::failure;
 use crate::first_contact::FirstContact;
 use crate::server::origins_at;
 use crate::session::Session;
@@ -80,14 +81,19 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         match round(session, &origins, &options) {
             Ok(answer) => {
                 failures = 0;
-                tell(session, answer)?;
+                match tell(session, answer) {
+                    // Its owners ended a ref: the others are followed on.
+                    Err(error @ Error::Refused { .. }) => {
+                        failure::report(&error, &session.output);
+                    }
+                    told => told?,
+                }
             }
             Err(error @ Error::Usage { .. }) => return Err(error),
             Err(error) => {
                 failures += 1;
-                session
-                    .output
-                    .note(format_args!("the mirror stays as it was: {error}"));
+                failure::report(&error, &session.output);
+                session.output.note("the mirror stays as it was");
             }
         }
         thread::sleep(rhythm.pause(failures));

@@ -106,6 +106,9 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
             .output
             .note(format_args!("serving {root} at {scheme}://{address}/")),
         Told::Renewed(Ok(())) => session.output.note("certificate and key were read again"),
+        Told::NothingToRenew => session
+            .output
+            .note("there is no certificate to be read again: clear text is spoken here"),
         Told::Trouble(words) => session.output.note(format_args!("warning: {words}")),
         Told::Renewed(Err(error)) => session.output.note(format_args!(
             "warning: certificate and key stay as they were: {error}"
