@@ -55,6 +55,19 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         state.bytes = 0;
     }
 
+    /// Forgets what `is_kept` does not want to be kept.
+    pub fn retain(&self, is_kept: impl Fn(&K) -> bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = 0;
+        state.values.retain(|key, (_, bytes)| {
+            let is_kept = is_kept(key);
+            gone += if is_kept { 0 } else { *bytes };
+            is_kept
+        });
+        state.order.retain(is_kept);
+        state.bytes -= gone;
+    }
+
     /// Keeps a value of `bytes` bytes; forgets the oldest ones if there are too many.
     pub fn keep(&self, key: K, value: V, bytes: usize) -> Arc<V> {
         let value = Arc::new(value);
@@ -110,5 +123,9 @@ mod tests {
         cache.keep(1, 1, 5);
         cache.keep(2, 2, 5);
         assert!(cache.find(&1).is_some(), "what is forgotten takes no room");
+        cache.retain(|key| *key != 1);
+        assert!(cache.find(&1).is_none() && cache.find(&2).is_some());
+        cache.keep(3, 3, 5);
+        assert!(cache.find(&2).is_some(), "there is room again");
     }
 }

@@ -17,8 +17,9 @@ use super::pool::Pool;
 use super::quota::{Arrivals, Brought, OpenBuilds, Rates, check_room};
 use super::troubles::Troubles;
 use super::turns::Turns;
+use super::under_way::UnderWay;
 use crate::base::clock::Time;
-use crate::base::name::RepoName;
+use crate::base::name::{RefName, RepoName};
 use crate::base::{Error, Result};
 use crate::store::Store;
 use crate::store::rows::BuildRow;
@@ -53,7 +54,9 @@ pub struct App {
     /// Who may send a pack now.
     pub uploads: Semaphore,
     /// Whose turn it is to make visible what is pending.
-    pub turns: Turns,
+    pub turns: Turns<(RepoName, RefName)>,
+    /// Changes that are seen through, whoever has gone.
+    pub under_way: UnderWay,
     /// What happened lately.
     pub events: Events,
     /// Work beside answering.
@@ -101,6 +104,7 @@ impl App {
             events: Events::new(run, settings.limits.event_streams_max),
             settings,
             turns: Turns::default(),
+            under_way: UnderWay::default(),
             jobs: Jobs::new(run),
             plans: Notify::new(),
             troubles: Troubles::default(),

@@ -3,6 +3,7 @@
 //! # Invariants
 //!
 //! - Every request gets an answer; what fails is answered with a problem.
+//! - A change that was begun is done to its end, also if whoever asked for it has gone (`server::under_way`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,7 +47,17 @@ pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Body>) -> Answ
     let target = request.uri().path_and_query();
     let target = target.map_or("", axum::http::uri::PathAndQuery::as_str);
     let (row, outcome) = match parse(request.method().as_str(), target) {
-        Ok(asked) => (Some(asked.row), handle(&app, peer, asked, request).await),
+        Ok(asked) => {
+            let (row, handling) = (asked.row, Arc::clone(&app));
+            let handled = async move { handle(&handling, peer, asked, request).await };
+            // Whoever asks may go at any time. A question is given up then; a change is not left half done.
+            let handled = if row.is_change() {
+                app.under_way.see_through(handled).await
+            } else {
+                handled.await
+            };
+            (Some(row), handled)
+        }
         Err(no_route) => (None, Err(refuse(no_route, target))),
     };
     let answer = outcome.unwrap_or_else(|failure| {

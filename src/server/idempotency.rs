@@ -5,19 +5,17 @@
 //!
 //! # Invariants
 //!
-//! - While a request is being done, another with its key waits for its answer.
+//! - While a request is being done, another with its key waits for its answer, also if whoever asked first has gone: that is
+//!   when a request is sent again (`server::under_way` sees it through).
 //! - A key means one request of one caller: with another body, or elsewhere, it is refused or means something else.
-
-use std::collections::HashMap;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::sync::Mutex;
 
 use super::answer::{Answer, Failure};
+use super::turns::Turns;
 use crate::base::cache::Cache;
 use crate::base::id::Hash;
 use crate::base::{Error, Result};
@@ -71,14 +69,14 @@ struct Kept {
 #[derive(Debug)]
 pub struct Done {
     kept: Cache<Named, Kept>,
-    doing: Mutex<HashMap<Named, Arc<Mutex<()>>>>,
+    doing: Turns<Named>,
 }
 
 impl Default for Done {
     fn default() -> Self {
         Self {
             kept: Cache::new(KEPT_BYTES),
-            doing: Mutex::default(),
+            doing: Turns::default(),
         }
     }
 }
@@ -98,12 +96,8 @@ impl Done {
     where
         W: Future<Output = Result<Answer, Failure>>,
     {
-        let turn = Arc::clone(self.doing.lock().await.entry(named.clone()).or_default());
-        let held = turn.lock().await;
-        let outcome = self.once_in_turn(&named, body, work).await;
-        drop(held);
-        self.doing.lock().await.remove(&named);
-        outcome
+        let _turn = self.doing.of(named.clone()).await;
+        self.once_in_turn(&named, body, work).await
     }
 
     async fn once_in_turn<W>(

@@ -62,3 +62,4 @@ pub mod template;
 pub mod tls;
 pub mod troubles;
 pub mod turns;
+pub mod under_way;

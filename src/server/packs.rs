@@ -100,7 +100,8 @@ pub async fn pack(app: &Arc<App>, wish: &Wish, base: Base, name: PackName) -> Re
     let pack = if let Some(delta) = ready {
         delta
     } else {
-        let make = |key| app.work(move |app| app.make_pack(&key));
+        let making = Arc::clone(app);
+        let make = |key| async move { making.work(move |app| app.make_pack(&key)).await };
         app.packs.find((sight, name), make).await?
     };
     let facts = Facts {

@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //!
-//! - So much work runs at a time and so much waits; more is refused, so a flood of requests cannot fill the memory.
+//! - So much work runs at a time and so much waits; more is refused, so a flood of requests cannot fill the memory. That holds
+//!   also for work that nobody waits for any more.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ pub const WAITING_MAX: usize = 4096;
 /// The workers.
 #[derive(Debug)]
 pub struct Pool {
-    workers: Semaphore,
+    workers: Arc<Semaphore>,
     queue: Mutex<Queue>,
 }
 
@@ -36,7 +37,7 @@ impl Pool {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            workers: Semaphore::new(WORKERS_MAX),
+            workers: Arc::new(Semaphore::new(WORKERS_MAX)),
             queue: Mutex::default(),
         }
     }
@@ -58,7 +59,7 @@ impl Pool {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does a piece of work. It is finished also if nobody waits for it any more.
+    /// Does a piece of work. Once begun, it is finished also if nobody waits for it any more.
     ///
     /// # Errors
     ///
@@ -68,11 +69,16 @@ impl Pool {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let place = Place::take(self)?;
-        let permit = self.workers.acquire().await;
+        let permit = Arc::clone(&self.workers).acquire_owned().await;
         let permit = permit.map_err(|_| Error::internal("the workers are never closed"))?;
         drop(place);
+        // The worker is taken until the work is done, not until nobody waits for it.
+        let work = move || {
+            let done = work();
+            drop(permit);
+            done
+        };
         let done = tokio::task::spawn_blocking(work).await;
-        drop(permit);
         done.map_err(|error| Error::internal(format!("work ended early: {error}")))?
     }
 }
@@ -114,7 +120,41 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::time::timeout;
+
     use super::*;
+
+    type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn work_that_nobody_waits_for_takes_a_worker_until_it_is_done() -> Outcome {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let (pool, ends) = (Pool::new(), Arc::new(AtomicBool::new(false)));
+            let soon = Duration::from_millis(20);
+            for _ in 0..WORKERS_MAX {
+                let ends = Arc::clone(&ends);
+                let work = pool.run(move || {
+                    while !ends.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Ok(())
+                });
+                assert!(timeout(soon, work).await.is_err(), "whoever asked has gone");
+            }
+            assert_eq!(pool.workers.available_permits(), 0);
+            let more = timeout(soon, pool.run(|| Ok(())));
+            assert!(more.await.is_err(), "no worker is free");
+            assert_eq!(pool.waiting(), 0, "who gave up waiting left nothing");
+            ends.store(true, Ordering::Relaxed);
+            pool.run(|| Ok(())).await?;
+            Ok(())
+        })
+    }
 
     #[test]
     fn so_much_waits_and_the_oldest_is_known() -> Result<()> {

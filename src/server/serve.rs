@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - A connection that sends no request in time is closed; one that is idle, too, and one that does not read what it asked for.
-//! - At the end no new connection is taken in, and those that are being answered are answered.
+//! - At the end no new connection is taken in, those that are being answered are answered, and changes that are under way are
+//!   done, also those of whoever has gone.
 
 use std::convert::Infallible;
 use std::io;
@@ -230,10 +231,14 @@ impl Server {
         // Streams of events would never end by themselves.
         self.app.ending.send_replace(true);
         self.app.jobs.stop();
-        tokio::select! {
-            () = graceful.shutdown() => {}
-            () = tokio::time::sleep(DRAIN_WAIT) => {}
-        }
+        let under_way = &self.app.under_way;
+        let drained = async {
+            graceful.shutdown().await;
+            // No more of them begin now.
+            under_way.all_done().await;
+        };
+        // Whoever has had so long is left alone.
+        tokio::time::timeout(DRAIN_WAIT, drained).await.ok();
     }
 }
 

@@ -13,6 +13,7 @@ mod exporting;
 mod exports;
 mod files;
 mod following;
+mod gone;
 mod hidden;
 mod jobs;
 mod limits;

@@ -105,13 +105,11 @@ impl Started {
     ) -> Result<(Published, Visible)> {
         let Self { at, build, options } = self;
         let merging = options.clone();
-        let turn = match target {
-            Some(target) => Some(app.turns.of(repo, target).await),
-            None => None,
-        };
+        // Said first: what was merged is to become visible.
+        let going = app.under_way.begin()?;
         // Nobody moves the ref while a build is merged onto it.
-        let held = match &turn {
-            Some(turn) => Some(turn.lock().await),
+        let turn = match target {
+            Some(target) => Some(app.turns.of((repo.clone(), target.clone())).await),
             None => None,
         };
         let merged = app.write(move |store, time| {
@@ -122,7 +120,7 @@ impl Started {
             Ok((merged.row.repo, published, is_new))
         });
         let merged = merged.await;
-        drop(held);
+        drop(turn);
         let (repo, published, is_new) = merged?;
         let target = published.target.clone();
         if is_new {
@@ -138,6 +136,7 @@ impl Started {
             let made = make_visible(&making, &repo, &target, build, options).await?;
             let seconds = at.elapsed().as_secs_f64();
             making.metrics.visible_seconds.observe(seconds);
+            drop(going);
             Ok::<_, Error>(made)
         });
         Ok((published, visible))
@@ -151,11 +150,10 @@ async fn make_visible(
     build: u64,
     options: PublishOptions,
 ) -> Result<Publishing> {
-    let turn = app.turns.of(repo, target).await;
-    let held = turn.lock().await;
+    let turn = app.turns.of((repo.clone(), target.clone())).await;
     let switching = app.write(move |store, time| switch(store, build, &options, time));
     let switched = switching.await;
-    drop(held);
+    drop(turn);
     let (publishing, is_new) = switched?;
     if is_new {
         let seq = Some(publishing.seq);
@@ -222,8 +220,7 @@ pub async fn take_out(app: &Arc<App>, build: u64) -> Result<Answer, Failure> {
     let withdrawing = app.write(move |store, time| withdraw(store, build, time));
     let withdrawn = match row.published {
         Some(published) => {
-            let turn = app.turns.of(&repo, &published.target).await;
-            let _held = turn.lock().await;
+            let _turn = app.turns.of((repo.clone(), published.target)).await;
             withdrawing.await?
         }
         None => withdrawing.await?,
