@@ -25,6 +25,7 @@ pub(crate) mod model;
 mod open;
 mod overlay;
 mod overtaken;
+pub mod pending;
 pub mod publish;
 pub mod publish_answer;
 pub mod reached;

@@ -184,6 +184,12 @@ impl App {
         self.work(move |app| app.store.reader()?.build(build)).await
     }
 
+    /// Counts and says what went wrong where nobody waits for an answer; `doing` is what was being done.
+    pub fn went_wrong(&self, doing: &str, error: &Error) {
+        self.metrics.went_wrong(error);
+        self.troubles.say_seldom(format!("{doing}: {error}"));
+    }
+
     /// Tells what happened in a repo, which is durable.
     pub fn tell(&self, repo: &RepoName, happened: Happened) {
         // Without a clock the event is told late rather than not at all.

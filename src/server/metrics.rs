@@ -145,7 +145,7 @@ impl Metrics {
         let registry = &mut self.registry;
         let help = "Requests that were answered";
         registry.register("requests", help, self.requests.clone());
-        let help = "Requests that were answered with a problem, by its code";
+        let help = "Problems that requests were answered with, and what went wrong beside answering, by code";
         registry.register("errors", help, self.errors.clone());
         let help = "Jobs that failed, by their kind";
         registry.register("jobs_failed", help, self.jobs_failed.clone());
@@ -211,6 +211,12 @@ impl Metrics {
     /// Counts a problem.
     pub fn failed(&self, failure: &Failure) {
         let code = failure.problem.code.clone();
+        self.errors.get_or_create(&Errors { code }).inc();
+    }
+
+    /// Counts an error that nobody was answered with, like a problem.
+    pub fn went_wrong(&self, error: &Error) {
+        let code = error.kind().word().to_owned();
         self.errors.get_or_create(&Errors { code }).inc();
     }
 

@@ -43,6 +43,7 @@ pub mod pack_cache;
 pub mod packs;
 pub mod pages;
 pub mod paths;
+mod pending;
 pub mod pool;
 pub mod quota;
 pub mod ranges;

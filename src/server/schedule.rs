@@ -1,4 +1,4 @@
-//! The schedule: builds are published when they are due.
+//! The schedule: builds are published when they are due, and what is pending is made visible.
 //!
 //! # Invariants
 //!
@@ -7,7 +7,8 @@
 //!
 //! # Not here
 //!
-//! What is recorded (`build::schedule`), how a build is published (`server::api::publishing`).
+//! What is recorded (`build::schedule`), how a build is published (`server::api::publishing`), what is pending and was not due
+//! (`server::pending`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 use super::api::publishing::Started;
 use super::app::App;
 use super::job_work::until_the_end;
+use super::pending::Rounds;
+use super::route::Wait;
 use crate::base::{Error, Result};
 use crate::build::schedule::{Planned, due_now, failed, planned};
 
@@ -26,11 +29,14 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Publishes what is due until the server ends.
 pub(super) async fn keep(app: Arc<App>) {
     let rounds = async {
+        let mut pending = Rounds::default();
         loop {
-            match round(&app).await {
-                Ok(None) => app.plans.notified().await,
-                Ok(Some(pause)) => wait(&app, pause).await,
-                Err(_) => wait(&app, RETRY).await,
+            let pauses = [round(&app).await, pending.round(&app).await];
+            // What could not be looked at is looked at again.
+            let pauses = pauses.map(|pause| pause.unwrap_or(Some(RETRY)));
+            match pauses.into_iter().flatten().min() {
+                None => app.plans.notified().await,
+                Some(pause) => wait(&app, pause).await,
             }
         }
     };
@@ -73,6 +79,7 @@ async fn publish(app: &Arc<App>, next: &Planned) -> Result<bool> {
         at: Instant::now(),
         build,
         options: due.options(),
+        wait: Wait::Yes,
     };
     let target = due.due.target.clone().or(row.target);
     let outcome = match started.publish(app, &row.repo, target.as_ref()).await {

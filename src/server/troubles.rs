@@ -8,19 +8,24 @@
 //!
 //! The figures (`server::metrics`), the logs of jobs (`server::jobs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
 /// Troubles that wait to be heard.
 const WAITING_MAX: usize = 64;
 
+/// How long the same is not said again.
+const PAUSE: Duration = Duration::from_secs(60);
+
 /// What went wrong beside answering.
 #[derive(Debug)]
 pub struct Troubles {
     said: broadcast::Sender<String>,
+    /// What was said in the last minute, and is not to be repeated.
+    lately: Mutex<VecDeque<(String, Instant)>>,
     /// When each copy was last found up to date: at the latest when the server started to keep it.
     copies: Mutex<BTreeMap<String, Instant>>,
 }
@@ -29,6 +34,7 @@ impl Default for Troubles {
     fn default() -> Self {
         Self {
             said: broadcast::Sender::new(WAITING_MAX),
+            lately: Mutex::default(),
             copies: Mutex::default(),
         }
     }
@@ -39,6 +45,21 @@ impl Troubles {
     pub fn say(&self, words: String) {
         // That nobody listens is no trouble.
         self.said.send(words).ok();
+    }
+
+    /// Says what went wrong, unless just that was said within the last minute: what is asked for again and again would fill a log.
+    pub fn say_seldom(&self, words: String) {
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.retain(|(_, moment)| moment.elapsed() < PAUSE);
+        if lately.iter().any(|(said, _)| *said == words) {
+            return;
+        }
+        if lately.len() >= WAITING_MAX {
+            lately.pop_front();
+        }
+        lately.push_back((words.clone(), Instant::now()));
+        drop(lately);
+        self.say(words);
     }
 
     /// Hears what goes wrong from now on.

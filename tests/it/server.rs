@@ -22,6 +22,7 @@ mod lying;
 mod mirroring;
 mod paces;
 mod pages;
+mod pending;
 mod plans;
 mod pulling;
 mod pushes;

@@ -56,6 +56,7 @@ pub async fn start(
         at: started,
         build,
         options,
+        wait,
     };
     let (published, visible) = started.publish(app, &row.repo, target.as_ref()).await?;
     if wait == Wait::No {
@@ -90,6 +91,8 @@ pub(in crate::server) struct Started {
     pub build: u64,
     /// How.
     pub options: PublishOptions,
+    /// Whether somebody waits until it is visible, and hears what is in the way.
+    pub wait: Wait,
 }
 
 /// What becomes visible.
@@ -103,7 +106,12 @@ impl Started {
         repo: &RepoName,
         target: Option<&RefName>,
     ) -> Result<(Published, Visible)> {
-        let Self { at, build, options } = self;
+        let Self {
+            at,
+            build,
+            options,
+            wait,
+        } = self;
         let merging = options.clone();
         // Said first: what was merged is to become visible.
         let going = app.under_way.begin()?;
@@ -133,7 +141,14 @@ impl Started {
         let making = Arc::clone(app);
         // It goes on also if whoever asked has gone.
         let visible = tokio::spawn(async move {
-            let made = make_visible(&making, &repo, &target, build, options).await?;
+            let made = make_visible(&making, &repo, &target, build, options).await;
+            let made = made.inspect_err(|error| {
+                if wait == Wait::No {
+                    making.went_wrong(&format!("publishing build {build}"), error);
+                }
+                // It stays pending: somebody must try again.
+                making.plans.notify_one();
+            })?;
             let seconds = at.elapsed().as_secs_f64();
             making.metrics.visible_seconds.observe(seconds);
             drop(going);
@@ -143,7 +158,12 @@ impl Started {
     }
 }
 
-async fn make_visible(
+/// Makes what is pending on a ref visible, in its turn.
+///
+/// # Errors
+///
+/// As [`publish`]; [`Error::Refused`] if the build was withdrawn meanwhile.
+pub(in crate::server) async fn make_visible(
     app: &Arc<App>,
     repo: &RepoName,
     target: &RefName,
