@@ -7,6 +7,8 @@ use super::answer::Failure;
 use super::app::App;
 use super::content::Wish;
 use super::scope::Scope;
+use crate::base::name::RefName;
+use crate::store::rows::BuildRow;
 use crate::trust::token::capability::Capability;
 
 /// What a handler knows of a request beside its route and body.
@@ -33,5 +35,28 @@ impl Context {
         scope: Scope,
     ) -> Result<(), Failure> {
         admit_change(app, &self.caller, capability, scope, &self.act).await
+    }
+
+    /// Lets publishing a build to a ref in, or to its own with none; and that it leaves where it was published to, or was to be.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit_change`].
+    pub async fn admit_publishing(
+        &self,
+        app: &Arc<App>,
+        row: &BuildRow,
+        target: Option<&RefName>,
+    ) -> Result<(), Failure> {
+        let scope = Scope {
+            moves: target.cloned(),
+            ..Scope::of_build(row)
+        };
+        self.admit(app, Capability::Publish, scope).await?;
+        let before = Scope::of_published(row);
+        if before.moves.is_none() || before.moves.as_ref() == target {
+            return Ok(());
+        }
+        self.admit(app, Capability::Publish, before).await
     }
 }

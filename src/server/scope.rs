@@ -46,6 +46,20 @@ impl Scope {
         }
     }
 
+    /// A build, where what is done with it moves the ref that it was published to or is to be published to: that may be another
+    /// one than the one that it was made for.
+    #[must_use]
+    pub fn of_published(row: &BuildRow) -> Self {
+        let published = row.published.as_ref().map(|published| &published.target);
+        let due = row.due.as_ref().and_then(|due| due.target.as_ref());
+        let moves = published.or(due);
+        let moves = moves.filter(|target| Some(*target) != row.target.as_ref());
+        Self {
+            moves: moves.cloned(),
+            ..Self::of_build(row)
+        }
+    }
+
     /// A repo, and perhaps a ref of it.
     #[must_use]
     pub fn in_repo(repo: RepoName, target: Option<RefName>) -> Self {
@@ -152,11 +166,12 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Publish(build, _)
         | Route::Schedule(build)
         | Route::Unschedule(build)
-        | Route::HoldBuild(build)
+        | Route::BuildEvents(build) => of_build(build),
+        // What these do is done to the ref that shows the build, or is to.
+        Route::HoldBuild(build)
         | Route::ReleaseBuild(build)
         | Route::Withdraw(build)
-        | Route::Purge(build, _)
-        | Route::BuildEvents(build) => of_build(build),
+        | Route::Purge(build, _) => Ok(Scope::of_published(&reader.build(*build)?)),
         Route::Start
         | Route::Repos
         | Route::CreateRepo

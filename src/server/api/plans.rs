@@ -35,11 +35,8 @@ pub async fn schedule(
 ) -> Result<Answer, Failure> {
     let asked: Schedule = body::document(body).await?;
     let row = app.build(build).await?;
-    let scope = Scope {
-        moves: asked.how.target.clone(),
-        ..Scope::of_build(&row)
-    };
-    context.admit(app, Capability::Publish, scope).await?;
+    let wanted = asked.how.target.as_ref();
+    context.admit_publishing(app, &row, wanted).await?;
     let planned = app.write(move |store, time| {
         let at = asked.time(time)?;
         let options = PublishOptions::from(asked.how);
@@ -57,10 +54,7 @@ pub async fn schedule(
 /// [`Error::NotFound`](crate::base::Error::NotFound) if it has no time; what the store answers.
 pub async fn unschedule(app: &Arc<App>, context: &Context, build: u64) -> Result<Answer, Failure> {
     let row = app.build(build).await?;
-    let scope = Scope {
-        moves: row.due.as_ref().and_then(|due| due.target.clone()),
-        ..Scope::of_build(&row)
-    };
+    let scope = Scope::of_published(&row);
     context.admit(app, Capability::Publish, scope).await?;
     let dropped = app.write(move |store, time| store.drop_due(build, row.due.as_ref(), time));
     let row = dropped.await?;

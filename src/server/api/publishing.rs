@@ -21,11 +21,9 @@ use crate::server::body;
 use crate::server::context::Context;
 use crate::server::events::Happened;
 use crate::server::route::Wait;
-use crate::server::scope::Scope;
 use crate::store::Store;
 use crate::store::rows::{BuildState, Published};
 use crate::store::settings::OnConflict;
-use crate::trust::token::capability::Capability;
 use axum::body::Body;
 use axum::http::StatusCode;
 use tokio::task::JoinHandle;
@@ -46,11 +44,8 @@ pub async fn start(
     let started = Instant::now();
     let row = app.build(build).await?;
     let target = asked.target.clone().or_else(|| row.target.clone());
-    let scope = Scope {
-        moves: asked.target.clone(),
-        ..Scope::of_build(&row)
-    };
-    context.admit(app, Capability::Publish, scope).await?;
+    let wanted = asked.target.as_ref();
+    context.admit_publishing(app, &row, wanted).await?;
     let options = PublishOptions::from(asked);
     let started = Started {
         at: started,

@@ -154,7 +154,10 @@ fn a_schedule_says_one_time_and_needs_the_right_to_move_its_ref() -> Outcome {
     };
     served.ask("POST", schedule, elsewhere)?.expect(200)?;
     take_back()?.expect(403)?;
-    ask(r#"{"after_seconds": 9000}"#)?.expect(200)?;
+    // Nor may it say another time in its place, which would take it back.
+    ask(r#"{"after_seconds": 9000}"#)?.expect(403)?;
+    let back = r#"{"after_seconds": 9000}"#;
+    served.ask("POST", schedule, back)?.expect(200)?;
     let line = format!("withdraw 1 --remote {}", served.url());
     let mut withdraw = scratch.command(line.split(' '));
     withdraw.env("BINDERY_TOKEN", narrow.text());
