@@ -143,7 +143,9 @@ fn send(app: &Arc<App>, wish: &Wish, entry: &Entry, place: &Place, shown: Shown)
 pub fn slash(name: &str) -> Answer {
     let text = Bytes::from_static(b"a directory ends in a slash\n");
     let mut answer = bytes(StatusCode::MOVED_PERMANENTLY, "text/plain", Keep::Ask, text);
-    set(&mut answer, LOCATION, &format!("{}/", in_url(name)));
+    // A name with a colon would be taken for a scheme (RFC 3986, section 4.2).
+    let here = if name.contains(':') { "./" } else { "" };
+    set(&mut answer, LOCATION, &format!("{here}{}/", in_url(name)));
     answer
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use crate::server::builds::push;
 use crate::server::{released, served};
 use crate::support::Node::{File, Link};
 use crate::support::http::Ask;
@@ -288,6 +289,23 @@ fn a_list_says_which_links_lead_to_directories_and_which_nowhere() -> Outcome {
         found,
         [Some(serde_json::Value::Null), Some("directory".into())]
     );
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn a_directory_with_a_colon_is_led_to() -> Outcome {
+    let (scratch, served) = served("")?;
+    let inner = [
+        ("c/libfoo:amd64/x", File("one")),
+        ("c/plain/x", File("one")),
+    ];
+    scratch.write("tree", &inner)?;
+    push(&scratch, &served, "--publish")?;
+    // A relative reference must not begin with what looks like a scheme.
+    for (name, place) in [("libfoo:amd64", "./libfoo:amd64/"), ("plain", "plain/")] {
+        let led = served.get(&format!("/r/main/files/stable/c/{name}"))?;
+        assert_eq!(led.expect(301)?.header("location"), place);
+    }
     served.end_sound(&scratch)
 }
 
