@@ -97,7 +97,44 @@ fn parameters(row: &Row) -> Vec<Value> {
         .query
         .iter()
         .map(|name| json!({ "name": name, "in": "query", "schema": schema(row, name) }));
-    in_path.chain(in_query).collect()
+    let in_head = headers(row).iter().map(|(name, description)| {
+        let schema = json!({ "type": "string" });
+        json!({ "name": name, "in": "header", "description": description, "schema": schema })
+    });
+    in_path.chain(in_query).chain(in_head).collect()
+}
+
+/// Headers that mean something to a request of this kind, beside those of every request, and what they say.
+fn headers(row: &Row) -> &'static [(&'static str, &'static str)] {
+    match row.gives {
+        _ if row.method == "POST" => &[(
+            "Idempotency-Key",
+            "A name of 1 to 255 characters for the request: sent again with the same body, it is not done again.",
+        )],
+        Form::Bytes("text/event-stream") => &[(
+            "Last-Event-ID",
+            "The id of the last event that was heard: the stream goes on after it.",
+        )],
+        Form::Bytes(content_type) if row.is_reading() && content_type != "text/html" => &[
+            (
+                "Range",
+                "Parts of the content: bytes=START-END, several with commas.",
+            ),
+            (
+                "If-Range",
+                "The entity tag or date of the content that the parts are to be of.",
+            ),
+            (
+                "If-None-Match",
+                "Entity tags of contents that need not be sent.",
+            ),
+            (
+                "If-Modified-Since",
+                "The date of the content that need not be sent again.",
+            ),
+        ],
+        _ => &[],
+    }
 }
 
 /// What a parameter may be. Lists of files and refs go on after a name, all others after a number.
@@ -164,6 +201,36 @@ mod tests {
                 Some(expected),
                 "{path} {name}"
             );
+        }
+    }
+
+    #[test]
+    fn headers_are_described_where_they_mean_something() {
+        let document = document();
+        for (path, method, name, expected) in [
+            (
+                "/api/v1/repos/{repo}/builds",
+                "post",
+                "Idempotency-Key",
+                true,
+            ),
+            ("/api/v1/builds", "get", "Idempotency-Key", false),
+            (
+                "/api/v1/builds/{build}/events",
+                "get",
+                "Last-Event-ID",
+                true,
+            ),
+            ("/api/v1/repos/{repo}/events", "get", "Last-Event-ID", true),
+            ("/r/{repo}/packs/{to}/{pack}", "get", "Range", true),
+            ("/b/{build}/files/{path}", "get", "Range", true),
+            ("/r/{repo}/", "get", "Range", false),
+        ] {
+            let parameters = document["paths"][path][method]["parameters"].as_array();
+            let mut parameters = parameters.into_iter().flatten();
+            let found = parameters
+                .any(|parameter| parameter["name"] == name && parameter["in"] == "header");
+            assert_eq!(found, expected, "{path} {name}");
         }
     }
 

@@ -7,6 +7,7 @@ mod builds;
 mod checks;
 mod commands;
 mod crowd;
+mod described;
 mod elsewhere;
 mod events;
 mod export_lock;
