@@ -49,6 +49,25 @@ impl Ask {
 
     /// Sends it on a connection of its own.
     pub fn send(&self, address: SocketAddr) -> Result<Reply, Box<dyn Error>> {
+        let is_head = self.method == "HEAD";
+        Reply::parse(&exchange(address, &self.bytes())?, is_head)
+    }
+
+    /// Sends it, and reads the head of the answer alone: its body may have no end.
+    pub fn send_for_head(&self, address: SocketAddr) -> Result<Reply, Box<dyn Error>> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(WAIT))?;
+        stream.write_all(&self.bytes())?;
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        Reply::parse(&head, true)
+    }
+
+    /// What is sent.
+    fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\nHost: test\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             text.extend([name, ": ", value, "\r\n"]);
@@ -61,14 +80,12 @@ impl Ask {
             let length = self.body.len().to_string();
             text.extend(["Content-Length: ", &length, "\r\n"]);
         }
-        let bytes = [
+        [
             text.as_bytes(),
             b"Connection: close\r\n\r\n",
             self.body.as_slice(),
         ]
-        .concat();
-        let is_head = self.method == "HEAD";
-        Reply::parse(&exchange(address, &bytes)?, is_head)
+        .concat()
     }
 }
 
@@ -109,7 +126,7 @@ impl Reply {
             .collect();
         let rest = &bytes[end + 4..];
         let body = match headers.get("transfer-encoding").map(String::as_str) {
-            Some("chunked") => dechunked(rest)?,
+            Some("chunked") if !is_head => dechunked(rest)?,
             _ => rest.to_vec(),
         };
         if let Some(length) = headers.get("content-length").filter(|_| !is_head)
