@@ -13,13 +13,18 @@ use zeroize::Zeroizing;
 
 use super::keys::key_folder;
 use super::layout;
+use super::note_files::NoteFiles;
 use super::settings::Settings;
+use crate::base::name::RepoName;
 use crate::base::{Error, Result};
 use crate::disk::files::Disk;
 use crate::disk::real::RealDisk;
 use crate::disk::whole;
 use crate::trust::token::id::BlockId;
 use crate::trust::token::{TokenKey, Verified};
+
+/// The version of a keyset that every repo has.
+const FIRST_KEYSET: u64 = 1;
 
 /// Bytes of a file of this floor: far more than any.
 pub(super) const FILE_BYTES_MAX: u64 = 4096;
@@ -55,6 +60,16 @@ impl TokenFiles {
             Some(name) => read_key(&key_place(&self.disk, &self.settings, name)),
             None => Ok(None),
         }
+    }
+
+    /// Whether there is a repo, as its files say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be known.
+    pub fn has_repo(&self, repo: &RepoName) -> Result<bool> {
+        let notes = NoteFiles::new(&*self.disk, repo.clone());
+        Ok(notes.keyset(FIRST_KEYSET)?.is_some())
     }
 
     /// The first block of a token that was revoked, if any was.

@@ -10,6 +10,8 @@ use std::path::Path;
 use bindery::base::unmet::Unmet;
 use bindery::base::{Error, Kind};
 
+use crate::session::is_serving;
+
 /// What to do about a server that does not do what it was asked.
 fn remote(kind: Kind, reason: &str) -> Option<String> {
     let words = match kind {
@@ -88,9 +90,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Missing { build, .. } => Some(format!(
             "stage the files again: bindery build stage {build} PATH"
         )),
-        Error::Busy { .. } => {
-            fixed("try again, or wait longer with --lock-wait, such as --lock-wait 10m")
-        }
+        Error::Busy { holder, .. } => fixed(busy(holder)),
         Error::Damaged { place, .. } if is_url(place) => fixed(DAMAGED_THERE),
         Error::Damaged { .. } => fixed(
             "'bindery fsck' finds everything that is damaged; 'bindery fsck --repair FROM' heals it from another store",
@@ -121,6 +121,15 @@ pub fn hint(error: &Error) -> Option<String> {
         | Error::Internal { .. }
         | Error::Jobs { .. }
         | Error::Interrupted => None,
+    }
+}
+
+/// What to do about a store that somebody else holds.
+fn busy(holder: &str) -> &'static str {
+    if is_serving(holder) {
+        "the store is served: say this to the server with --remote URL, or end it first"
+    } else {
+        "try again, or wait longer with --lock-wait, such as --lock-wait 10m"
     }
 }
 
@@ -390,6 +399,12 @@ mod tests {
             waited_s: 60,
         };
         check(&busy, Some("--lock-wait"));
+        let served = Error::Busy {
+            path: "/x".into(),
+            holder: "process 1 (bindery -s /x serve) since today".into(),
+            waited_s: 60,
+        };
+        check(&served, Some("--remote URL"));
         let full =
             Error::io("write", std::path::Path::new("/x"))(std::io::ErrorKind::StorageFull.into());
         check(&full, Some("make room where /x lies"));

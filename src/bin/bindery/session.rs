@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bindery::base::clock::Time;
 use bindery::base::name::RepoName;
@@ -84,6 +84,25 @@ impl Session {
     pub fn write(&self) -> Result<Store> {
         self.check_here()?;
         self.open(Access::Write)
+    }
+
+    /// Opens the store to change it, alone; gives none if it is served, which would have to be waited for too long.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_unless_served(&self) -> Result<Option<Store>> {
+        self.check_here()?;
+        let hurried = Patience {
+            wait: Duration::ZERO,
+            tell: None,
+            ..self.patience()?
+        };
+        match Store::open(&self.store_root()?, Access::Write, &hurried) {
+            Err(Error::Busy { holder, .. }) if is_serving(&holder) => Ok(None),
+            Err(Error::Busy { .. }) => self.write().map(Some),
+            opened => opened.map(Some),
+        }
     }
 
     /// Opens the store of this machine to change it, also if others are meant for a server.
@@ -268,6 +287,12 @@ impl Session {
 fn tell_waiting(words: &str) {
     // Nothing can be done if standard error is closed.
     writeln!(std::io::stderr(), "{words}").ok();
+}
+
+/// Whether the process that holds a store serves it, as it says of itself.
+pub fn is_serving(holder: &str) -> bool {
+    let command = holder.split(['(', ')']).nth(1).unwrap_or_default();
+    command.split(' ').any(|word| word == "serve")
 }
 
 /// A command line as others are shown it: on one line, and not too long.

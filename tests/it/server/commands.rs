@@ -3,8 +3,9 @@
 use std::error::Error;
 
 use crate::server::limits::limited;
-use crate::server::served;
+use crate::server::{released, served};
 use crate::support::Node::File;
+use crate::support::http::Ask;
 use crate::support::served::Served;
 use crate::support::{Outcome, Scratch, noise, number, text};
 
@@ -169,4 +170,25 @@ fn what_is_said_to_be_done_next_can_be_done() -> Outcome {
     scratch.fails(pull, 2, &["ftp://x/y", "http:// or https://"])?;
     scratch.fails("token create --expires 0s", 2, &["--expires 0s"])?;
     Ok(())
+}
+
+#[test]
+fn a_token_is_made_beside_the_server_and_is_good_at_once() -> Outcome {
+    let (scratch, served) = released("--anonymous nothing")?;
+    let create = "token create --ref * --can read";
+    let made = scratch.ok(&format!("{create} --repo main"))?;
+    assert!(
+        made.stderr.contains("the store is served"),
+        "{}",
+        made.stderr
+    );
+    let ask = Ask::new("GET", "/r/main/files/stable/index.txt").token(made.text());
+    ask.send(served.address)?.expect(200)?;
+    scratch.ok(&format!("{create} --repo *"))?;
+    scratch.fails(&format!("{create} --repo nope"), 3, &["repo nope"])?;
+    scratch.fails(create, 2, &["served", "--repo"])?;
+    // What needs the store itself is to be said to the server.
+    let line = "build create --ref stable --lock-wait 0s";
+    scratch.fails(line, 6, &["serve", "--remote URL"])?;
+    served.end_sound(&scratch)
 }

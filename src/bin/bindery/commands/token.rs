@@ -14,6 +14,7 @@ use bindery::base::path::TreePath;
 use bindery::base::{Error, Result};
 use bindery::build::spec::only_repo;
 use bindery::store::Store;
+use bindery::store::token_files::TokenFiles;
 use bindery::trust::token::capability::Capability;
 use bindery::trust::token::id::BlockId;
 use bindery::trust::token::scope::Scope;
@@ -91,7 +92,7 @@ pub struct Restrictions {
     /// To this path in the tree and what is beneath it
     #[arg(long, value_name = "PATH")]
     path: Option<TreePath>,
-    /// Up to how many bytes in all
+    /// Up to how many bytes that are stored, since the server was started
     #[arg(long, value_name = "N")]
     bytes: Option<u64>,
     /// For how long, such as 30m, 4h or 7d
@@ -150,16 +151,41 @@ fn create(session: &Session, restrictions: &Restrictions) -> Result<()> {
             "a token says to which refs: --ref PREFIX, or --ref '*' for all",
         ));
     }
-    let store = session.write()?;
-    block.repos = Some(repos(&store, block.repos)?);
     let for_ci = || Scope::some(Capability::FOR_CI);
     block.can = block.can.or_else(for_ci);
     let end = now.plus_seconds(EXPIRES_S);
     block.expires = block.expires.or(Some(end));
     let id = BlockId::random()?;
     block.id = Some(id);
+    let Some(store) = session.write_unless_served()? else {
+        return create_beside(session, block, id);
+    };
+    block.repos = Some(repos(&store, block.repos)?);
     let token = store.tokens().key_or_new()?.issue(block)?;
     log(&store, now, format!("create token {id}"))?;
+    answer(session, &token, id)
+}
+
+/// Makes a token beside the server that holds the store: its key is a file. The audit log is the server's to write.
+fn create_beside(session: &Session, block: Block, id: BlockId) -> Result<()> {
+    let files = TokenFiles::at(&session.store_root()?)?;
+    let Some(scope) = &block.repos else {
+        return Err(Error::usage(
+            "the store is served: say for which repos the token is, with --repo",
+        ));
+    };
+    for name in scope.things().into_iter().flatten() {
+        if !files.has_repo(name)? {
+            return Err(Error::not_found("repo", name));
+        }
+    }
+    let key = files.key()?.ok_or_else(|| {
+        Error::refused("the store is served and has made no token yet: end the server, make the first one, and start it again")
+    })?;
+    let token = key.issue(block)?;
+    session.output.note(format_args!(
+        "note: the store is served, so the audit log has no line about this token"
+    ));
     answer(session, &token, id)
 }
 
