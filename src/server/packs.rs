@@ -34,6 +34,11 @@ impl App {
         let view = sight.view(&self.store)?;
         let to = sized(&view, name.to)?;
         let from = name.from.map(|from| sized(&view, from)).transpose()?;
+        // It would take room. Whoever finds no pack takes what is in it object by object, which takes none.
+        self.check_room().map_err(|error| {
+            self.went_wrong("making a pack", &error);
+            Error::not_found("pack, as there is too little room to make one, of", to.id)
+        })?;
         let mut file = Download::create(&self.store)?;
         if let Some(path) = &name.path {
             let root = view.snapshot_of_size(to)?.tree;
@@ -49,14 +54,15 @@ impl App {
         file.finish()
     }
 
-    /// A delta that lies ready, if both of its snapshots may still be seen. What is sent is kept for ever by whoever is in
-    /// between: it is checked before it is sent for the first time, and removed if it is damaged.
+    /// A delta that lies ready, if both of its snapshots may still be seen: a pack that was made before is no reason to show one. What
+    /// is sent is kept for ever by whoever is in between: it is checked before it is sent for the first time, and removed if it is damaged.
     fn ready_delta(&self, sight: &Sight, name: &PackName) -> Result<Option<Mapping>> {
+        let view = sight.view(&self.store)?;
+        sized(&view, name.to)?;
         let Some(from) = name.from else {
             return Ok(None);
         };
-        let view = sight.view(&self.store)?;
-        sized(&view, name.to)?;
+        sized(&view, from)?;
         let (store, repo, to) = (&self.store, &sight.repo, name.to);
         let delta = match store.prepared_delta(repo, to, from) {
             Err(error) if error.is_file_not_found() => return Ok(None),

@@ -108,7 +108,9 @@ pub async fn retire(
         younger_s: asked.keep_seconds,
         tagged: asked.keep_tagged.map(Tagged::from),
     };
+    let name = repo.clone();
     let retired = app.write(move |store, time| {
+        let repo = name;
         let row = store.reader()?.repo(&repo)?;
         let plan = plan(store, &repo, asked.target.as_ref(), keep, time)?;
         let receipt = store.retire_releases(&row, &plan.ids(), mode)?;
@@ -116,6 +118,7 @@ pub async fn retire(
     });
     let retired = retired.await?;
     if mode == Mode::Apply {
+        app.packs.forget_repo(&repo);
         app.metrics.purged_bytes.inc_by(retired.freed.bytes);
     }
     json(StatusCode::OK, &retired)

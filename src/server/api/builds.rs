@@ -337,6 +337,7 @@ pub async fn purge(app: &Arc<App>, build: u64, mode: Mode) -> Result<Answer, Fai
     });
     let (repo, receipt) = receipt.await?;
     if mode == Mode::Apply {
+        app.packs.forget_build(build);
         app.metrics.purged_bytes.inc_by(receipt.bytes);
         app.tell(&repo, Happened::to_build(What::Purged, build));
     }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use bindery::base::id::PackId;
 use bindery::disk::room::raise_open_files;
 
+use crate::server::TREE;
 use crate::server::uploads::{open_build, pack, put};
 use crate::support::http::{Ask, exchange};
 use crate::support::served::Served;
-use crate::support::{Outcome, Scratch};
+use crate::support::{Outcome, Scratch, expect_same_tree};
 
 /// How long a test waits for what must come.
 const WAIT: Duration = Duration::from_secs(30);
@@ -194,6 +195,27 @@ fn nothing_is_taken_in_when_there_is_little_room() -> Outcome {
     served.get("/healthz")?.expect(200)?;
     served.get("/api/v1/repos")?.expect(200)?;
     Ok(())
+}
+
+#[test]
+fn no_pack_is_made_when_there_is_little_room_and_a_pull_needs_none() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", TREE)?;
+    scratch.publish("stable", "tree")?;
+    limit(&scratch, "free_bytes_min = 9223372036854775807")?;
+    let served = Served::start(&scratch, "")?;
+    let named = served.get("/api/v1/repos/main/snapshots?spec=stable")?;
+    let named = named.expect(200)?.json()?;
+    let snapshot = named["snapshot"].as_str().ok_or("an id")?;
+    let pack = served.get(&format!("/r/main/packs/{snapshot}/full.pack"))?;
+    pack.expect_problem(404, "not_found", "too little room")?;
+    served.wait_for_word("free_bytes_min")?;
+    scratch.ok("--store copy init --no-repo")?;
+    let pull = format!("--store copy pull {}/r/main --trust-first", served.url());
+    scratch.ok(&pull)?;
+    scratch.ok("--store copy checkout stable out")?;
+    expect_same_tree(&scratch.path("tree"), &scratch.path("out"))?;
+    served.end_sound(&scratch)
 }
 
 #[test]
