@@ -53,6 +53,16 @@ impl TreePath {
         Self { names: Vec::new() }
     }
 
+    /// The path of these names.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError`] if one of them is not legal, or there are too many.
+    pub fn of_names(names: &[String]) -> Result<Self, PathError> {
+        let names = names.iter().map(|name| EntryName::parse(name.as_bytes()));
+        Self::check(names.collect::<Result<_, _>>()?)
+    }
+
     /// Whether this is the root.
     #[must_use]
     pub fn is_root(&self) -> bool {

@@ -9,6 +9,7 @@ use super::contents::Contents;
 use crate::base::Result;
 use crate::base::id::BlobId;
 use crate::base::name::EntryName;
+use crate::base::path::TreePath;
 use crate::object::directory::find;
 use crate::object::entry::{Entry, EntryKind, TreeRef};
 
@@ -33,8 +34,36 @@ pub enum Reached {
 ///
 /// [`Error::Damaged`](crate::base::Error::Damaged) if a tree or link cannot be read.
 pub fn follow(contents: &dyn Contents, root: TreeRef, names: &[String]) -> Result<Reached> {
+    Ok(follow_to(contents, root, names)?.0)
+}
+
+/// Follows a path from a root, for who may read what lies beneath all of some directories alone: what is elsewhere, by its own
+/// name or by that of a link, is not there.
+///
+/// # Errors
+///
+/// As [`follow`].
+pub fn follow_within(
+    contents: &dyn Contents,
+    root: TreeRef,
+    names: &[String],
+    bounds: &[TreePath],
+) -> Result<Reached> {
+    let (reached, place) = follow_to(contents, root, names)?;
+    let is_within = TreePath::of_names(&place)
+        .is_ok_and(|place| bounds.iter().all(|bound| bound.contains(&place)));
+    Ok(if is_within { reached } else { Reached::Nothing })
+}
+
+/// Follows a path; says also by which names what it leads to is reached without links.
+fn follow_to(
+    contents: &dyn Contents,
+    root: TreeRef,
+    names: &[String],
+) -> Result<(Reached, Vec<String>)> {
     let mut names: VecDeque<String> = names.iter().cloned().collect();
-    let mut above = Vec::new();
+    let nothing = || Ok((Reached::Nothing, Vec::new()));
+    let (mut above, mut place) = (Vec::new(), Vec::new());
     let (mut here, mut links) = (root, 0);
     while let Some(name) = names.pop_front() {
         match name.as_str() {
@@ -42,20 +71,22 @@ pub fn follow(contents: &dyn Contents, root: TreeRef, names: &[String]) -> Resul
             ".." => match above.pop() {
                 Some(directory) => {
                     here = directory;
+                    place.pop();
                     continue;
                 }
-                None => return Ok(Reached::Nothing),
+                None => return nothing(),
             },
             _ => {}
         }
         let Ok(name) = EntryName::parse(name.as_bytes()) else {
-            return Ok(Reached::Nothing);
+            return nothing();
         };
         let Some(entry) = find(contents, here, &name)? else {
-            return Ok(Reached::Nothing);
+            return nothing();
         };
         if let Some(tree) = entry.tree_ref() {
             above.push(here);
+            place.push(name.as_str().to_owned());
             here = tree;
         } else if entry.kind() == EntryKind::Link {
             links += 1;
@@ -67,19 +98,20 @@ pub fn follow(contents: &dyn Contents, root: TreeRef, names: &[String]) -> Resul
             let target = String::from_utf8_lossy(&target).into_owned();
             // What leads out of the tree leads nowhere for those who read it from here.
             if target.starts_with('/') || links > LINKS_MAX {
-                return Ok(Reached::Nothing);
+                return nothing();
             }
             for part in target.rsplit('/') {
                 names.push_front(part.to_owned());
             }
             if names.len() > NAMES_MAX {
-                return Ok(Reached::Nothing);
+                return nothing();
             }
         } else if names.iter().all(String::is_empty) {
-            return Ok(Reached::File(entry));
+            place.push(name.as_str().to_owned());
+            return Ok((Reached::File(entry), place));
         } else {
-            return Ok(Reached::Nothing);
+            return nothing();
         }
     }
-    Ok(Reached::Directory(here))
+    Ok((Reached::Directory(here), place))
 }

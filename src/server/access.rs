@@ -1,4 +1,4 @@
-//! Access: who asks, and whether that is allowed.
+//! Access: whether what somebody asks for is allowed.
 //!
 //! # Invariants
 //!
@@ -7,247 +7,39 @@
 //! - What a token does not show is answered like what is not there; what it shows and does not allow, with the reason. A token
 //!   shows the repos that it is for, and the builds that it may do something with; not which refs a repo has.
 //! - What a build's URLs show of its repo needs what the repo's own URLs of the same need, and the build besides.
-//! - Every change that is granted or refused is one line of the audit log, written before the change is made.
+//! - Every change that is granted or refused is one line of the audit log, written before the change is made. Of refusals to those
+//!   who show no good token there are so many lines in a minute, and the next one says how many are missing.
 //!
 //! # Not here
 //!
-//! What a token allows (`trust::token`), which requests need what (`server::route_table`), what they are about
+//! Who asks (`server::caller`), what a token allows (`trust::token`), which requests need what (`server::route_table`), what they are about
 //! (`server::scope`).
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::StatusCode;
 
 use super::anonymous::Anonymous;
 use super::answer::Failure;
 use super::app::App;
+pub use super::caller::{Caller, Holder, Unwelcome};
 use super::route::{Base, Route};
 use super::route_table::Needs;
 use super::router::Asked;
 use super::scope::{Scope, is_told_by_body, scope_of};
-use crate::base::clock::Time;
-use crate::base::id::Hash;
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
-use crate::remote::store_builds::CountOn;
 use crate::store::audit::record::{Actor, AuditRecord, Decision};
-use crate::store::rows::BuildRow;
-use crate::trust::token::basic::password_of;
+use crate::trust::token::Denied;
 use crate::trust::token::capability::Capability;
-use crate::trust::token::{Denied, Request, Token, Verified};
 
-/// Who asks.
-#[derive(Clone, Debug)]
-pub enum Caller {
-    /// Somebody without a token.
-    Anybody,
-    /// The holder of a token.
-    Holder(Box<Holder>),
-}
-
-/// The holder of a token.
-#[derive(Clone, Debug)]
-pub struct Holder {
-    /// The token.
-    pub token: Arc<Token>,
-    /// What it allows.
-    pub verified: Verified,
-}
-
-impl Caller {
-    /// Who sends these headers.
-    ///
-    /// # Errors
-    ///
-    /// A [`Failure`] that asks for another token if there is one and it is not genuine, or was revoked.
-    pub async fn of(app: &Arc<App>, head: &HeaderMap) -> Result<Self, Failure> {
-        let Some(authorization) = head.get(AUTHORIZATION) else {
-            return Ok(Self::Anybody);
-        };
-        let text = authorization.to_str().ok().and_then(secret_of);
-        let text = text.ok_or_else(|| {
-            Failure::unknown_caller("say 'Bearer TOKEN', or 'Basic' with the token as password")
-        })?;
-        let token = Token::parse(&text);
-        let token = token.map_err(|error| Failure::unknown_caller(&error.to_string()))?;
-        let token = Arc::new(token);
-        let checked = Arc::clone(&token);
-        let verified = app.work(move |app| {
-            let key = app.token_key()?;
-            app.store.tokens().verify(&key, &checked)
-        });
-        match verified.await {
-            Ok(verified) => Ok(Self::Holder(Box::new(Holder { token, verified }))),
-            Err(Error::NotAllowed { reason }) => Err(Failure::unknown_caller(&reason)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The holder of a token, where one is needed.
-    ///
-    /// # Errors
-    ///
-    /// A [`Failure`] that asks for a token.
-    pub fn holder(&self) -> Result<&Holder, Failure> {
-        match self {
-            Self::Holder(holder) => Ok(holder),
-            Self::Anybody => Err(Failure::unknown_caller("this needs a token")),
-        }
-    }
-
-    /// A name for the caller that others do not have, for what is counted or kept for each.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Anybody => String::new(),
-            Self::Holder(holder) => {
-                let ids = holder.verified.ids();
-                ids.first().map(ToString::to_string).unwrap_or_default()
-            }
-        }
-    }
-
-    /// A name for this very token, which those made from it do not have: what one of them is answered is not for another.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        match self {
-            Self::Anybody => String::new(),
-            Self::Holder(holder) => Hash::of(holder.token.to_text().as_bytes()).to_string(),
-        }
-    }
-
-    /// Whether something may be done, without a line in the audit log: for lists, which show what the caller may see.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Time`] if the clock cannot be read.
-    pub fn may_read(&self, app: &App, open_to: Anonymous, scope: &Scope) -> Result<bool> {
-        if app.anonymous >= open_to {
-            return Ok(true);
-        }
-        let Self::Holder(holder) = self else {
-            return Ok(false);
-        };
-        let now = app.now()?;
-        Ok(holder.may(Capability::Read, scope, now).is_ok())
-    }
-
-    /// Whether what is published in a repo, or on one ref of it, may be read. A mirror copies it, and so reads it.
-    ///
-    /// # Errors
-    ///
-    /// As [`may_read`](Self::may_read).
-    pub fn may_read_published(&self, app: &App, scope: &Scope) -> Result<bool> {
-        if self.may_read(app, Anonymous::Published, scope)? {
-            return Ok(true);
-        }
-        let Self::Holder(holder) = self else {
-            return Ok(false);
-        };
-        let now = app.now()?;
-        Ok(holder.may(Capability::Mirror, scope, now).is_ok())
-    }
-
-    /// What the caller need not send into a build, and may be told of: who may read what is published in its repo, or the build's
-    /// test repository, which shows that too, need not send it.
-    ///
-    /// # Errors
-    ///
-    /// As [`may_read`](Self::may_read).
-    pub fn counts_on(&self, app: &App, row: &BuildRow) -> Result<CountOn> {
-        let repo = Scope::in_repo(row.repo.clone(), None);
-        let reads_published = self.may_read_published(app, &repo)?;
-        let is_told =
-            reads_published || self.may_read(app, Anonymous::Builds, &Scope::of_build(row))?;
-        Ok(if is_told {
-            CountOn::Published
-        } else {
-            CountOn::Nothing
-        })
-    }
-
-    /// Whether a list of repos shows this one: what is published in it may be read, or a token is for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`may_read`](Self::may_read).
-    pub fn is_shown(&self, app: &App, repo: &RepoName) -> Result<bool> {
-        if app.anonymous >= Anonymous::Published {
-            return Ok(true);
-        }
-        match self {
-            Self::Anybody => Ok(false),
-            Self::Holder(holder) => Ok(holder.is_for(repo, app.now()?)),
-        }
-    }
-}
-
-impl Holder {
-    fn may(&self, capability: Capability, scope: &Scope, now: Time) -> Result<(), Denied> {
-        self.verified.allows(&Request {
-            capability,
-            repo: scope.repo.as_ref(),
-            reference: scope.moves.as_ref().or(scope.target.as_ref()),
-            build: scope.build,
-            path: scope.path.as_ref(),
-            bytes: scope.bytes,
-            now,
-        })
-    }
-
-    /// As [`may`](Self::may); and what a build holds comes to another ref than its own only by who sees the build.
-    fn may_change(
-        &self,
-        app: &App,
-        capability: Capability,
-        scope: &Scope,
-        now: Time,
-    ) -> Result<(), Denied> {
-        let is_told = app.anonymous >= scope.open_to() || self.sees(scope, now);
-        if scope.moves.is_some() && !is_told {
-            self.may(capability, &scope.itself(), now)?;
-        }
-        self.may(capability, scope, now)
-    }
-
-    /// Whether the token is good and is for a repo: it may do something in it.
-    fn is_for(&self, repo: &RepoName, now: Time) -> bool {
-        let mut all = Capability::ALL.into_iter();
-        self.verified.allows_moment(now).is_ok()
-            && all.any(|capability| self.verified.reaches(capability, repo))
-    }
-
-    /// Whether the token shows that a thing is there: it allows something with the build, or is for the repo.
-    fn sees(&self, scope: &Scope, now: Time) -> bool {
-        match (scope.build, &scope.repo) {
-            (Some(_), _) => {
-                let itself = scope.itself();
-                let mut all = Capability::ALL.into_iter();
-                all.any(|capability| self.may(capability, &itself, now).is_ok())
-            }
-            (None, Some(repo)) => self.is_for(repo, now),
-            // That a server can be looked after is no secret.
-            (None, None) => true,
-        }
-    }
-
-    /// What is said to a holder who may not do something about a thing that is shown to anybody where so much is open.
-    fn refusal(
-        &self,
-        app: &App,
-        open_to: Anonymous,
-        scope: &Scope,
-        denied: Denied,
-        now: Time,
-    ) -> Failure {
-        match denied {
-            Denied::Expired { .. } => Failure::unknown_caller(&denied.to_string()),
-            denied if app.anonymous >= open_to || self.sees(scope, now) => {
-                Error::from(denied).into()
-            }
-            _ => scope.not_found().into(),
-        }
+/// Whether a request is answered to everybody.
+#[must_use]
+pub fn is_open(app: &App, asked: &Asked) -> bool {
+    match asked.row.needs {
+        Needs::Nothing => true,
+        Needs::Read => app.anonymous >= open_to(&asked.route),
+        Needs::Capability(_) => false,
     }
 }
 
@@ -264,12 +56,15 @@ pub async fn admit(
     act: &str,
 ) -> Result<(), Failure> {
     let capability = match asked.row.needs {
-        Needs::Nothing => return Ok(()),
-        Needs::Read if app.anonymous >= open_to(&asked.route) => return Ok(()),
-        Needs::Read => Capability::Read,
+        _ if is_open(app, asked) => return Ok(()),
+        Needs::Nothing | Needs::Read => Capability::Read,
         Needs::Capability(capability) => capability,
     };
-    let (holder, now) = (caller.holder()?, app.now()?);
+    let holder = match caller.holder() {
+        Ok(holder) => holder,
+        Err(failure) => return Err(note_refusal(app, asked, act, Actor::Unknown, failure).await?),
+    };
+    let now = app.now()?;
     // A token that ended is answered alike whatever there is.
     if let Err(denied) = holder.verified.allows_moment(now) {
         let refused = Failure::unknown_caller(&denied.to_string());
@@ -297,6 +92,48 @@ pub async fn admit(
         return admit_change(app, caller, capability, scope, act).await;
     }
     admit_question(app, caller, capability, &scope)
+}
+
+/// Writes down that a change was refused to somebody without a token that is good, as far as lines are left for these, and returns
+/// what is answered.
+///
+/// # Errors
+///
+/// What the store answers.
+pub async fn note_refusal(
+    app: &Arc<App>,
+    asked: &Asked,
+    act: &str,
+    actor: Actor,
+    failure: Failure,
+) -> Result<Failure> {
+    let Needs::Capability(capability) = asked.row.needs else {
+        return Ok(failure);
+    };
+    let is_refused = failure.status == StatusCode::UNAUTHORIZED && asked.row.is_change();
+    let Some(left_out) = is_refused.then(|| app.strangers.line()).flatten() else {
+        return Ok(failure);
+    };
+    let detail = &failure.problem.detail;
+    let reason = match left_out {
+        0 => detail.clone(),
+        _ => format!("{detail} (before it, {left_out} such refusals were not written down)"),
+    };
+    let act = act.to_owned();
+    let written = app.work(move |app| {
+        app.store.audit().append(&AuditRecord {
+            time: app.now()?,
+            actor,
+            capability,
+            act,
+            repo: None,
+            reference: None,
+            build: None,
+            decision: Decision::Refused { reason },
+        })
+    });
+    written.await?;
+    Ok(failure)
 }
 
 /// As [`scope_of`], on a thread for such work.
@@ -412,23 +249,10 @@ pub async fn admit_change(
 /// What must be open to everybody for a request to need no token.
 const fn open_to(route: &Route) -> Anonymous {
     match (route.base(), route) {
-        (Some(Base::Repo(_)), _)
-        | (None, Route::Repos | Route::Refs(..) | Route::Log(..) | Route::Snapshot(..)) => {
+        (Some(base), _) => base.open_to(),
+        (None, Route::Repos | Route::Refs(..) | Route::Log(..) | Route::Snapshot(..)) => {
             Anonymous::Published
         }
         _ => Anonymous::Builds,
     }
-}
-
-/// The token in a header `Authorization`: that of `Bearer`, or the password of `Basic`, which is all that some clients can
-/// send.
-fn secret_of(header: &str) -> Option<String> {
-    let (scheme, value) = header.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(value.trim().to_owned());
-    }
-    if scheme.eq_ignore_ascii_case("basic") {
-        return password_of(value.trim());
-    }
-    None
 }

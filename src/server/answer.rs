@@ -57,6 +57,8 @@ pub struct Failure {
     pub problem: Box<Problem>,
     /// What else is said, in a header.
     pub header: Option<(HeaderName, String)>,
+    /// What whoever asked cannot help and is not told: for whoever runs the server.
+    pub cause: Option<String>,
 }
 
 impl Failure {
@@ -68,6 +70,7 @@ impl Failure {
             status,
             problem: Box::new(Problem::of(error, status.as_u16(), title)),
             header: None,
+            cause: (status == StatusCode::INTERNAL_SERVER_ERROR).then(|| error.to_string()),
         }
     }
 
@@ -157,6 +160,20 @@ pub fn bytes(status: StatusCode, content_type: &str, keep: Keep, body: Bytes) ->
 pub fn json(status: StatusCode, document: &impl Serialize) -> Result<Answer, Failure> {
     let body = serde_json::to_vec(document).map_err(|error| Error::internal(error.to_string()))?;
     Ok(bytes(status, "application/json", Keep::Never, body.into()))
+}
+
+/// Says of an answer that others may keep that whoever asked may do so alone: it was given because of a token, and somebody in
+/// between would give it to those who have none.
+pub fn keep_private(answer: &mut Answer) {
+    let words = answer.headers().get(CACHE_CONTROL);
+    let words = words.and_then(|words| words.to_str().ok());
+    let words = match words {
+        Some(words) if words == Keep::Never.words() => return,
+        Some(words) => words.strip_prefix("public, ").unwrap_or(words),
+        None => Keep::Ask.words(),
+    };
+    let words = format!("private, {words}");
+    set(answer, CACHE_CONTROL, &words);
 }
 
 /// Sets a header. A value that cannot be one is left out: those that come from outside were checked before.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::anonymous::Anonymous;
+use super::brought::Brought;
 use super::events::{Events, Happened};
 use super::idempotency::Done;
 use super::jobs::Jobs;
@@ -14,7 +15,8 @@ use super::object_cache::ObjectCache;
 use super::pack_cache::PackCache;
 use super::paths::PathCache;
 use super::pool::Pool;
-use super::quota::{Arrivals, Brought, OpenBuilds, Rates, check_room};
+use super::quota::{Arrivals, OpenBuilds, Rates, check_room};
+use super::strangers::Strangers;
 use super::troubles::Troubles;
 use super::turns::Turns;
 use super::under_way::UnderWay;
@@ -39,8 +41,12 @@ pub struct App {
     pub metrics: Metrics,
     /// Requests of each caller in this minute.
     pub rates: Rates,
+    /// Lines of the audit log about those without a good token.
+    pub strangers: Strangers,
     /// Bytes on their way into builds.
     pub arrivals: Arrivals,
+    /// Bytes that were brought with tokens that bound them.
+    pub brought: Brought,
     /// Builds that are open, by token.
     pub open_builds: OpenBuilds,
     /// Where its work is done.
@@ -75,8 +81,6 @@ pub struct App {
     pub started: Instant,
     /// The key of tokens, once one was shown.
     key: Mutex<Option<Arc<TokenKey>>>,
-    /// Bytes that were brought with each token since the server started.
-    brought: Brought,
 }
 
 impl App {
@@ -89,12 +93,13 @@ impl App {
         let run = Time::now()?.seconds();
         Ok(Arc::new(Self {
             key: Mutex::default(),
-            brought: Brought::default(),
             store,
             anonymous: settings.anonymous,
             metrics: Metrics::new(),
             rates: Rates::new(),
+            strangers: Strangers::default(),
             arrivals: Arrivals::default(),
+            brought: Brought::default(),
             open_builds: OpenBuilds::default(),
             pool: Pool::new(),
             objects: ObjectCache::new(),
@@ -145,11 +150,6 @@ impl App {
     /// As [`check_room`].
     pub fn check_room(&self) -> Result<()> {
         check_room(&self.store.root(), self.settings.limits.free_bytes_min)
-    }
-
-    /// Counts bytes that a caller brings; returns how many that makes.
-    pub fn bring(&self, caller: &str, bytes: u64) -> u64 {
-        self.brought.bring(caller, bytes)
     }
 
     /// The time it is.

@@ -7,6 +7,7 @@ use super::answer::Failure;
 use super::app::App;
 use super::content::Wish;
 use super::scope::Scope;
+use super::scrape::Asker;
 use crate::base::name::RefName;
 use crate::store::rows::BuildRow;
 use crate::trust::token::capability::Capability;
@@ -16,6 +17,8 @@ use crate::trust::token::capability::Capability;
 pub struct Context {
     /// Who asks.
     pub caller: Caller,
+    /// From where.
+    pub asker: Asker,
     /// What is to be done, for the audit log.
     pub act: String,
     /// What the headers say.

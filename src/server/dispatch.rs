@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, FORWARDED};
 use axum::http::{HeaderMap, Request, StatusCode};
 
-use super::access::{Caller, admit};
+use super::access::{Caller, Unwelcome, admit, note_refusal};
 use super::answer::{Answer, Failure, json};
 use super::api::upload::upload;
 use super::api::{admin, builds, jobs, plans, publishing, refs, snapshots};
@@ -33,6 +33,7 @@ use crate::base::Error;
 use crate::base::error::check_limit;
 use crate::base::id::HASH_BYTES;
 use crate::remote::builds::MISSING_OBJECTS_MAX;
+use crate::store::audit::record::Actor;
 
 /// Bytes of the largest body of a POST: ids of objects.
 const POST_BYTES_MAX: u64 = (MISSING_OBJECTS_MAX * HASH_BYTES) as u64;
@@ -92,14 +93,14 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {
 
 /// Who asks, if that one may ask once more in this minute. Whoever shows a token that is not good is counted with those
 /// who show none.
-async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, Failure> {
+async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, Unwelcome> {
     let limits = &app.settings.limits;
     let caller = Caller::of(app, headers).await;
     if let Ok(Caller::Holder(_)) = &caller {
         let max = limits.requests_per_minute_per_token;
         let name = caller.as_ref().map(Caller::name).unwrap_or_default();
-        app.rates
-            .count(&name, "requests_per_minute_per_token", max)?;
+        let what = "requests_per_minute_per_token";
+        app.rates.count(&name, what, max).map_err(too_many)?;
         return caller;
     }
     let peer = if app.settings.behind_proxy {
@@ -109,8 +110,18 @@ async fn counted(app: &Arc<App>, peer: IpAddr, headers: &HeaderMap) -> Result<Ca
     };
     let max = limits.requests_per_minute_per_address;
     let what = "requests_per_minute_per_address";
-    app.rates.count(&origin(peer), what, max)?;
+    app.rates
+        .count(&origin(peer), what, max)
+        .map_err(too_many)?;
     caller
+}
+
+/// Who asks too often is not asked who that is.
+const fn too_many(failure: Failure) -> Unwelcome {
+    Unwelcome {
+        failure,
+        actor: Actor::Unknown,
+    }
 }
 
 impl Asker {
@@ -145,12 +156,19 @@ async fn handle(
     }
     let caller = match asked.route {
         // Whoever watches the server must not be kept from it by others.
-        Route::Health | Route::Ready => Caller::Anybody,
-        _ => counted(app, peer, &head.headers).await?,
+        Route::Health | Route::Ready | Route::Metrics => Caller::Anybody,
+        _ => match counted(app, peer, &head.headers).await {
+            Ok(caller) => caller,
+            Err(Unwelcome { failure, actor }) => {
+                let act = format!("{} {}", head.method, head.uri.path());
+                return Err(note_refusal(app, &asked, &act, actor, failure).await?);
+            }
+        },
     };
     let context = Context {
         act: format!("{} {}", head.method, head.uri.path()),
         caller,
+        asker: Asker::of(peer, &head.headers),
         wish: Wish::new(head.method, head.headers),
     };
     admit(app, &context.caller, &asked, &context.act).await?;
@@ -178,6 +196,7 @@ async fn route(
     body: Body,
 ) -> Result<Answer, Failure> {
     let (wish, caller) = (&context.wish, &context.caller);
+    let head = wish.headers();
     let answer = match route {
         Route::Heads(base) => document(app, wish, base, Document::Heads).await?,
         Route::Keyset(base, version) => {
@@ -221,8 +240,8 @@ async fn route(
         Route::ReleaseBuild(build) => plans::hold(app, build, None).await?,
         Route::Withdraw(build) => publishing::take_out(app, build).await?,
         Route::Purge(build, mode) => builds::purge(app, build, mode).await?,
-        Route::BuildEvents(build) => event_streams::of_build(app, build, wish.headers()).await?,
-        Route::RepoEvents(repo) => event_streams::of_repo(app, repo, wish.headers()).await?,
+        Route::BuildEvents(build) => event_streams::of_build(app, caller, build, head).await?,
+        Route::RepoEvents(repo) => event_streams::of_repo(app, caller, repo, head).await?,
         Route::OpenApi => json(StatusCode::OK, &openapi::document())?,
         Route::Jobs(cursor) => jobs::list(app, cursor)?,
         Route::StartJob => jobs::start(app, body).await?,
@@ -235,7 +254,7 @@ async fn route(
         Route::Stats => refs::stats(app).await?,
         Route::Health => healthy(),
         Route::Ready => ready(app).await?,
-        Route::Metrics => metrics(app, Asker::Elsewhere, wish.headers()).await?,
+        Route::Metrics => metrics(app, context.asker, head).await?,
     };
     Ok(answer)
 }

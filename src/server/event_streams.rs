@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! - All streams end when the server does.
+//! - All streams end when the server does, and each when the token ends, or is revoked, that it was asked for with.
 //!
 //! # Not here
 //!
@@ -23,10 +23,12 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::access::Caller;
 use super::answer::{Answer, Failure};
 use super::app::App;
 use super::events::TOLD_EVENTS_MAX;
 use crate::base::Result;
+use crate::base::clock::Time;
 use crate::base::name::RepoName;
 use crate::remote::wire::builds::EventSaid;
 use crate::remote::wire::events::GAP_EVENT;
@@ -40,6 +42,8 @@ const ALIVE: Duration = Duration::from_secs(15);
 struct Listener {
     app: Arc<App>,
     changes: watch::Receiver<u64>,
+    /// Whose token must stay good.
+    caller: Caller,
     /// The number of the event that is told next.
     next: u64,
     told: VecDeque<Event>,
@@ -47,9 +51,10 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(app: &Arc<App>, next: u64) -> Result<Self> {
+    fn new(app: &Arc<App>, caller: &Caller, next: u64) -> Result<Self> {
         Ok(Self {
             app: Arc::clone(app),
+            caller: caller.clone(),
             changes: app.changes.subscribe(),
             next,
             told: VecDeque::new(),
@@ -63,18 +68,37 @@ impl Listener {
         self.told.push_back(gap);
     }
 
-    /// Waits for a change; says whether the server goes on.
+    /// Waits for a change; says whether the server goes on, and the token is still good that the stream was asked for with.
     async fn changed(&mut self) -> bool {
         let app = Arc::clone(&self.app);
-        tokio::select! {
+        let expired = expired(&app, self.caller.expires());
+        let is_changed = tokio::select! {
             () = app.ended() => false,
+            () = expired => false,
             changed = self.changes.changed() => {
                 tokio::time::sleep(SETTLE).await;
                 self.changes.mark_unchanged();
                 changed.is_ok()
             }
-        }
+        };
+        is_changed && self.is_good().await
     }
+
+    /// Whether the caller's token was not revoked; what cannot be known is taken for no.
+    async fn is_good(&self) -> bool {
+        let caller = self.caller.clone();
+        let good = self.app.work(move |app| caller.check_good(app));
+        good.await.is_ok()
+    }
+}
+
+/// Waits until a token has expired that ends at `end`.
+async fn expired(app: &App, end: Option<Time>) {
+    let Some((end, now)) = end.zip(app.now().ok()) else {
+        return std::future::pending().await;
+    };
+    let seconds = end.seconds().saturating_sub(now.seconds());
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 /// Tells what happens to a build, from its beginning, or from where a stream ended.
@@ -82,11 +106,16 @@ impl Listener {
 /// # Errors
 ///
 /// [`Error::NotFound`](crate::base::Error::NotFound) if there is no such build; [`Error::TooMany`](crate::base::Error::TooMany) if too many listen.
-pub async fn of_build(app: &Arc<App>, build: u64, head: &HeaderMap) -> Result<Answer, Failure> {
+pub async fn of_build(
+    app: &Arc<App>,
+    caller: &Caller,
+    build: u64,
+    head: &HeaderMap,
+) -> Result<Answer, Failure> {
     app.build(build).await?;
     let last = last_event(head).and_then(|last| last.parse::<u32>().ok());
     let last = last.map(u64::from);
-    let listener = Listener::new(app, last.map_or(0, |last| last + 1))?;
+    let listener = Listener::new(app, caller, last.map_or(0, |last| last + 1))?;
     let events = stream::unfold(listener, move |mut listener| async move {
         loop {
             if let Some(event) = listener.told.pop_front() {
@@ -125,11 +154,16 @@ pub async fn of_build(app: &Arc<App>, build: u64, head: &HeaderMap) -> Result<An
 /// # Errors
 ///
 /// [`Error::NotFound`](crate::base::Error::NotFound) if there is no such repo; [`Error::TooMany`](crate::base::Error::TooMany) if too many listen.
-pub async fn of_repo(app: &Arc<App>, repo: RepoName, head: &HeaderMap) -> Result<Answer, Failure> {
+pub async fn of_repo(
+    app: &Arc<App>,
+    caller: &Caller,
+    repo: RepoName,
+    head: &HeaderMap,
+) -> Result<Answer, Failure> {
     let name = repo.clone();
     app.work(move |app| app.store.reader()?.repo(&name)).await?;
     let (next, is_gap) = app.events.resume(last_event(head));
-    let mut listener = Listener::new(app, next)?;
+    let mut listener = Listener::new(app, caller, next)?;
     if is_gap {
         listener.tell_gap();
     }

@@ -23,21 +23,20 @@ use super::grace::releases_within;
 use super::listing::{Form, Listed, list, list_refs};
 use super::modified::Modified;
 use super::names::in_url;
-use super::ref_names::ref_in;
+use super::ref_names::{NO_REF, ref_in};
 use super::route::{Base, FilesAsked};
 use super::shown::refs_shown;
 use super::sight::{Sight, snapshot_of_build};
 use crate::base::clock::Time;
 use crate::base::id::BlobId;
 use crate::base::name::{EntryName, RefName};
+use crate::base::path::TreePath;
 use crate::base::{Error, Result};
-use crate::build::reached::Reached;
+use crate::build::reached::{Reached, follow_within};
 use crate::object::entry::{Entry, TreeRef};
 use crate::store::Store;
 use crate::store::rows::{ReleaseRow, RepoRow};
 
-/// The word that stands for the ref of a build that is meant for none; no ref can be called so.
-pub const NO_REF: &str = "-";
 /// The part of a URL below which files are.
 const FILES: &str = "files";
 
@@ -59,6 +58,8 @@ struct Place {
     moved: Option<(RepoRow, RefName)>,
     /// The names below the root.
     names: Vec<String>,
+    /// The directories that the caller may read alone; none if all may be read.
+    bounds: Vec<TreePath>,
     keep: Keep,
 }
 
@@ -152,7 +153,7 @@ pub fn slash(name: &str) -> Answer {
 fn find(app: &Arc<App>, caller: &Caller, base: &Base, asked: &FilesAsked) -> Result<Found> {
     let store = &app.store;
     let not_found = || asked.not_found();
-    let place = match base {
+    let mut place = match base {
         Base::Build(build) => of_build(store, *build, &asked.names)?,
         Base::Repo(repo) => {
             let repo = store.reader()?.repo(repo)?;
@@ -162,6 +163,7 @@ fn find(app: &Arc<App>, caller: &Caller, base: &Base, asked: &FilesAsked) -> Res
             }
         }
     };
+    place.bounds = caller.bounds(app, base.open_to());
     if let Some(found) = look(app, &place, place.shown, asked)? {
         return Ok(found.at(place));
     }
@@ -182,6 +184,10 @@ fn look(app: &App, place: &Place, shown: Shown, asked: &FilesAsked) -> Result<Op
     let view = place.sight.view(&app.store)?;
     let (sight, names) = (&place.sight, &place.names);
     let lead = |names: &[String]| {
+        if !place.bounds.is_empty() {
+            // A link must not lead out of what the caller may read.
+            return follow_within(&view, shown.root, names, &place.bounds);
+        }
         if let Some(reached) = app.paths.find(sight, shown.root, names) {
             Ok(reached)
         } else {
@@ -242,6 +248,7 @@ fn of_build(store: &Store, build: u64, names: &[String]) -> Result<Place> {
         shown: Shown { root, since },
         moved: None,
         names,
+        bounds: Vec::new(),
         keep: Keep::Ask,
     })
 }
@@ -279,6 +286,7 @@ fn of_ref(app: &Arc<App>, repo: &RepoRow, names: &[String]) -> Result<Option<Pla
         shown,
         moved,
         names: names[found.count..].to_vec(),
+        bounds: Vec::new(),
         keep,
     }))
 }

@@ -82,23 +82,8 @@ impl Default for Rates {
     }
 }
 
-/// Bytes that each caller has brought since the server started.
-#[derive(Debug, Default)]
-pub struct Brought(Mutex<HashMap<String, u64>>);
-
-impl Brought {
-    /// Counts bytes that a caller brings; returns how many that makes.
-    pub fn bring(&self, caller: &str, bytes: u64) -> u64 {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = place_of(caller, &table);
-        let sum = table.entry(place).or_default();
-        *sum = sum.saturating_add(bytes);
-        *sum
-    }
-}
-
 /// Where a caller is counted: those for whom there is no place share one.
-fn place_of(caller: &str, table: &HashMap<String, u64>) -> String {
+pub(super) fn place_of(caller: &str, table: &HashMap<String, u64>) -> String {
     if table.len() >= CALLERS_MAX && !table.contains_key(caller) {
         String::new()
     } else {
@@ -250,18 +235,6 @@ mod tests {
         assert_eq!(rates.count_at(0, "late"), 1);
         assert_eq!(rates.count_at(0, "later"), 2, "shared");
         assert_eq!(rates.count_at(0, "0"), 2, "has a place");
-    }
-
-    #[test]
-    fn bytes_are_counted_for_so_many_callers_and_the_others_share_a_place() {
-        let brought = Brought::default();
-        for caller in 0..CALLERS_MAX {
-            assert_eq!(brought.bring(&caller.to_string(), 7), 7);
-        }
-        assert_eq!(brought.bring("late", 1), 1);
-        assert_eq!(brought.bring("later", 1), 2, "shared");
-        assert_eq!(brought.bring("0", 1), 8, "has a place");
-        assert_eq!(brought.bring("0", u64::MAX), u64::MAX);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::base::name::RefName;
 use crate::store::reader::Reader;
 use crate::store::rows::{RefRow, RepoRow};
 
+/// The word that stands for the ref of a build that is meant for none; no ref can be called so.
+pub const NO_REF: &str = "-";
+
 /// A ref that the first names of a URL are.
 #[derive(Clone, Debug)]
 pub struct RefFound {

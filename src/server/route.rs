@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
+use super::anonymous::Anonymous;
 use super::template::Captures;
 use crate::base::id::{Hash, PackId, SnapshotId, StatementId};
 use crate::base::name::{CheckName, EntryName, RefName, RepoName};
@@ -30,6 +31,17 @@ pub enum Base {
     Repo(RepoName),
     /// In the test repository of a committed build.
     Build(u64),
+}
+
+impl Base {
+    /// What must be open to everybody for it to be read without a token.
+    #[must_use]
+    pub const fn open_to(&self) -> Anonymous {
+        match self {
+            Self::Repo(_) => Anonymous::Published,
+            Self::Build(_) => Anonymous::Builds,
+        }
+    }
 }
 
 /// A pack that is asked for.

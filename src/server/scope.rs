@@ -2,11 +2,11 @@
 //!
 //! # Not here
 //!
-//! Whether the caller may do that (`server::access`).
+//! Whether the caller may do that (`server::access`), where the links on a path lead (`server::files`).
 
 use super::anonymous::Anonymous;
-use super::ref_names::ref_in;
-use super::route::{Base, Route};
+use super::ref_names::{NO_REF, ref_in};
+use super::route::{Base, FilesAsked, Route};
 use crate::base::id::StatementId;
 use crate::base::name::{RefName, RepoName};
 use crate::base::path::TreePath;
@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::notes::Notes;
 use crate::store::reader::Reader;
 use crate::store::rows::{BuildRow, RepoRow};
+use crate::trust::token::Denied;
 
 /// What a request is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +31,8 @@ pub struct Scope {
     pub moves: Option<RefName>,
     /// The place in the tree.
     pub path: Option<TreePath>,
-    /// How many bytes the token will have brought.
-    pub bytes: Option<u64>,
+    /// Why the bytes that the request brings are too many for the token, if they are.
+    pub over: Option<Denied>,
 }
 
 impl Scope {
@@ -70,13 +71,20 @@ impl Scope {
         }
     }
 
+    /// All of a tree, or what tells of all of it: not for tokens that are for a path alone.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        let path = Some(TreePath::root());
+        Self { path, ..self }
+    }
+
     /// The thing alone, without what is to be done with it.
     #[must_use]
     pub fn itself(&self) -> Self {
         Self {
             moves: None,
             path: None,
-            bytes: None,
+            over: None,
             ..self.clone()
         }
     }
@@ -125,24 +133,20 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
     let reader = store.reader()?;
     let of_build = |build: &u64| Ok(Scope::of_build(&reader.build(*build)?));
     match route {
-        Route::Files(Base::Repo(repo), asked) => {
-            let row = reader.repo(repo)?;
-            let found = ref_in(&reader, &row, &asked.names)?;
-            Ok(Scope::in_repo(row.name, found.map(|found| found.row.name)))
+        Route::Files(base, asked) => of_files(&reader, base, asked),
+        Route::Statement(Base::Repo(repo), id) => {
+            Ok(of_statement(store, reader.repo(repo)?, *id).whole())
         }
-        Route::Statement(Base::Repo(repo), id) => Ok(of_statement(store, reader.repo(repo)?, *id)),
+        Route::Pack(base, name) => Ok(Scope {
+            path: name.path.clone().or_else(|| Some(TreePath::root())),
+            ..of_base(&reader, base)?
+        }),
         Route::Heads(base)
         | Route::Keyset(base, _)
         | Route::Statement(base, _)
         | Route::Object(base, _)
-        | Route::Pack(base, _)
-        | Route::Pin(base)
-        | Route::Files(base, _)
-        | Route::Page(base, _)
-        | Route::NoSlash(base) => match base {
-            Base::Repo(repo) => Ok(Scope::in_repo(reader.repo(repo)?.name, None)),
-            Base::Build(build) => of_build(build),
-        },
+        | Route::Pin(base) => Ok(of_base(&reader, base)?.whole()),
+        Route::Page(base, _) | Route::NoSlash(base) => of_base(&reader, base),
         Route::CreateBuild(repo)
         | Route::Retire(repo, _)
         | Route::RepoEvents(repo)
@@ -190,6 +194,42 @@ pub fn scope_of(store: &Store, route: &Route) -> Result<Scope> {
         | Route::Ready
         | Route::Metrics => Ok(Scope::default()),
     }
+}
+
+/// What everything below a base is about.
+fn of_base(reader: &Reader<'_>, base: &Base) -> Result<Scope> {
+    Ok(match base {
+        Base::Repo(repo) => Scope::in_repo(reader.repo(repo)?.name, None),
+        Base::Build(build) => Scope::of_build(&reader.build(*build)?),
+    })
+}
+
+/// What a plain path is about. Where the links on it lead is seen when it is followed.
+fn of_files(reader: &Reader<'_>, base: &Base, asked: &FilesAsked) -> Result<Scope> {
+    let (scope, below) = match base {
+        Base::Repo(repo) => {
+            let row = reader.repo(repo)?;
+            let found = ref_in(reader, &row, &asked.names)?;
+            let below = found.as_ref().map(|found| found.count);
+            let target = found.map(|found| found.row.name);
+            (Scope::in_repo(row.name, target), below)
+        }
+        Base::Build(build) => {
+            let row = reader.build(*build)?;
+            let target = row.target.as_ref();
+            let is_own = target.filter(|_| asked.names.first().is_none_or(|first| first != NO_REF));
+            let below = is_own.map_or(1, |target| target.components().count());
+            (Scope::of_build(&row), Some(below))
+        }
+    };
+    // Lists of refs show nothing that is in a tree.
+    let Some(below) = below else {
+        return Ok(scope);
+    };
+    let names = asked.names.get(below..).unwrap_or_default();
+    let path = TreePath::of_names(names).map_err(|_| asked.not_found())?;
+    let path = Some(path);
+    Ok(Scope { path, ..scope })
 }
 
 /// What a snapshot is of that is named by a ref; by its id, it is of the whole repo.

@@ -115,11 +115,21 @@ impl Tokens<'_> {
     /// [`Error::NotAllowed`] says which of these it is; [`Error::Io`] if that cannot be known, which allows nothing.
     pub fn verify(&self, key: &TokenKey, token: &Token) -> Result<Verified> {
         let verified = key.verify(token)?;
-        match self.revoked_of(&verified)? {
+        self.check_good(&verified)?;
+        Ok(verified)
+    }
+
+    /// Checks that none of the blocks of a genuine token was revoked.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn check_good(&self, verified: &Verified) -> Result<()> {
+        match self.revoked_of(verified)? {
             Some(id) => Err(Error::NotAllowed {
                 reason: format!("the token was revoked, by its block {id}: ask for a new one"),
             }),
-            None => Ok(verified),
+            None => Ok(()),
         }
     }
 

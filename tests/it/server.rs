@@ -22,6 +22,7 @@ mod limits;
 mod looking;
 mod lying;
 mod mirroring;
+mod narrow;
 mod paces;
 mod pages;
 mod pending;

@@ -72,6 +72,8 @@ pub async fn revoke(app: &Arc<App>, body: Body) -> Result<Answer, Failure> {
     ended.await?;
     if asked.all {
         app.forget_token_key();
+        // Streams of events look once more whether their tokens are good: before, they had the old key.
+        app.changed();
     }
     json(StatusCode::OK, &revoked)
 }

@@ -19,6 +19,7 @@ use crate::server::access::Caller;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body::{Arriving, streamed};
+use crate::server::brought::Bound;
 use crate::server::context::Context;
 use crate::server::scope::Scope;
 use crate::trust::token::capability::Capability;
@@ -36,18 +37,19 @@ pub async fn upload(
     body: Body,
 ) -> Result<Answer, Failure> {
     let row = app.build(build).await?;
-    // What does not say how long it is may be as long as anything may.
-    let bytes = context.wish.length().unwrap_or(UPLOAD_BYTES_MAX);
+    let max = app.settings.limits.staged_bytes_per_build;
+    let staged = row.staged.stored_bytes;
+    let bounds = Bound::all_of(&context.caller.holder()?.verified);
+    // Without a length, all that is left may come.
+    let left = max.saturating_sub(staged).min(app.brought.left(&bounds));
+    let bytes = context.wish.length().unwrap_or(left.min(UPLOAD_BYTES_MAX));
+    let bringing = app.brought.bring(&bounds, bytes.max(1));
     let scope = Scope {
-        bytes: Some(app.bring(&context.caller.name(), bytes)),
+        over: bringing.as_ref().err().cloned(),
         ..Scope::of_build(&row)
     };
     context.admit(app, Capability::Stage, scope).await?;
-    let max = app.settings.limits.staged_bytes_per_build;
-    let staged = row.staged.stored_bytes;
-    let left = max.saturating_sub(staged);
-    // Without a length, all that is left may come.
-    let bytes = context.wish.length().unwrap_or(left.min(UPLOAD_BYTES_MAX));
+    let bringing = bringing.map_err(Error::from)?;
     let arrival = app.arrivals.reserve(build, staged, bytes.max(1), max)?;
     app.work(App::check_room).await?;
     let place = app.uploads.try_acquire();
@@ -64,6 +66,7 @@ pub async fn upload(
     });
     let received = received.await?;
     drop((place, arrival));
+    bringing.arrived(received.stored_bytes);
     app.metrics.uploads.inc();
     let stored = &app.metrics.upload_stored_bytes;
     stored.inc_by(received.stored_bytes);

@@ -6,6 +6,7 @@ use super::id::BlockId;
 use super::request::{Denied, Request};
 use crate::base::clock::Time;
 use crate::base::name::RepoName;
+use crate::base::path::TreePath;
 
 /// A chain of blocks that the key has made, each narrowed by who held the ones before. Only
 /// [`TokenKey::verify`](super::TokenKey::verify) makes one.
@@ -36,6 +37,11 @@ impl Verified {
     #[must_use]
     pub fn expires(&self) -> Option<Time> {
         self.blocks.iter().filter_map(|block| block.expires).min()
+    }
+
+    /// The paths that the blocks are restricted to: what is read or changed lies beneath all of them.
+    pub fn paths(&self) -> impl Iterator<Item = &TreePath> {
+        self.blocks.iter().filter_map(|block| block.path.as_ref())
     }
 
     /// Requires that no block has expired at `now`.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use bindery::base::limits::BUILD_EVENTS_MAX;
@@ -16,8 +17,9 @@ use super::builds::push;
 use crate::server::served;
 use crate::shelf::{Shelf, moment};
 use crate::support::Node::File;
+use crate::support::http::Ask;
 use crate::support::served::Served;
-use crate::support::{Outcome, Scratch, number};
+use crate::support::{Outcome, Scratch, number, text};
 
 /// Listens to a stream of events until `enough` holds of what came.
 pub fn listen(
@@ -131,4 +133,51 @@ fn whoever_goes_on_before_what_is_kept_of_a_build_learns_that() -> Outcome {
         assert_eq!(told.contains("event: gap"), is_gap, "{last:?}: {told}");
     }
     served.end_sound(&scratch)
+}
+
+#[test]
+fn a_stream_ends_when_the_token_is_revoked_that_it_was_asked_for_with() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", &[("file", File("1"))])?;
+    let create = "token create --repo main --ref * --can read --json";
+    let made = [scratch.ok(create)?.json()?, scratch.ok(create)?.json()?];
+    let mut served = Served::start(&scratch, "--anonymous nothing")?;
+    let admin = served.token.clone();
+    let pushed = push(&scratch, &served, "--commit")?;
+    let build = number(&pushed, "build")?;
+    let targets = [
+        format!("/api/v1/builds/{build}/events"),
+        "/api/v1/repos/main/events".to_owned(),
+    ];
+    for (target, made) in targets.into_iter().zip(made) {
+        let id = text(&made, "id")?;
+        served.token = text(&made, "token")?;
+        // It is still there when something else happens, and when other tokens end.
+        let address = served.address;
+        let revoke = |body: String| {
+            let ask = Ask::new("POST", "/api/v1/tokens/revoke").token(&admin);
+            ask.body(body).send(address)
+        };
+        let ended = thread::scope(|scope| {
+            let listening = scope.spawn(|| {
+                // The last chunk is empty.
+                let ended = |text: &str| text.ends_with("\r\n0\r\n\r\n");
+                listen(&served, &target, None, ended).map_err(|error| error.to_string())
+            });
+            thread::sleep(Duration::from_millis(300));
+            revoke(format!(r#"{{"ids": ["{}"]}}"#, "0".repeat(32)))?.expect(200)?;
+            thread::sleep(Duration::from_millis(300));
+            assert!(!listening.is_finished(), "another token was revoked");
+            let asked = if target.contains("repos") {
+                r#"{"all": true}"#.to_owned()
+            } else {
+                format!(r#"{{"ids": ["{id}"]}}"#)
+            };
+            revoke(asked)?.expect(200)?;
+            let ended = listening.join().map_err(|_| "a thread panicked")?;
+            Ok::<_, Box<dyn Error>>(ended)
+        })?;
+        ended?;
+    }
+    Ok(())
 }

@@ -83,8 +83,39 @@ fn a_token_that_is_no_good_is_answered_alike_whatever_there_is() -> Outcome {
     served.end_sound(&scratch)?;
     // What was refused is written down all the same.
     let audit = scratch.ok("audit")?.stdout;
-    let refused = |line: &&str| line.contains("/commit") && line.contains("refused");
-    assert_eq!(audit.lines().filter(refused).count(), 2, "{audit}");
+    for (verb, words) in [
+        ("/commit", "the token expired"),
+        ("/commit", "the token was revoked"),
+    ] {
+        let refused = |line: &&str| line.contains(verb) && line.contains(words);
+        assert_eq!(audit.lines().filter(refused).count(), 2, "{audit}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_change_is_written_down_that_is_refused_to_somebody_without_a_good_token() -> Outcome {
+    let scratch = store()?;
+    let good = token(&scratch, "--repo main --ref * --can *")?;
+    let forged = format!(
+        "{}{}",
+        &good[..good.len() - 1],
+        if good.ends_with('0') { '1' } else { '0' }
+    );
+    let served = Served::start(&scratch, "")?;
+    let target = "/api/v1/builds/1/withdraw";
+    Ask::new("POST", target).send(served.address)?.expect(401)?;
+    ask(&served, &forged, "POST", target)?.expect(401)?;
+    // Questions are not written down, and of junk there are so many lines and no more.
+    ask(&served, &forged, "GET", "/api/v1/builds/1")?.expect(401)?;
+    for _ in 0..200 {
+        ask(&served, "junk", "DELETE", "/api/v1/builds/1")?.expect(401)?;
+    }
+    served.end_sound(&scratch)?;
+    let audit = scratch.ok("audit -n 1000")?.stdout;
+    let of = |part: &str| audit.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(of("/withdraw"), 2, "{audit}");
+    assert!((50..70).contains(&of("DELETE ")), "{audit}");
     Ok(())
 }
 
