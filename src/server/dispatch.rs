@@ -12,12 +12,13 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, FORWARDED};
 use axum::http::{HeaderMap, Request, StatusCode};
 
-use super::access::{Caller, Unwelcome, admit, note_refusal};
-use super::answer::{Answer, Failure, json};
+use super::access::{Caller, Unwelcome, admit, is_open, note_refusal};
+use super::answer::{Answer, Failure, json, keep_private};
 use super::api::upload::upload;
 use super::api::{admin, builds, jobs, plans, publishing, refs, snapshots};
 use super::app::App;
 use super::body::small;
+use super::browsers::{check_sender, guard};
 use super::content::Wish;
 use super::context::Context;
 use super::files::files;
@@ -151,8 +152,8 @@ async fn handle(
 ) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
     check_headers(&head.headers)?;
-    if matches!(asked.route, Route::Metrics) {
-        return metrics(app, Asker::of(peer, &head.headers), &head.headers).await;
+    if asked.row.is_change() {
+        check_sender(app, &asked, &head.headers)?;
     }
     let caller = match asked.route {
         // Whoever watches the server must not be kept from it by others.
@@ -165,6 +166,7 @@ async fn handle(
             }
         },
     };
+    let is_open = is_open(app, &asked);
     let context = Context {
         act: format!("{} {}", head.method, head.uri.path()),
         caller,
@@ -173,7 +175,14 @@ async fn handle(
     };
     admit(app, &context.caller, &asked, &context.act).await?;
     if asked.row.method != "POST" {
-        return route(app, &context, asked.route, body).await;
+        let mut answer = route(app, &context, asked.route, body).await?;
+        if !is_open {
+            keep_private(&mut answer);
+        }
+        if asked.row.is_reading() {
+            guard(&mut answer);
+        }
+        return Ok(answer);
     }
     let (headers, name) = (context.wish.headers(), context.caller.fingerprint());
     let Some(named) = Named::of(headers, &name, &head.uri.to_string())? else {

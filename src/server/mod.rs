@@ -20,6 +20,7 @@ pub mod background;
 pub mod blobs;
 pub mod body;
 pub mod brought;
+mod browsers;
 pub mod caller;
 pub mod content;
 pub mod context;

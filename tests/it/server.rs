@@ -3,7 +3,9 @@
 mod access;
 mod admin;
 mod borrowing;
+mod browsers;
 mod builds;
+mod caches;
 mod checks;
 mod commands;
 mod crowd;
