@@ -103,6 +103,10 @@ impl Content for Blob {
         self.length
     }
 
+    fn broke_off(&self, error: &Error) {
+        self.app.went_wrong("sending a file", error);
+    }
+
     fn read(self: Arc<Self>, span: Span) -> Reading {
         Box::pin(async move {
             let lost = || Error::internal("every byte of a file lies in a piece");
@@ -146,6 +150,8 @@ impl Content for Memory {
     fn length(&self) -> u64 {
         self.0.len() as u64
     }
+
+    fn broke_off(&self, _: &Error) {}
 
     fn read(self: Arc<Self>, span: Span) -> Reading {
         let end = span.end.min(span.start + CHUNK_BYTES);

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - At most [`CHUNK_BYTES`] of one answer are in memory beside what the caches hold.
-//! - What cannot be read to its end breaks the connection off: a short answer never looks whole.
+//! - What cannot be read to its end breaks the connection off: a short answer never looks whole. Whoever runs the server is told.
 //!
 //! # Not here
 //!
@@ -27,9 +27,9 @@ use futures_util::stream;
 use super::answer::{Answer, Keep, set};
 use super::modified::Modified;
 use super::ranges::{Ranges, Span, parse};
-use crate::base::Result;
 use crate::base::clock::Time;
 use crate::base::id::Hash;
+use crate::base::{Error, Result};
 
 /// Bytes that are read at once.
 pub const CHUNK_BYTES: u64 = 256 * 1024;
@@ -38,6 +38,9 @@ pub const CHUNK_BYTES: u64 = 256 * 1024;
 pub trait Content: Send + Sync {
     /// How many there are.
     fn length(&self) -> u64;
+
+    /// Takes note that an answer broke off, as its bytes could not be read: nobody can be told any more.
+    fn broke_off(&self, error: &Error);
 
     /// Some of the bytes from `start` on, at least one and at most [`CHUNK_BYTES`], none from `end` on.
     fn read(self: Arc<Self>, span: Span) -> Reading;
@@ -240,7 +243,10 @@ fn body(wish: &Wish, content: Arc<dyn Content>, mut parts: Vec<Part>) -> Answer 
                 Part::Span(span) => span,
             };
             let read = Arc::clone(&content).read(span).await;
-            let read = read.map_err(|error| io::Error::other(error.to_string()));
+            let read = read.map_err(|error| {
+                content.broke_off(&error);
+                io::Error::other(error.to_string())
+            });
             if let Ok(bytes) = &read {
                 parts.push(Part::Span(Span {
                     start: span.start + bytes.len() as u64,

@@ -48,6 +48,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Body>) -> Answer {
     let target = request.uri().path_and_query();
     let target = target.map_or("", axum::http::uri::PathAndQuery::as_str);
+    let act = format!("{} {}", request.method(), request.uri().path());
     let (row, outcome) = match parse(request.method().as_str(), target) {
         Ok(asked) => {
             let (row, handling) = (asked.row, Arc::clone(&app));
@@ -64,6 +65,9 @@ pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Body>) -> Answ
     };
     let answer = outcome.unwrap_or_else(|failure| {
         app.metrics.failed(&failure);
+        if let Some(cause) = &failure.cause {
+            app.troubles.say_seldom(format!("{act}: {cause}"));
+        }
         failure.answer()
     });
     app.metrics.answered(row, answer.status());

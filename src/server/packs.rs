@@ -25,6 +25,7 @@ use crate::delta::make::{MakeOptions, make};
 use crate::delta::parcel::pack_tree;
 use crate::disk::files::Mapping;
 use crate::object::directory::find_path;
+use crate::object::pack_reader::PackReader;
 use crate::remote::origin::no_pack;
 use crate::remote::wire::PACK_TYPE;
 use crate::store::download::Download;
@@ -46,12 +47,12 @@ impl App {
             let tree = found.and_then(|found| found.tree_ref());
             let tree = tree.ok_or_else(|| Error::not_found("directory", path))?;
             pack_tree(&view, tree, &mut file, &Silent)?;
-            return file.finish();
+            return check_made(file.finish()?);
         }
         let options = MakeOptions::default();
         let made = make(&view, from, to, &options, &mut file, &Silent);
         made.map_err(|error| no_pack(error, to.id))?;
-        file.finish()
+        check_made(file.finish()?)
     }
 
     /// A delta that lies ready, if both of its snapshots may still be seen: a pack that was made before is no reason to show one. What
@@ -87,6 +88,21 @@ impl App {
                 Ok(Some(delta))
             }
         }
+    }
+}
+
+/// Checks a pack that was made: its frames are those of the store, which nobody has looked into. What is damaged there must not be
+/// sent as good, nor kept.
+fn check_made(pack: Mapping) -> Result<Mapping> {
+    let damaged = PackReader::open(&pack[..])?.damaged_objects();
+    match damaged.into_iter().next() {
+        None => Ok(pack),
+        Some(damaged) => Err(Error::Damaged {
+            what: damaged.kind.name(),
+            id: damaged.id,
+            place: "the store".into(),
+            reason: damaged.reason,
+        }),
     }
 }
 
@@ -139,6 +155,10 @@ struct Mapped {
 impl Content for Mapped {
     fn length(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    fn broke_off(&self, error: &Error) {
+        self.app.went_wrong("sending a pack", error);
     }
 
     fn read(self: Arc<Self>, span: Span) -> Reading {

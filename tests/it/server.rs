@@ -9,6 +9,7 @@ mod caches;
 mod checks;
 mod commands;
 mod crowd;
+mod damaged;
 mod described;
 mod elsewhere;
 mod events;
