@@ -400,6 +400,7 @@ mod tests {
         };
         check(&busy, Some("--lock-wait"));
         let served = Error::Busy {
+            what: "store",
             path: "/x".into(),
             holder: "process 1 (bindery -s /x serve) since today".into(),
             waited_s: 60,
