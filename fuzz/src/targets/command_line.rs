@@ -1,13 +1,11 @@
 //! What people type after the program's name. The program is no library, so its files are taken in here.
 
+use bindery::base::duration::{parse_duration, write_duration};
 use bindery::object::label::Labels;
 
-use self::duration::{parse_duration, write_duration};
 use self::values::{BuildId, Label};
 use crate::Verdict;
 
-#[path = "../../../src/bin/bindery/duration.rs"]
-mod duration;
 #[path = "../../../src/bin/bindery/values.rs"]
 mod values;
 
