@@ -64,6 +64,8 @@ pub const PATCH_BYTES_MAX: u64 = 256 * MIB;
 pub const PATCH_WINDOW_LOG_MAX: u32 = 27;
 /// Targets of one patch: bounds its table.
 pub const PATCH_TARGETS_MAX: usize = 65_536;
+/// Bytes of bases and targets together of a patch by its third method, which is for texts: bounds an applier's memory.
+pub const PATCH_TEXT_BYTES_MAX: u64 = 64 * MIB;
 /// Bytes on both sides of the ends of copies of a patch by its third method that are their surroundings.
 pub const PATCH_REACH_BYTES_MAX: u64 = 64 * KIB;
 /// How many times as many bytes an archive may have unpacked, beside [`ARCHIVE_UNPACKED_BYTES_MIN`]: bounds the work of making it again.
@@ -166,6 +168,7 @@ const _: () = assert!(WHOLE_BLOB_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(PATCH_GROUP_BYTES_MAX <= PATCH_BYTES_MAX);
 const _: () = assert!(2 * PATCH_BYTES_MAX < u32::MAX as u64);
 const _: () = assert!(FRAME_WINDOW_LOG_MAX <= PATCH_WINDOW_LOG_MAX);
+const _: () = assert!(PATCH_TEXT_BYTES_MAX <= 1 << PATCH_WINDOW_LOG_MAX);
 const _: () = assert!(TREE_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_BYTES_MAX > MESSAGE_BYTES_MAX as u64);
 const _: () = assert!(RECIPE_PIECES_MAX as u64 * 80 < FRAME_BYTES_MAX);

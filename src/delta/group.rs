@@ -18,7 +18,9 @@ use super::memo::{Memo, Sort, key};
 use super::plan::{Plan, Wanted};
 use super::sketch::Sketch;
 use crate::base::id::{BlobId, Hash};
-use crate::base::limits::{KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX};
+use crate::base::limits::{
+    KIB, PATCH_BYTES_MAX, PATCH_GROUP_BYTES_MAX, PATCH_TARGETS_MAX, PATCH_TEXT_BYTES_MAX,
+};
 use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::object::patch::{
@@ -38,8 +40,6 @@ const SMALL_BYTES: u64 = 64 * KIB;
 const TEXT_BYTES: u64 = 4 * SMALL_BYTES;
 /// Share of contents without a base above which they are looked for in the bases of the others.
 const STRANGERS_PERCENT: u64 = 10;
-/// Bytes of bases and contents together up to which several ways of describing them are compared: what is larger is no text.
-const COMPARED_BYTES_MAX: u64 = 4 * PATCH_GROUP_BYTES_MAX;
 /// Bytes of the largest content whose likeness is seen by its ends alone. A larger one is in a group of its own, whose patch
 /// shows what a base is worth.
 const ENDS_BYTES_MAX: u64 = PATCH_GROUP_BYTES_MAX;
@@ -272,7 +272,7 @@ fn methods(pairs: &[Pair<'_>], effort: Effort) -> Vec<Method> {
         bytes(&|pair| pair.base.len()),
         bytes(&|pair| pair.target.len()),
     );
-    if bases + targets > COMPARED_BYTES_MAX {
+    if bases + targets > PATCH_TEXT_BYTES_MAX {
         return vec![Method::Difference];
     }
     if effort == Effort::Thorough {

@@ -16,7 +16,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::base::printable::printable;
@@ -231,14 +231,13 @@ impl Waiting<'_> {
 }
 
 fn open(place: &Path) -> io::Result<(File, Access)> {
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644);
-    match options.open(place) {
+    // What is there may be from anybody who may write in the folder: a link would have the file of another emptied, a pipe would block.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut reading = OpenOptions::new();
+    reading.read(true).custom_flags(flags);
+    let mut writing = reading.clone();
+    writing.write(true).create(true).truncate(false).mode(0o644);
+    let opened = match writing.open(place) {
         Ok(file) => Ok((file, Access::Write)),
         Err(error)
             if matches!(
@@ -246,10 +245,19 @@ fn open(place: &Path) -> io::Result<(File, Access)> {
                 ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
             ) =>
         {
-            Ok((File::open(place)?, Access::ReadOnly))
+            reading.open(place).map(|file| (file, Access::ReadOnly))
         }
         Err(error) => Err(error),
+    };
+    match opened {
+        Ok((file, _)) if !file.metadata()?.is_file() => Err(no_lock()),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Err(no_lock()),
+        opened => opened,
     }
+}
+
+fn no_lock() -> io::Error {
+    io::Error::other("it is no regular file; remove it if nobody needs it")
 }
 
 /// Takes the lock if it is free, and says whether it was.
@@ -336,6 +344,37 @@ mod tests {
         drop(lock);
         let _again = FolderLock::acquire(root, Duration::ZERO, "process 2", None, Sharing::Alone)?;
         assert_eq!(busy_holder(root).as_deref(), Some("process 2"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_lock() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let root = folder.path();
+        let (place, victim) = (root.join(EXPORT_LOCK_FILE), root.join("victim"));
+        std::fs::write(&victim, "of somebody else")?;
+        let acquire = || FolderLock::acquire_export(root, Duration::ZERO, "test", None).map(drop);
+        let refused = |why: &str| {
+            let said = acquire().map_err(|error| error.to_string());
+            assert!(
+                said.as_ref()
+                    .is_err_and(|said| said.contains("no regular file")),
+                "{why}: {said:?}"
+            );
+        };
+        std::os::unix::fs::symlink(&victim, &place)?;
+        refused("a link to a file");
+        assert_eq!(std::fs::read(&victim)?, b"of somebody else");
+        std::fs::remove_file(&place)?;
+        std::os::unix::fs::symlink(root.join("new"), &place)?;
+        refused("a link to nothing");
+        assert!(!root.join("new").exists());
+        std::fs::remove_file(&place)?;
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &place, rustix::fs::FileType::Fifo, mode, 0)?;
+        refused("a pipe");
+        std::fs::remove_file(&place)?;
+        acquire()?;
         Ok(())
     }
 

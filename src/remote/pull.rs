@@ -13,6 +13,8 @@
 //! Whom a pull talks to (`remote::contact`), the verification of statements (`remote::follow`), taking packs apart
 //! (`delta::unpack`).
 
+use std::path::Path;
+
 use super::bounded::{Bounded, shown};
 use super::contact::Contact;
 use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
@@ -189,7 +191,7 @@ fn fetch(
         };
         let mut start = wanted.from;
         let brought = match bring(store, origin, wanted, &mut start, view, progress) {
-            Err(error) if start.is_some() && is_of_bytes(&error) => {
+            Err(error) if start.is_some() && is_of_bytes(&error) && !is_here(&error, store) => {
                 // It may be wrong for ever where it lies, and the pack of everything need not be.
                 let error = placed(error, &origin.place());
                 progress.note(&format_args!(
@@ -221,6 +223,11 @@ fn fetch(
     let new_objects = landing.objects;
     store.record_copy(&copy, &graft, landing)?;
     Ok((copy, new_objects))
+}
+
+/// Whether it is this store that is damaged: whatever comes, what it has already is not fetched again.
+fn is_here(error: &Error, store: &Store) -> bool {
+    matches!(error, Error::Damaged { place, .. } if Path::new(place).starts_with(store.root()))
 }
 
 /// A snapshot that was brought, and is complete.

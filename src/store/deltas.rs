@@ -158,11 +158,7 @@ impl Store {
             if shown.contains(&delta.to) {
                 continue;
             }
-            match self.disk.remove(&delta.path(&repo.name)) {
-                // Another job of this process was faster.
-                Err(error) if error.is_file_not_found() => {}
-                removed => removed.map(|()| dropped += 1)?,
-            }
+            dropped += u64::from(self.remove_if_there(&delta.path(&repo.name))?);
         }
         Ok(dropped)
     }
@@ -212,7 +208,15 @@ impl Store {
     /// [`Error::Io`](crate::base::Error::Io) if one cannot be removed; others may be gone.
     pub(super) fn remove_deltas(&self, repo: &RepoName, deltas: &[PreparedDelta]) -> Result<()> {
         let mut deltas = deltas.iter();
-        deltas.try_for_each(|delta| self.disk.remove(&delta.path(repo)))
+        deltas.try_for_each(|delta| self.remove_if_there(&delta.path(repo)).map(drop))
+    }
+
+    /// Removes a delta and says whether it was there: another job of this process may have been faster.
+    fn remove_if_there(&self, path: &Path) -> Result<bool> {
+        match self.disk.remove(path) {
+            Err(error) if error.is_file_not_found() => Ok(false),
+            removed => removed.map(|()| true),
+        }
     }
 
     /// Lists deltas that are damaged or stale, and removes them if there is a `change` under way; gives a line for each.
@@ -239,7 +243,7 @@ impl Store {
                 Ok(_) => continue,
             };
             if change.is_some() {
-                self.disk.remove(&path)?;
+                self.remove_if_there(&path)?;
             }
             let place = self.disk.place(&path);
             lines.push(format!(

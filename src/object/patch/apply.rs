@@ -14,7 +14,7 @@ use super::code::{CODE_WORD_BYTES, Code, u32_at};
 use super::leads::{LEAD_STREAMS, LeadReader};
 use super::pair::{Method, check_group};
 use super::predict::{Memory, Predictor, unfold};
-use super::segment::{self, Segment};
+use super::segment::{self, SEGMENT_BYTES_MIN, Segment};
 use super::stream::{self, Stream, malformed};
 use super::version::Version;
 use super::{loads, prefix, surroundings};
@@ -118,7 +118,12 @@ impl<'a> Applier<'a> {
         let base_bytes = u32::try_from(base.len()).unwrap_or(u32::MAX);
         let control = &mut self.control;
         let mut next = || Ok([control.number()?, control.number()?, control.number()?]);
-        let segments = segment::take_all(&mut next, base_bytes, target_bytes)?;
+        let segments = segment::take_all(
+            &mut next,
+            base_bytes,
+            target_bytes,
+            SEGMENT_BYTES_MIN as u64,
+        )?;
         let Some(loads) = loads else {
             for segment in segments {
                 self.copy(base, segment, sink)?;

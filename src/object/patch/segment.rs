@@ -9,7 +9,7 @@
 //!
 //! - The segments of a pair fill its target exactly, and every copy lies inside the base: whoever makes or reads
 //!   segments checks it.
-//! - A segment makes at least [`SEGMENT_BYTES_MIN`] bytes, the first and last of a target excepted: so a list of segments is never
+//! - A segment makes at least [`SEGMENT_BYTES_MIN`] bytes, or more where its method says so, the first and last of a target excepted: so a list of segments is never
 //!   much larger than the target.
 //!
 //! # Not here
@@ -55,12 +55,12 @@ impl Segment {
 
 /// The most bytes of a control stream for targets of `target_bytes` in all.
 pub(super) fn control_bytes_max(targets: u64, target_bytes: u64) -> u64 {
-    NUMBERS as u64 * numbers_bytes_max(targets, target_bytes)
+    NUMBERS as u64 * numbers_bytes_max(targets, target_bytes, SEGMENT_BYTES_MIN as u64)
 }
 
 /// The most bytes of a stream that has one number of each segment, for targets of `target_bytes` in all.
-pub(super) fn numbers_bytes_max(targets: u64, target_bytes: u64) -> u64 {
-    NUMBER_BYTES_MAX * (target_bytes / SEGMENT_BYTES_MIN as u64 + 2 * targets)
+pub(super) fn numbers_bytes_max(targets: u64, target_bytes: u64, inner_bytes_min: u64) -> u64 {
+    NUMBER_BYTES_MAX * (target_bytes / inner_bytes_min + 2 * targets)
 }
 
 /// The numbers of the segments of one pair.
@@ -84,7 +84,7 @@ pub(super) fn push_all(control: &mut Vec<u8>, segments: &[Segment]) {
     }
 }
 
-/// Reads the segments of one pair, whose numbers `next` gives.
+/// Reads the segments of one pair, whose numbers `next` gives. Those between the first and the last make at least `inner_bytes_min` bytes.
 ///
 /// # Errors
 ///
@@ -94,6 +94,7 @@ pub(super) fn take_all(
     next: &mut dyn FnMut() -> Result<[u64; NUMBERS]>,
     base_bytes: u32,
     target_bytes: u32,
+    inner_bytes_min: u64,
 ) -> Result<Vec<Segment>> {
     let narrow = |number: u64| {
         u32::try_from(number).map_err(|_| malformed("a segment is longer than a target"))
@@ -119,7 +120,7 @@ pub(super) fn take_all(
             .checked_sub(segment.bytes())
             .ok_or_else(|| malformed("segments run over the end of their target"))?;
         let is_edge = left == 0 || segments.is_empty();
-        let bytes_min = if is_edge { 1 } else { SEGMENT_BYTES_MIN as u64 };
+        let bytes_min = if is_edge { 1 } else { inner_bytes_min };
         if segment.bytes() < bytes_min {
             return Err(malformed("a segment is too short"));
         }

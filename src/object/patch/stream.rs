@@ -44,11 +44,6 @@ impl Stored<Vec<u8>> {
 }
 
 impl<'a> Stored<&'a [u8]> {
-    /// Bytes that it says that it expands to.
-    pub(super) const fn raw_bytes(&self) -> u64 {
-        self.raw_bytes as u64
-    }
-
     /// Reads it from its start, behind `prefix`.
     ///
     /// # Errors

@@ -12,7 +12,8 @@
 //! # Invariants
 //!
 //! - Surroundings follow from bases, segments and reach alone, so that both sides have the same.
-//! - Surroundings and literals together fit the window of a patch.
+//! - Bases and targets together, and so surroundings and literals, fit the window of a patch; and what is kept for each segment takes
+//!   less than they do.
 //!
 //! # Not here
 //!
@@ -25,9 +26,10 @@ use super::stream::{self, Stored};
 use super::varint;
 use super::word::common_prefix;
 use crate::base::error::{Result, check_limit};
-use crate::base::limits::{PATCH_REACH_BYTES_MAX, PATCH_WINDOW_LOG_MAX};
+use crate::base::limits::{PATCH_REACH_BYTES_MAX, PATCH_TEXT_BYTES_MAX};
 
 /// Fewest bytes of a copy. Of a shorter one the compressor says in fewer bytes where it stands in the surroundings than three numbers do.
+/// Appliers take no list of segments that is longer than this makes them.
 const COPY_BYTES_MIN: usize = 32;
 /// Bytes of literals up to which they are compressed as well as can be: that takes a second for some megabytes.
 const BEST_LITERALS_BYTES_MAX: usize = 4 << 20;
@@ -58,9 +60,11 @@ impl Effort {
 ///
 /// # Errors
 ///
-/// [`Error::Limit`](crate::base::error::Error::Limit) if surroundings and literals do not fit the window, and
+/// [`Error::Limit`](crate::base::error::Error::Limit) if the group is larger than this method takes, and
 /// [`Error::Internal`](crate::base::error::Error::Internal) if zstd fails.
 pub(super) fn push(patch: &mut Vec<u8>, pairs: &[Pair<'_>], effort: Effort) -> Result<()> {
+    let bytes = |pair: &Pair<'_>| (pair.base.len() + pair.target.len()) as u64;
+    check_bytes(pairs.iter().map(bytes).sum())?;
     let mut numbers: [Vec<u8>; NUMBERS] = Default::default();
     let (mut literals, mut surroundings) = (Vec::new(), Vec::new());
     let mut room = Vec::new();
@@ -80,7 +84,6 @@ pub(super) fn push(patch: &mut Vec<u8>, pairs: &[Pair<'_>], effort: Effort) -> R
             at += literal.len();
         }
         push_surroundings(&mut surroundings, pair.base, &segments, effort.reach());
-        check_window(&surroundings, literals.len() as u64)?;
     }
     varint::push(patch, effort.reach() as u64);
     let level = effort.literals_level(literals.len());
@@ -108,8 +111,10 @@ pub(super) fn apply(
     let reach = stream::take_number(&mut streams)?;
     check_limit("reach of a patch", reach, PATCH_REACH_BYTES_MAX)?;
     let reach = usize::try_from(reach).unwrap_or(usize::MAX);
-    let target_bytes = target_lengths.iter().map(|length| u64::from(*length)).sum();
-    let number_bytes_max = segment::numbers_bytes_max(bases.len() as u64, target_bytes);
+    let target_bytes: u64 = target_lengths.iter().map(|length| u64::from(*length)).sum();
+    check_bytes(bases.iter().map(|base| base.len() as u64).sum::<u64>() + target_bytes)?;
+    let number_bytes_max =
+        segment::numbers_bytes_max(bases.len() as u64, target_bytes, COPY_BYTES_MIN as u64);
     let mut bytes_max = [number_bytes_max; NUMBERS + 1];
     bytes_max[NUMBERS] = target_bytes;
     let [copied, literal, distances, literals] = stream::split_all(streams, bytes_max)?;
@@ -120,9 +125,8 @@ pub(super) fn apply(
     for (base, length) in bases.iter().zip(target_lengths) {
         let base_bytes = u32::try_from(base.len()).unwrap_or(u32::MAX);
         let mut next = || Ok([copied.number()?, literal.number()?, distances.number()?]);
-        let segments = segment::take_all(&mut next, base_bytes, *length)?;
+        let segments = segment::take_all(&mut next, base_bytes, *length, COPY_BYTES_MIN as u64)?;
         push_surroundings(&mut surroundings, base, &segments, reach);
-        check_window(&surroundings, literals.raw_bytes())?;
         told.push(segments);
     }
     for stream in [copied, literal, distances] {
@@ -208,10 +212,10 @@ fn push_surroundings(surroundings: &mut Vec<u8>, base: &[u8], segments: &[Segmen
     }
 }
 
-fn check_window(surroundings: &[u8], literals: u64) -> Result<()> {
+fn check_bytes(bytes: u64) -> Result<()> {
     check_limit(
-        "bytes of surroundings and literals",
-        surroundings.len() as u64 + literals,
-        1 << PATCH_WINDOW_LOG_MAX,
+        "bytes of bases and targets with surroundings",
+        bytes,
+        PATCH_TEXT_BYTES_MAX,
     )
 }

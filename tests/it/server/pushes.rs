@@ -82,14 +82,16 @@ fn what_a_directory_lacks_is_removed_if_it_replaces_what_is_there() -> Outcome {
 #[test]
 fn a_push_says_at_once_in_which_build_to_go_on() -> Outcome {
     let (scratch, served) = served("")?;
-    let line = "push tree --ref stable";
+    let line = "push tree --ref stable --label commit=abc";
     let pushed = on(&scratch, &served, line)?.expect_code(0)?;
     let first = pushed.stderr.lines().next().unwrap_or_default();
     assert!(
         first.starts_with("build 1 is made") && first.ends_with("--build 1"),
         "{first}"
     );
-    let again = on(&scratch, &served, "push tree --build 1 --commit")?.expect_code(0)?;
+    let none = on(&scratch, &served, &format!("{line} --build 9"))?.expect_code(3)?;
+    assert!(!none.stderr.contains("what was sent"), "{}", none.stderr);
+    let again = on(&scratch, &served, &format!("{line} --build 1 --commit"))?.expect_code(0)?;
     assert!(!again.stderr.contains("is made"), "{}", again.stderr);
     let quiet = on(&scratch, &served, "-q push tree --ref stable")?.expect_code(0)?;
     assert_eq!(quiet.stderr, "");

@@ -67,8 +67,8 @@ pub struct Arguments {
     /// An open build to push into; else one is made
     #[arg(long, value_name = "ID")]
     build: Option<BuildId>,
-    /// What is to be known about a new build
-    #[arg(long = "label", value_name = "K=V", conflicts_with = "build")]
+    /// What is to be known about a new build; that of --build has its labels already
+    #[arg(long = "label", value_name = "K=V")]
     labels: Vec<Label>,
     /// Commit the build
     #[arg(long)]
@@ -145,7 +145,9 @@ fn push_to(session: &Session, arguments: &Arguments, builds: &dyn Builds) -> Res
         &mut answer,
     );
     drop(progress);
-    if pushed.is_err() {
+    if let Err(error) = &pushed
+        && error.kind() != Kind::NotFound
+    {
         note_how_far(session, &answer);
     }
     pushed?;

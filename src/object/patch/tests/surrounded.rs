@@ -1,8 +1,8 @@
 //! Patches by their surroundings that nobody's encoder made.
 
-use super::{Method, varint};
+use super::{Effort, Method, encode, varint};
 use crate::base::error::{Error, Result};
-use crate::base::limits::PATCH_REACH_BYTES_MAX;
+use crate::base::limits::{PATCH_REACH_BYTES_MAX, PATCH_TEXT_BYTES_MAX};
 use crate::object::patch::stream::{Stored, push_stored};
 use crate::object::patch::{Pair, apply};
 
@@ -174,6 +174,44 @@ fn surroundings_overlap_end_at_the_base_and_are_there_once() -> Result<()> {
             [&target[..]],
             "{reach}"
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn short_segments_and_large_groups_are_refused() -> Result<()> {
+    for (inner, is_taken) in [(31, false), (32, true)] {
+        let said = Said {
+            copied: vec![1, inner, 1],
+            literal: vec![0; 3],
+            distances: vec![0; 3],
+            literals: b"",
+            ..Said::new()
+        };
+        let target = &BASE[..2 + usize::try_from(inner).unwrap_or(0)];
+        let pair = [Pair { base: BASE, target }];
+        let made = super::made::applied(&said.patch()?, &pair);
+        assert_eq!(made.is_ok(), is_taken, "{inner}");
+    }
+    let huge = vec![0; usize::try_from(PATCH_TEXT_BYTES_MAX).unwrap_or(usize::MAX)];
+    for (length, is_taken) in [(huge.len() - 18, true), (huge.len() - 17, false)] {
+        let patch = Said {
+            copied: vec![18],
+            literal: vec![0],
+            distances: vec![0],
+            literals: b"",
+            ..Said::new()
+        };
+        let outcome = apply(&patch.patch()?, &[&huge[..length]], &[18], &mut |_, _| {
+            Ok(())
+        });
+        assert_eq!(outcome.is_ok(), is_taken, "{length}");
+        let pair = Pair {
+            base: &huge[..length],
+            target: &huge[..18],
+        };
+        let made = encode(Method::Surroundings, &[pair], Effort::Quick);
+        assert_eq!(made.is_ok(), is_taken, "{length}");
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Deltas that are wrong where they lie, for ever: the pack of everything beside them is taken instead.
 
+use std::fs;
+
 use super::liar::{honest, ok};
 use super::packs::{full, snapshot};
 use super::world::World;
-use crate::support::Outcome;
 use crate::support::forge::flipped;
+use crate::support::{Outcome, Scratch, files_beneath, noise};
 
 #[test]
 fn a_delta_that_is_wrong_for_ever_leaves_the_pack_of_everything() -> Outcome {
@@ -58,4 +60,28 @@ fn a_delta_that_is_wrong_for_ever_leaves_the_pack_of_everything() -> Outcome {
         world.check(lie, 7, &["malformed"])?;
     }
     world.finish()
+}
+
+#[test]
+fn what_is_damaged_here_is_not_passed_over() -> Outcome {
+    let scratch = Scratch::new()?;
+    let large = noise(300_000);
+    scratch.write("tree", &[])?;
+    fs::write(scratch.path("tree/large"), &large)?;
+    scratch.publish("stable", "tree")?;
+    scratch.ok("--store copy init --no-repo")?;
+    let origin = scratch.store();
+    let origin = origin.display();
+    scratch.ok(&format!("--store copy pull {origin} --trust-first"))?;
+    for pack in files_beneath(&scratch.path("copy/packs"))? {
+        let bytes = fs::read(&pack)?;
+        if let Some(at) = bytes.windows(64).position(|window| window == &large[..64]) {
+            fs::write(&pack, flipped(bytes, at + 9))?;
+        }
+    }
+    fs::write(scratch.path("tree/large"), [&large[..], b"more"].concat())?;
+    scratch.publish("stable", "tree")?;
+    let pulled = scratch.fails(&format!("--store copy pull {origin}"), 7, &["fsck"])?;
+    assert!(!pulled.stderr.contains("passed over"), "{}", pulled.stderr);
+    Ok(())
 }
