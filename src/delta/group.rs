@@ -251,7 +251,7 @@ fn pairs(contents: &[Chosen]) -> Vec<Pair<'_>> {
 /// The smallest patch of a group. Whether it is still wanted is asked before each way of making it, as none can be left halfway.
 pub(super) fn best(pairs: &[Pair<'_>], effort: Effort, progress: &dyn Progress) -> Result<Vec<u8>> {
     let mut best: Option<Vec<u8>> = None;
-    for method in methods(pairs, effort) {
+    for method in methods(pairs) {
         progress.check()?;
         let patch = encode(method, pairs, effort)?;
         if best
@@ -265,34 +265,24 @@ pub(super) fn best(pairs: &[Pair<'_>], effort: Effort, progress: &dyn Progress) 
 }
 
 /// The ways in which a group may be described best, and which its sizes allow.
-fn methods(pairs: &[Pair<'_>], effort: Effort) -> Vec<Method> {
-    let bytes =
-        |of: &dyn Fn(&Pair<'_>) -> usize| pairs.iter().map(|pair| of(pair) as u64).sum::<u64>();
-    let (bases, targets) = (
-        bytes(&|pair| pair.base.len()),
-        bytes(&|pair| pair.target.len()),
-    );
-    if bases + targets > PATCH_TEXT_BYTES_MAX {
-        return vec![Method::Difference];
+fn methods(pairs: &[Pair<'_>]) -> Vec<Method> {
+    let (mut bases, mut targets, mut strangers, mut codes) = (0, 0, 0, 0);
+    for pair in pairs {
+        let bytes = pair.target.len() as u64;
+        bases += pair.base.len() as u64;
+        targets += bytes;
+        strangers += if pair.base.is_empty() { bytes } else { 0 };
+        codes += usize::from(pair.is_code());
     }
-    if effort == Effort::Thorough {
-        return vec![Method::Difference, Method::Surroundings, Method::Prefix];
-    }
-    // What is known about code says more than what stands beside it.
-    let is_code = 2 * pairs.iter().filter(|pair| pair.is_code()).count() > pairs.len();
     let mean = targets / (pairs.len() as u64).max(1);
-    let strangers = bytes(&|pair| {
-        if pair.base.is_empty() {
-            pair.target.len()
-        } else {
-            0
-        }
-    });
     let mut methods = vec![Method::Difference];
-    if !is_code && mean <= TEXT_BYTES {
-        methods.push(Method::Surroundings);
+    // What is known about code says more than what stands beside it.
+    let is_code = 2 * codes > pairs.len();
+    if is_code || mean > TEXT_BYTES || bases + targets > PATCH_TEXT_BYTES_MAX {
+        return methods;
     }
-    if !is_code && mean <= SMALL_BYTES && strangers * 100 > targets * STRANGERS_PERCENT {
+    methods.push(Method::Surroundings);
+    if mean <= SMALL_BYTES && strangers * 100 > targets * STRANGERS_PERCENT {
         methods.push(Method::Prefix);
     }
     methods
