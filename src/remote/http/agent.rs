@@ -135,13 +135,24 @@ impl Agent {
     ///
     /// As [`get`](Self::get).
     pub fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
-        let answer = self.ask(
-            (self.waits.file, self.waits.busy_file),
-            "GET",
-            path,
-            &[],
-            (),
-        )?;
+        let mut paused = Duration::ZERO;
+        self.fetch_paused(path, bytes_max, &mut paused)
+    }
+
+    /// As [`fetch`](Self::fetch); adds to `paused` for how long the server had asked not to be asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn fetch_paused(
+        &self,
+        path: &str,
+        bytes_max: u64,
+        paused: &mut Duration,
+    ) -> Result<Option<Vec<u8>>> {
+        let waits = (self.waits.file, self.waits.busy_file);
+        let (answer, waited) = self.ask(waits, "GET", path, &[], ())?;
+        *paused += waited;
         match answer.status() {
             StatusCode::OK => self.read(answer, bytes_max).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -159,13 +170,8 @@ impl Agent {
         let mut headers = Vec::new();
         headers.extend(range.as_deref().map(|range| (RANGE, range)));
         headers.extend(from.and_then(|(_, tag)| tag).map(|tag| (IF_RANGE, tag)));
-        let answer = self.ask(
-            (self.waits.file, self.waits.busy_file),
-            "GET",
-            path,
-            &headers,
-            (),
-        )?;
+        let waits = (self.waits.file, self.waits.busy_file);
+        let (answer, _) = self.ask(waits, "GET", path, &headers, ())?;
         let (start, whole_bytes) = match answer.status() {
             StatusCode::OK => {
                 let length = header(&answer, CONTENT_LENGTH);
@@ -305,7 +311,7 @@ impl Agent {
         body: impl AsSendBody + Copy,
     ) -> Result<Response<Body>> {
         let waits = (self.waits.answer, self.waits.busy);
-        let answer = self.ask(waits, method, path, headers, body)?;
+        let (answer, _) = self.ask(waits, method, path, headers, body)?;
         if answer.status().is_success() {
             Ok(answer)
         } else {
@@ -314,6 +320,7 @@ impl Agent {
     }
 
     /// Asks, and asks again for some time if the server says that it is too busy and when to come again: it did nothing then.
+    /// Says also for how long it was let alone.
     fn ask(
         &self,
         (wait, busy): (Duration, Duration),
@@ -321,7 +328,7 @@ impl Agent {
         path: &str,
         headers: &[(HeaderName, &str)],
         body: impl AsSendBody + Copy,
-    ) -> Result<Response<Body>> {
+    ) -> Result<(Response<Body>, Duration)> {
         let (mut waited, mut times) = (Duration::ZERO, 0);
         loop {
             let answer = self.ask_once(wait, method, path, headers, body)?;
@@ -330,7 +337,7 @@ impl Agent {
             let pause = busy_for(&answer).and_then(|pause| pause.checked_mul(times));
             let pause = pause.filter(|pause| waited.saturating_add(*pause) <= busy);
             let Some(pause) = pause else {
-                return Ok(answer);
+                return Ok((answer, waited));
             };
             thread::sleep(pause);
             waited += pause;

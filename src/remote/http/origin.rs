@@ -70,11 +70,13 @@ impl HttpOrigin {
     /// Asks for a file, and gives up a server that lets whoever asks for many of them wait for each.
     fn fetch(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>> {
         let started = Instant::now();
-        let found = self.agent.fetch(path, bytes_max)?;
+        let mut paused = Duration::ZERO;
+        let found = self.agent.fetch_paused(path, bytes_max, &mut paused)?;
         let mut singles = self.singles.lock().unwrap_or_else(PoisonError::into_inner);
         singles.answers += 1;
         singles.bytes += found.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        singles.elapsed += started.elapsed();
+        // A pause that it asked for is no slowness, and has a limit of its own.
+        singles.elapsed += started.elapsed().saturating_sub(paused);
         let waits = self.agent.waits();
         if waits.are_too_slow(singles.elapsed, singles.answers, singles.bytes) {
             return Err(Error::Unreachable {

@@ -3,6 +3,7 @@
 //! The waits of the command line are minutes; here the same code waits for parts of a second.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bindery::base::clock::Time;
@@ -16,7 +17,7 @@ use bindery::remote::origin::Origin;
 use bindery::remote::pull::{PullAnswer, PullOptions};
 use bindery::store::{Access, Patience, Store};
 
-use super::liar::{Liar, Said, honest, reply};
+use super::liar::{Liar, Said, at, honest, ok, reply};
 use super::world::World;
 use crate::support::{Outcome, TIME_S};
 
@@ -187,6 +188,30 @@ fn who_lets_a_client_wait_for_each_of_many_answers_is_given_up() -> Outcome {
     assert_eq!(pulled?.moves.len(), 1);
     assert!(told.contains("answers took it"), "{told}");
     world.scratch.ok("--store copy verify --all")?;
+    Ok(())
+}
+
+#[test]
+fn who_asks_to_be_asked_later_is_not_taken_for_slow() -> Outcome {
+    let world = World::new()?;
+    let asked = AtomicU32::new(0);
+    world.liar.tell(at("heads", move |good| {
+        match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Said::All(reply("503 Busy", "Retry-After: 2\r\n", b"")),
+            _ => ok(good),
+        }
+    }));
+    // So few answers in that time would be too few, whatever their bytes.
+    let waits = Waits {
+        file: LONGEST,
+        read: LONGEST,
+        slow_start: Duration::from_millis(1500),
+        answers_per_second_min: 1000,
+        bytes_per_second_min: 1_000_000,
+        ..SHORT
+    };
+    let (pulled, told) = pull_waiting(&world, &[&world.liar], waits)?;
+    assert_eq!((pulled?.moves.len(), told.as_str()), (1, ""));
     Ok(())
 }
 
