@@ -14,6 +14,7 @@ use super::sight::Sight;
 use crate::base::id::{Hash, StatementId};
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
+use crate::remote::http::url::ServerUrl;
 use crate::remote::pin::Pin;
 use crate::store::note_files::NoteFiles;
 
@@ -68,7 +69,8 @@ impl Document {
             }
             Self::Pin => {
                 let row = store.reader()?.repo(&sight.repo)?;
-                let urls = app.settings.urls.iter().map(|url| place(url, &row.name));
+                let urls = app.settings.urls.iter();
+                let urls = urls.filter_map(|url| place(url, &row.name));
                 let pin = Pin::of(store, &row, urls.collect())?;
                 (Some(pin.encode().into_bytes()), "pin", String::new())
             }
@@ -77,13 +79,16 @@ impl Document {
     }
 }
 
-/// Where a repo of a server can be pulled from.
-fn place(server: &str, repo: &RepoName) -> String {
+/// Where a repo of a server can be pulled from; none if the URL is that of another repo.
+fn place(server: &str, repo: &RepoName) -> Option<String> {
     let (server, below) = (server.trim_end_matches('/'), format!("/r/{repo}"));
     if server.ends_with(&below) {
-        return server.to_owned();
+        return Some(server.to_owned());
     }
-    server.to_owned() + &below
+    let is_of_repo = server
+        .parse::<ServerUrl>()
+        .is_ok_and(|url| url.is_of_repo());
+    (!is_of_repo).then(|| server.to_owned() + &below)
 }
 
 /// Answers a request for a document.

@@ -23,6 +23,10 @@ fn the_places_that_a_pin_of_a_server_names_are_those_of_the_repo() -> Outcome {
     // With another repo beside it, the server alone does not say which one is meant, and the pin does.
     let line = format!("repo create tools --remote {}", served.url());
     served.run(&scratch, &line)?.expect_code(0)?;
+    // A place of another repo is none of this one.
+    let beside = served.get("/r/tools/pin")?.expect(200)?.text();
+    let urls: Vec<&str> = beside.lines().filter(|line| line.contains("url")).collect();
+    assert_eq!(urls, ["url http://127.0.0.1:1/r/tools"]);
     let pin = format!("{pin}url {}\n", served.url());
     fs::write(scratch.path("main.bindery"), pin)?;
     for command in ["pull", "mirror"] {
