@@ -19,8 +19,8 @@ use crate::store::view::View;
 use crate::trust::keyset_chain::TrustedKeyset;
 
 /// Which repo is asked for at these places, by the id of its first keyset: the one that the trust root names; or the one of
-/// which the first place that is known has a copy here; or, if no first contact is meant, the copy of the name that a place
-/// says. None if nothing tells.
+/// which the first place has a copy here; or, if no first contact is meant, the copy of the name that the first place says.
+/// Later places say what is asked for only if the first one says no name: they are mirrors of it. None if nothing tells.
 ///
 /// # Errors
 ///
@@ -35,15 +35,13 @@ pub fn sought(
     }
     let mut copies = store.reader()?.repos()?;
     copies.retain(|row| row.copied_from.is_some());
-    let of = |found: &dyn Fn(&dyn Origin, &RepoRow) -> bool| {
-        let mut origins = origins.iter();
-        origins.find_map(|origin| copies.iter().find(|row| found(*origin, row)))
-    };
-    let by_place = of(&|origin, row| row.copied_from == Some(origin.place()));
-    if by_place.is_none() && root.is_some() {
-        return Ok(None);
-    }
-    let found = by_place.or_else(|| of(&|origin, row| origin.repo().as_ref() == Some(&row.name)));
+    let is_named = origins.first().is_some_and(|first| first.repo().is_some());
+    let asked = if is_named { 1 } else { origins.len() };
+    let found = origins.iter().take(asked).find_map(|origin| {
+        let by_place = copies.iter().find(|row| origin.is_origin_of(row));
+        let name = origin.repo().filter(|_| root.is_none());
+        by_place.or_else(|| copies.iter().find(|row| Some(&row.name) == name.as_ref()))
+    });
     Ok(found.map(|row| row.repo_id))
 }
 
@@ -92,9 +90,7 @@ impl Contact {
         let place = origin.place();
         let copies = store.reader()?.repos()?;
         let expected = asked_for.or_else(|| root.and_then(Root::repo_id));
-        let copy = copies
-            .into_iter()
-            .find(|row| row.copied_from.as_ref() == Some(&place));
+        let copy = copies.into_iter().find(|row| origin.is_origin_of(row));
         if let Some(row) = copy {
             return match expected {
                 Some(id) if id != row.repo_id => Err(Error::Untrusted {

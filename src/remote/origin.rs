@@ -16,7 +16,7 @@ use crate::base::progress::Progress;
 use crate::base::{Error, Result};
 use crate::object::tree::TreeRef;
 use crate::store::arrival::{Arrival, Promise};
-use crate::store::rows::SnapshotRef;
+use crate::store::rows::{RepoRow, SnapshotRef};
 use crate::trust::heads::RefsObject;
 
 /// What one repo shows to whoever pulls it.
@@ -27,6 +27,11 @@ pub trait Origin {
     /// Which repo it is of, if where it is says so.
     fn repo(&self) -> Option<RepoName> {
         None
+    }
+
+    /// Whether a repo here is a copy that was first made from it. Where a place has several repos, the place alone does not tell.
+    fn is_origin_of(&self, copy: &RepoRow) -> bool {
+        copy.copied_from.as_ref() == Some(&self.place())
     }
 
     /// The note of a version of the keyset; `None` if there is no such version yet.
@@ -242,6 +247,10 @@ impl Origin for Metered<'_> {
 
     fn repo(&self) -> Option<RepoName> {
         self.origin.repo()
+    }
+
+    fn is_origin_of(&self, copy: &RepoRow) -> bool {
+        self.origin.is_origin_of(copy)
     }
 
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {

@@ -43,6 +43,10 @@ impl Origin for StoreOrigin<'_> {
         self.store.root().display().to_string()
     }
 
+    fn is_origin_of(&self, copy: &RepoRow) -> bool {
+        copy.name == self.repo.name && copy.copied_from.as_ref() == Some(&self.place())
+    }
+
     fn keyset(&self, version: u64) -> Result<Option<Vec<u8>>> {
         self.notes().keyset(version)
     }

@@ -5,7 +5,7 @@ use bindery::base::{Error, Result};
 use bindery::build::spec::split_ref;
 use bindery::remote::http::agent::Agent;
 use bindery::remote::http::origin::HttpOrigin;
-use bindery::remote::http::places::{Places, Showing};
+use bindery::remote::http::places::{Places, Showing, Sought};
 use bindery::remote::http::url::ServerUrl;
 use bindery::remote::known::Root;
 
@@ -51,8 +51,12 @@ pub fn origins_at(
             )));
         }
     }
-    let named = repo.or_else(|| pin.map(|pin| &pin.repo));
-    Places::new(urls).origins(named, &|url, showing| match showing {
+    let sought = Sought {
+        named: repo.or_else(|| pin.map(|pin| &pin.repo)),
+        here: &|| session.write_here()?.reader()?.repos(),
+        is_first_contact: root.is_some(),
+    };
+    Places::new(urls).origins(&sought, &|url, showing| match showing {
         Showing::Token => session.agent(url),
         Showing::Nothing => session.agent_without_token(url),
     })

@@ -14,6 +14,7 @@ use super::origin::HttpOrigin;
 use super::url::ServerUrl;
 use crate::base::name::RepoName;
 use crate::base::{Error, Result};
+use crate::store::rows::RepoRow;
 
 /// The places of one repo, in the order in which they are tried.
 #[derive(Clone, Debug)]
@@ -64,29 +65,41 @@ impl Places {
         agents.collect()
     }
 
-    /// The repo at each place: of a server, the one that is `named`, or else the only one that it has. A server that does not say
-    /// which it has is asked for the one that another place has.
+    /// The repo at each place: of a server, the one that is named, or else the only one that it has. A server that does not say
+    /// which it has is asked for the one that was copied from it, or else for the one that a place before it has; at first
+    /// contact, also for the one that a later place has.
     ///
     /// # Errors
     ///
-    /// What `ask` answers; if nobody says which repo it is, what the first server answers.
-    pub fn origins(&self, named: Option<&RepoName>, ask: Ask<'_>) -> Result<Vec<HttpOrigin>> {
+    /// What `ask` answers; if nobody says which repo it is, what that server answers.
+    pub fn origins(&self, sought: &Sought<'_>, ask: Ask<'_>) -> Result<Vec<HttpOrigin>> {
         let agents = self.agents(ask)?;
         let said = agents.iter().map(|agent| {
-            let is_of_repo = agent.server().is_of_repo();
-            (!is_of_repo).then(|| agent.only_repo(named))
+            let server = agent.server();
+            let is_of_repo = server.is_of_repo();
+            (!is_of_repo).then(|| {
+                let said = agent.only_repo(sought.named);
+                said.or_else(|error| sought.copied_from(server)?.ok_or(error))
+            })
         });
         let said: Vec<Option<Result<RepoName>>> = said.collect();
-        let common = said.iter().flatten().find_map(|name| name.as_ref().ok());
-        let common = common.cloned().or_else(|| {
-            let mut urls = self.urls.iter();
-            urls.find_map(ServerUrl::repo)
+        let names = agents.iter().zip(&said).map(|(agent, said)| match said {
+            Some(said) => said.as_ref().ok().cloned(),
+            None => agent.server().repo(),
         });
-        let origins = agents.into_iter().zip(said).map(|(agent, name)| {
-            let Some(name) = name else {
+        let mut names = names.enumerate();
+        let common = names.find_map(|(number, name)| Some((number, name?)));
+        let origins = agents.into_iter().zip(said).enumerate();
+        let origins = origins.map(|(number, (agent, said))| {
+            let Some(said) = said else {
                 return Ok(HttpOrigin::new(agent));
             };
-            let name = name.or_else(|error| common.clone().ok_or(error))?;
+            let name = said.or_else(|error| match &common {
+                Some((first, name)) if *first < number || sought.is_first_contact => {
+                    Ok(name.clone())
+                }
+                _ => Err(error),
+            })?;
             let url = agent.server().join(&format!("r/{name}"));
             let url = url
                 .parse()
@@ -94,6 +107,30 @@ impl Places {
             Ok(HttpOrigin::new(agent.at(url)))
         });
         origins.collect()
+    }
+}
+
+/// What is known of the repo that is sought before a place is asked.
+#[derive(Clone, Copy)]
+pub struct Sought<'a> {
+    /// Its name, if it was said.
+    pub named: Option<&'a RepoName>,
+    /// Reads which repos are here: asked if a server does not say which repo it has.
+    pub here: &'a dyn Fn() -> Result<Vec<RepoRow>>,
+    /// Whether it need not be here yet.
+    pub is_first_contact: bool,
+}
+
+impl Sought<'_> {
+    /// The only repo that was copied from a server.
+    fn copied_from(&self, server: &ServerUrl) -> Result<Option<RepoName>> {
+        let below = server.join("r/");
+        let here = (self.here)()?;
+        let places = here.into_iter().filter_map(|row| row.copied_from);
+        let mut places = places.filter(|place| place.starts_with(&below));
+        let only = places.next().filter(|_| places.next().is_none());
+        let only = only.and_then(|place| place.parse::<ServerUrl>().ok());
+        Ok(only.and_then(|place| place.repo()))
     }
 }
 
@@ -114,7 +151,12 @@ mod tests {
         let urls: Vec<ServerUrl> = urls.into_iter().collect::<Result<_>>()?;
         let shown = std::cell::RefCell::new(Vec::new());
         let places = Places::new(urls);
-        let origins = places.origins(None, &|url, showing| {
+        let sought = Sought {
+            named: None,
+            here: &|| Ok(Vec::new()),
+            is_first_contact: true,
+        };
+        let origins = places.origins(&sought, &|url, showing| {
             shown.borrow_mut().push((url.to_string(), showing));
             Ok(Agent::new(url, None))
         })?;

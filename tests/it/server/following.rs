@@ -102,6 +102,27 @@ fn repos_of_one_name_are_told_apart_and_nobody_is_said_to_lie() -> Outcome {
 }
 
 #[test]
+fn each_repo_of_a_store_on_this_machine_is_followed() -> Outcome {
+    let scratch = Scratch::new()?;
+    scratch.write("tree", &[("file", File("one"))])?;
+    scratch.publish("stable", "tree")?;
+    scratch.ok("repo create other")?;
+    scratch.ok("push tree --ref beta --publish --repo other")?;
+    scratch.ok("--store copy init --no-repo")?;
+    for (repo, shown) in [("main", "stable@1\n"), ("other", "beta@1\n")] {
+        let line = format!("--store copy pull .bindery --repo {repo} --trust-first");
+        assert_eq!(scratch.ok(&line)?.stdout, shown);
+    }
+    scratch.write("tree", &[("file", File("two"))])?;
+    scratch.ok("push tree --ref beta --publish --repo other")?;
+    let again = |repo: &str| scratch.ok(&format!("--store copy pull .bindery --repo {repo}"));
+    assert!(again("main")?.stderr.contains("nothing is new"));
+    assert_eq!(again("other")?.stdout, "beta@2\n");
+    scratch.ok("--store copy verify --all")?;
+    Ok(())
+}
+
+#[test]
 fn what_names_nothing_is_said() -> Outcome {
     let (scratch, served) = released("")?;
     let url = served.url();

@@ -71,6 +71,64 @@ fn a_mirror_that_shows_another_repo_is_passed_over() -> Outcome {
     Ok(())
 }
 
+/// A place that shows another repo where `main` would be, and under its own name.
+fn evil(world: &World) -> Result<Liar, Box<dyn std::error::Error>> {
+    let mut files = disguised(world, "store", "evil")?;
+    let own = files.iter();
+    let own = own.map(|(path, bytes)| (path.replace("/r/main/", "/r/evil/"), bytes.clone()));
+    let own: Vec<_> = own.collect();
+    files.extend(own);
+    Liar::start(files)
+}
+
+#[test]
+fn a_mirror_whose_own_repo_is_followed_here_does_not_say_which_one_is_meant() -> Outcome {
+    let world = World::new()?;
+    let scratch = &world.scratch;
+    let evil = evil(&world)?;
+    let known = Liar::start(world.first.files.clone())?;
+    let honest_one = Liar::start(world.second.files.clone())?;
+    for (number, place) in ["/r/main", "/r/evil"].into_iter().enumerate() {
+        let mirror = evil.server() + place;
+        for command in ["pull", "mirror"] {
+            let copy = format!("copy{number}{command}");
+            known.show(world.first.files.clone());
+            scratch.ok(&format!("--store {copy} init --no-repo"))?;
+            scratch.ok(&format!(
+                "--store {copy} pull {} --pin www/r/main/pin",
+                known.url()
+            ))?;
+            scratch.ok(&format!("--store {copy} pull {mirror} --trust-first"))?;
+            // The server of the first place is silent, and does not say which repo it has.
+            known.tell(|_, _| Said::Nothing);
+            let line = format!(
+                "--store {copy} {command} {} --mirror {mirror}",
+                known.server()
+            );
+            let refused = scratch.run(line.split(' '))?;
+            assert!([7, 8].contains(&refused.code), "{line}: {refused:?}");
+            assert!(!refused.stderr.contains("pulled evil"), "{refused:?}");
+            // Another spelling of a place: what it was copied from does not tell which repo is meant, and the name does.
+            let line = format!(
+                "--store {copy} {command} {} --mirror {mirror}",
+                honest_one.url()
+            );
+            let pulled = scratch.ok(&line)?;
+            assert_eq!(pulled.stdout, "stable@2\n", "{line}: {}", pulled.stderr);
+            assert!(pulled.stderr.contains("pulled main"), "{}", pulled.stderr);
+            // And the mirror that comes after the one that lies is asked.
+            let line = format!(
+                "--store {copy} {command} {} --mirror {mirror} --mirror {}",
+                known.server(),
+                honest_one.url()
+            );
+            let pulled = scratch.ok(&line)?;
+            assert!(pulled.stderr.contains("pulled main"), "{}", pulled.stderr);
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn at_first_contact_the_first_place_that_answers_says_which_repo_it_is() -> Outcome {
     let world = World::new()?;
