@@ -40,7 +40,7 @@ use crate::delta::parts::told_apart;
 use crate::disk::files::Mapping;
 use crate::store::Store;
 use crate::store::notes::{KEYSETS_MAX, Notes};
-use crate::store::rows::{RepoRow, SnapshotRef};
+use crate::store::rows::{Current, RepoRow, SnapshotRef};
 use crate::trust::heads::{Heads, RefsObject};
 use crate::trust::keyset_chain::TrustedKeyset;
 use crate::trust::note::note_bytes_max;
@@ -90,6 +90,7 @@ pub fn create(
     let note = origin.heads()?;
     add(format!("heads {}", note.len()), note);
     let list = origin.refs_list(heads.refs)?;
+    check_follows(&list, target, &current)?;
     add(format!("refs {} {}", list.len(), heads.refs.hash), list);
     let (keysets, newest) = (notes.keysets(), current.statement);
     for (id, note) in statements_from(far, keysets, newest, &|_| Ok(None))? {
@@ -115,6 +116,19 @@ pub fn create(
         "pack",
         format!("at {place} that starts from {}", from_words.trim()),
     ))
+}
+
+/// Checks that a ref shows what the list of refs that goes with it says: who reads the bundle would refuse another release.
+fn check_follows(list: &[u8], target: &RefName, current: &Current) -> Result<()> {
+    let signed = RefsList::decode(list)?.get(target);
+    match signed.filter(|signed| signed.is_after(current.epoch, current.seq)) {
+        None => Ok(()),
+        Some(signed) => Err(Error::refused(format!(
+            "{target}@{} was not followed to @{}, which is signed: 'bindery pull' brings it, with --allow-rewind also if it is an older \
+             release",
+            current.seq, signed.seq
+        ))),
+    }
 }
 
 /// A bundle that was opened: an origin of one release.

@@ -152,7 +152,7 @@ pub fn export(
     let refs = export.with_those_before(&refs, &before)?;
     before.begin(&disk)?;
     let mut answer = ExportAnswer {
-        refs: refs.len() as u64,
+        refs: export.count_followed(&refs, progress)?,
         ..ExportAnswer::default()
     };
     export.notes(&notes)?;
@@ -272,6 +272,26 @@ impl Export<'_> {
         let bytes = notes.refs_list(list)?;
         let bytes = bytes.ok_or_else(|| Error::not_found("list of refs", list))?;
         self.put(&format!("objects/{list}"), &bytes)
+    }
+
+    /// How many of the refs show what is signed of them; of the others it is said that nobody can pull them.
+    fn count_followed(&self, refs: &[(RefName, Current)], progress: &dyn Progress) -> Result<u64> {
+        let notes = self.open_notes()?;
+        let signed = notes.heads()?;
+        let signed = signed.ok_or_else(|| Error::not_found("release in", &self.repo.name))?;
+        let list = notes.refs_list(&signed)?;
+        let mut followed = 0;
+        for (name, current) in refs {
+            let signed = list.get(name);
+            match signed.filter(|signed| signed.is_after(current.epoch, current.seq)) {
+                None => followed += 1,
+                Some(signed) => progress.note(&format_args!(
+                    "{name} cannot be pulled from there: {name}@{} was not followed to @{}, which is signed",
+                    current.seq, signed.seq
+                )),
+            }
+        }
+        Ok(followed)
     }
 
     /// Writes the statements of a ref: those who followed it before walk back along them.

@@ -72,6 +72,9 @@ pub struct Update {
     pub moves: Vec<Move>,
     /// Why refs that were asked for are not followed, although others are: their signers moved them back, or ended them.
     pub left: Vec<String>,
+    /// The refs that were asked for and are not followed, although others are, because a statement that leads to what is signed
+    /// of them is not there; each with the reason.
+    pub missing: Vec<(RefName, String)>,
 }
 
 /// A ref that shows something new.
@@ -95,8 +98,8 @@ pub struct Move {
 /// # Errors
 ///
 /// [`Error::Untrusted`] or [`Error::Malformed`] if a document does not hold or goes back; [`Error::NotFound`] if a ref that
-/// was named is not there; [`Error::Refused`] if a ref was moved back or ended, that is not allowed, and no other one moved; what
-/// the origin answers if it cannot be reached.
+/// was named is not there; [`Error::Refused`] if a ref was moved back or ended, that is not allowed, and no other one moved, and
+/// [`Error::Untrusted`] if so a statement that is signed for is not there; what the origin answers if it cannot be reached.
 pub fn follow(
     origin: &dyn Origin,
     known: &Known,
@@ -117,12 +120,21 @@ pub fn follow(
     let heads = follower.heads(&keysets)?;
     let (list, refs_list) = follower.refs_list(heads.value())?;
     follower.check_listed(&list, &keysets)?;
-    let (mut moves, mut left) = (Vec::new(), Vec::new());
+    let (mut moves, mut left, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for name in asked.names(known, &list) {
-        match follower.movement(name, &list, &keysets) {
+        match follower.movement(name.clone(), &list, &keysets) {
             Err(Error::Refused { reason }) => left.push(reason),
+            // A copy that left a ref where it was shows newer heads, and not what they lead to.
+            Err(Error::NotFound { what, name: id }) if list.get(&name).is_some() => {
+                let reason =
+                    format!("there is no {what} {id}, which what is signed of {name} needs");
+                missing.push((name, reason));
+            }
             movement => moves.extend(movement?),
         }
+    }
+    if moves.is_empty() && !missing.is_empty() {
+        return Err(not_there(origin.place(), &missing, &left));
     }
     if moves.is_empty() && !left.is_empty() {
         return Err(Error::refused(left.join("; ")));
@@ -133,7 +145,19 @@ pub fn follow(
         refs_list,
         moves,
         left,
+        missing,
     })
+}
+
+/// That refs are not followed because a statement is not at a place; and why others are not.
+#[must_use]
+pub(super) fn not_there(place: String, missing: &[(RefName, String)], left: &[String]) -> Error {
+    let reasons = missing.iter().map(|(_, reason)| reason).chain(left);
+    let reasons: Vec<&str> = reasons.map(String::as_str).collect();
+    Error::Untrusted {
+        what: place,
+        reason: reasons.join("; "),
+    }
 }
 
 /// Notes that contradict what is known, by the id of their text.

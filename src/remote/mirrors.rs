@@ -9,6 +9,7 @@
 //! What is verified (`remote::follow`).
 
 use super::contact::{shown_by, sought};
+use super::follow::Asked;
 use super::http::origin::lost;
 use super::origin::Origin;
 use super::pull::{PullAnswer, PullOptions, pull};
@@ -20,7 +21,7 @@ use crate::store::Store;
 /// Origins that are tried: more than any repo has.
 pub const MIRRORS_MAX: usize = 17;
 
-/// Pulls from the first of some origins that will do. `passed_over` is told why each one before it did not; if none will, of
+/// Pulls from the first of some origins that will do; what one lacks of some refs, the next ones are asked for. `passed_over` is told why each one before it did not; if none will, of
 /// each but the one whose error is returned, unless it was not the last.
 ///
 /// # Errors
@@ -34,13 +35,47 @@ pub fn pull_from_any(
     progress: &dyn Progress,
     passed_over: &mut dyn FnMut(&Error),
 ) -> Result<PullAnswer> {
-    from_any(
+    let mut partial: Option<PullAnswer> = None;
+    let outcome = from_any(
         store,
         origins,
         options,
         passed_over,
-        &mut |origin, options| pull(store, origin, options, time, progress),
-    )
+        &mut |origin, options| {
+            let missing = partial.as_ref().and_then(|answer| answer.missing.as_ref());
+            let asked = missing.map(|missing| missing.refs.iter().map(|(name, _)| name.clone()));
+            let asked = asked.map_or_else(
+                || options.asked.clone(),
+                |names| Asked::Named(names.collect()),
+            );
+            let options = PullOptions {
+                asked,
+                ..options.clone()
+            };
+            let answer = pull(store, origin, &options, time, progress)?;
+            let answer = match partial.take() {
+                Some(before) => before.and(answer),
+                None => answer,
+            };
+            if answer.missing.is_none() {
+                return Ok(answer);
+            }
+            let error = answer.shortfall();
+            partial = Some(answer);
+            Err(error.unwrap_or_else(|| Error::internal("what is missing falls short")))
+        },
+    );
+    match (outcome, partial) {
+        // What came of it is here, and is said with what is missing: the error of another place would be lost.
+        (Err(error), Some(partial)) if is_of_mirror(&error) => {
+            let shortfall = partial.shortfall().map(|error| error.to_string());
+            if shortfall.as_ref() != Some(&error.to_string()) {
+                passed_over(&error);
+            }
+            Ok(partial)
+        }
+        (outcome, _) => outcome,
+    }
 }
 
 /// Takes something of a repo from the first of some origins that will do, with `options` that say which repo it is: if nothing

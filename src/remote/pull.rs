@@ -17,7 +17,7 @@ use std::path::Path;
 
 use super::bounded::{Bounded, shown};
 use super::contact::Contact;
-use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow};
+use super::follow::{Asked, Evidence, Move, Rewinds, Update, follow, not_there};
 use super::known::Root;
 use super::objects::fetch_objects;
 use super::origin::{Metered, Origin, Wanted, placed};
@@ -73,12 +73,52 @@ pub struct PullAnswer {
     pub moves: Vec<PulledRef>,
     /// Why refs that were asked for stay where they were although others moved, as [`Update::left`].
     pub left: Vec<String>,
+    /// Where refs stay where they were although others moved because what is signed of them is not there, and which, as
+    /// [`Update::missing`]; none if there are none.
+    pub missing: Option<Missing>,
     /// How often the origin was asked.
     pub requests: u64,
     /// The bytes of its answers.
     pub received_bytes: u64,
     /// Objects that were new here.
     pub new_objects: u64,
+}
+
+/// Refs of which a place lacks what is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The place.
+    pub place: String,
+    /// Each ref, and what it lacks of it.
+    pub refs: Vec<(RefName, String)>,
+}
+
+impl PullAnswer {
+    /// That some refs were not brought although others were, if it is so: a place lacks what is signed of them, or their signers
+    /// moved them back or ended them.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<Error> {
+        match &self.missing {
+            Some(missing) => Some(not_there(missing.place.clone(), &missing.refs, &self.left)),
+            None if self.left.is_empty() => None,
+            None => Some(Error::refused(self.left.join("; "))),
+        }
+    }
+
+    /// This one, and one that went on with what was missing.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.moves.extend(later.moves);
+        self.left.extend(later.left);
+        Self {
+            moves: self.moves,
+            left: self.left,
+            requests: self.requests + later.requests,
+            received_bytes: self.received_bytes + later.received_bytes,
+            new_objects: self.new_objects + later.new_objects,
+            ..later
+        }
+    }
 }
 
 /// A ref that moved.
@@ -115,13 +155,16 @@ pub fn pull(
     let (contact, update) = update(store, &metered, options, time)?;
     let heads = update.heads.value();
     let (signed, expires) = (heads.time, heads.expires);
-    let left = update.left.clone();
+    let (left, refs) = (update.left.clone(), update.missing.clone());
+    let place = metered.place();
+    let missing = (!refs.is_empty()).then_some(Missing { place, refs });
     let answer = |moves, new_objects| PullAnswer {
         repo: contact.name.clone(),
         signed,
         expires,
         moves,
         left,
+        missing,
         requests: metered.requests(),
         received_bytes: metered.received_bytes(),
         new_objects,

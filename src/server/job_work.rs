@@ -206,7 +206,7 @@ fn bring_up_to_date(app: &App, mirror: &Mirror, progress: &dyn Progress) -> Resu
         words.push(format!("{target}@{}", moved.seq));
         app.tell(&pulled.repo, Happened::to_ref(What::Published, target, seq));
     }
-    words.extend(pulled.left.iter().map(|left| format!("left: {left}")));
+    words.extend(pulled.shortfall().map(|error| format!("left: {error}")));
     let (moves, bytes) = (pulled.moves.len(), pulled.received_bytes);
     let signed = pulled.signed;
     words.push(format!(

@@ -72,6 +72,11 @@ impl Copied {
         let pulled = pull(borrowed.store(), &origin, &options, Time::now()?, progress);
         let pulled = pulled.map_err(|error| lost(error, &origin.place()))?;
         server.check_repo(repo, &pulled.repo)?;
+        if pulled.missing.is_some()
+            && let Some(shortfall) = pulled.shortfall()
+        {
+            return Err(shortfall);
+        }
         let repo = borrowed.store().reader()?.repos()?.pop();
         let repo = repo.ok_or_else(|| Error::internal("what was pulled has a repo"))?;
         Ok(Self {

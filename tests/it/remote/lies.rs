@@ -415,7 +415,6 @@ fn a_statement_is_signed_and_follows_the_one_that_was_seen() -> Result<()> {
     for (reason, said, key, change) in cases {
         let false_one = forger.restate(key, change)?;
         let kind = match reason {
-            "after another" => Kind::NotFound,
             "an older release again" | "the end" => Kind::Conflict,
             _ => Kind::Integrity,
         };

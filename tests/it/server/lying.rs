@@ -13,6 +13,7 @@ mod answers;
 mod deltas;
 mod keysets;
 mod killed;
+mod left;
 pub mod liar;
 mod mirrors;
 mod objects;

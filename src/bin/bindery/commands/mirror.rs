@@ -82,8 +82,8 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
             Ok(answer) => {
                 failures = 0;
                 match tell(session, answer) {
-                    // Its owners ended a ref: the others are followed on.
-                    Err(error @ Error::Refused { .. }) => {
+                    // Its owners ended a ref, or a place lacks it: the others are followed on.
+                    Err(error @ (Error::Refused { .. } | Error::Untrusted { .. })) => {
                         failure::report(&error, &session.output);
                     }
                     told => told?,

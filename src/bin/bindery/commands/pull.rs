@@ -294,7 +294,7 @@ pub fn take(
 ///
 /// # Errors
 ///
-/// What standard output answers; [`Error::Refused`] if some refs were left where they were.
+/// What standard output answers; as [`PullAnswer::shortfall`] if some refs were left where they were.
 pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
     let (objects, bytes) = (answer.new_objects, answer.received_bytes);
     let words = if answer.moves.is_empty() {
@@ -306,7 +306,7 @@ pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
             size(bytes)
         )
     };
-    let (repo, left) = (answer.repo, answer.left);
+    let (shortfall, repo) = (answer.shortfall(), answer.repo);
     session.output.answer(&Pulled {
         repo: repo.clone(),
         snapshot: answer.moves.first().map(|moved| moved.snapshot.id),
@@ -318,11 +318,7 @@ pub fn tell(session: &Session, answer: PullAnswer) -> Result<()> {
         new_objects: objects,
     })?;
     session.output.note(format_args!("pulled {repo}: {words}"));
-    if left.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::refused(left.join("; ")))
-    }
+    shortfall.map_or(Ok(()), Err)
 }
 
 fn moved(pulled: PulledRef) -> Moved {
