@@ -72,6 +72,7 @@ impl BuildRow {
             reason: None,
             held: None,
             due: None,
+            is_time_decided: false,
         }
     }
 }

@@ -6,7 +6,8 @@
 //!   when it is published in another way, and when anything else becomes of it: nothing is published twice, and what a
 //!   crash or a failure leaves behind is gone on with.
 //! - A build whose ref says `publish_after` gets a time in the transaction that makes it ready, and one that is held then in the
-//!   one that lets it go. Nothing else gives it one by itself: what was taken back, or could not be done, stays so.
+//!   one that lets it go. Nothing else gives it one by itself: what somebody said or took back, or could not be done, stays so,
+//!   whatever checks report and holds do later.
 //!
 //! # Not here
 //!
@@ -61,9 +62,12 @@ impl Store {
     }
 
     /// Says when a build that has just become ready, or was let go, is to be published by the policy of its ref, if that says so
-    /// and nobody else did. The answer ends the words about what happened; it may be empty.
+    /// and nobody said one or took one back. The answer ends the words about what happened; it may be empty.
     pub(super) fn plan_by_policy(&self, row: &mut BuildRow, time: Time) -> String {
-        let is_free = row.state == BuildState::Ready && row.held.is_none() && row.due.is_none();
+        let is_free = row.state == BuildState::Ready
+            && row.held.is_none()
+            && row.due.is_none()
+            && !row.is_time_decided;
         let Some(target) = row.target.as_ref().filter(|_| is_free) else {
             return String::new();
         };
@@ -99,6 +103,7 @@ impl Store {
             what.extend([" to ", target.as_str()]);
         }
         (row.due, row.reason) = (Some(due), None);
+        row.is_time_decided = true;
         transaction.put_build(&row, time, what)?;
         transaction.commit()?;
         Ok(row)
@@ -120,6 +125,7 @@ impl Store {
             return Err(Error::refused(reason));
         }
         (row.due, row.reason) = (None, None);
+        row.is_time_decided = true;
         transaction.put_build(&row, time, "not to be published any more")?;
         transaction.commit()?;
         Ok(row)
@@ -152,7 +158,7 @@ impl Store {
         let what = if then == Then::StaysDue {
             format!("due, and not published yet: {reason}")
         } else {
-            row.due = None;
+            (row.due, row.is_time_decided) = (None, true);
             format!("not published when it was due: {reason}")
         };
         row.reason = Some(reason);

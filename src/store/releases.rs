@@ -176,7 +176,7 @@ impl Store {
             build.published = None;
             build.reason = None;
             if *id == first {
-                build.due = None;
+                (build.due, build.is_time_decided) = (None, true);
             }
             transaction.put_build(&build, time, format!("withdrawn before {target} showed it"))?;
         }

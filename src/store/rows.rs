@@ -192,6 +192,10 @@ pub struct BuildRow {
     /// When and how it is to be published, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Due>,
+    /// Whether somebody said a time, or took one back, or it could not be published when it was due: the policy of its ref gives it
+    /// none any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_time_decided: bool,
 }
 
 /// What a ref showed at some moment.

@@ -126,8 +126,47 @@ fn what_was_taken_back_stays_so_and_what_is_held_has_no_time() -> Outcome {
     scratch.ok("build check 1 spelling --pass -m fine")?;
     scratch.ok("release build:1")?;
     assert!(due(&scratch)?.is_null(), "it was taken back");
+    expect_no_time_again(&scratch)?;
     assert_eq!(later(&scratch, 24 * 3600, "run-jobs")?.text(), "");
     scratch.ok("publish 1")?;
+    scratch.expect_sound()
+}
+
+/// Holds the build and lets it go, and has its check not pass and then pass: it gets no time by that.
+fn expect_no_time_again(scratch: &Scratch) -> Outcome {
+    for [away, back] in [
+        ["hold build:1", "release build:1"],
+        ["build check 1 lint --fail", "build check 1 lint --pass"],
+        ["build check 1 lint --review", "build check 1 lint --pass"],
+    ] {
+        scratch.ok(away)?;
+        scratch.ok(back)?;
+        assert!(due(scratch)?.is_null(), "after {back}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_time_of_the_ref_that_was_taken_back_does_not_come_again() -> Outcome {
+    let scratch = store("checks = [\"lint\"]\n")?;
+    scratch.commit("stable", "tree")?;
+    scratch.ok("build check 1 lint --pass")?;
+    assert!(!due(&scratch)?.is_null());
+    scratch.ok("withdraw 1")?;
+    expect_no_time_again(&scratch)?;
+    scratch.expect_sound()
+}
+
+#[test]
+fn somebodys_time_that_a_check_took_back_is_not_replaced_by_that_of_the_ref() -> Outcome {
+    let scratch = store("checks = [\"lint\"]\n")?;
+    scratch.commit("stable", "tree")?;
+    scratch.ok("build check 1 lint --pass")?;
+    scratch.ok("publish 1 --ref testing --after 7d --require-tested")?;
+    assert_eq!(text(&due(&scratch)?, "ref")?, "testing");
+    scratch.ok("build check 1 lint --review")?;
+    scratch.ok("build check 1 lint --pass")?;
+    assert!(due(&scratch)?.is_null(), "it goes to its own ref");
     scratch.expect_sound()
 }
 
