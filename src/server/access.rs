@@ -107,11 +107,46 @@ pub async fn note_refusal(
     actor: Actor,
     failure: Failure,
 ) -> Result<Failure> {
-    let Needs::Capability(capability) = asked.row.needs else {
-        return Ok(failure);
-    };
     let is_refused = failure.status == StatusCode::UNAUTHORIZED && asked.row.is_change();
-    let Some(left_out) = is_refused.then(|| app.strangers.line()).flatten() else {
+    match is_refused.then(|| app.strangers.line()).flatten() {
+        Some(left_out) => write_refusal(app, asked, act, actor, failure, left_out).await,
+        None => Ok(failure),
+    }
+}
+
+/// Writes down that a change was refused because of who has it sent, such as a page of somebody else, and returns what is answered. Without
+/// a token it is written down as far as lines are left for strangers.
+///
+/// # Errors
+///
+/// What the store answers.
+pub async fn note_sender(
+    app: &Arc<App>,
+    asked: &Asked,
+    act: &str,
+    caller: &Caller,
+    failure: Failure,
+) -> Result<Failure> {
+    let (actor, left_out) = match caller {
+        Caller::Holder(holder) => (Actor::Token(holder.verified.ids()), Some(0)),
+        Caller::Anybody => (Actor::Unknown, app.strangers.line()),
+    };
+    match left_out {
+        Some(left_out) => write_refusal(app, asked, act, actor, failure, left_out).await,
+        None => Ok(failure),
+    }
+}
+
+/// Writes down a refusal, before which `left_out` others were not written down.
+async fn write_refusal(
+    app: &Arc<App>,
+    asked: &Asked,
+    act: &str,
+    actor: Actor,
+    failure: Failure,
+    left_out: u64,
+) -> Result<Failure> {
+    let Needs::Capability(capability) = asked.row.needs else {
         return Ok(failure);
     };
     let detail = &failure.problem.detail;

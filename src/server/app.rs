@@ -187,7 +187,8 @@ impl App {
     /// Counts and says what went wrong where nobody waits for an answer; `doing` is what was being done.
     pub fn went_wrong(&self, doing: &str, error: &Error) {
         self.metrics.went_wrong(error);
-        self.troubles.say_seldom(format!("{doing}: {error}"));
+        let kind = error.kind().word();
+        self.troubles.say_seldom(doing, kind, &error.to_string());
     }
 
     /// Tells what happened in a repo, which is durable.

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, FORWARDED};
 use axum::http::{HeaderMap, Request, StatusCode};
 
-use super::access::{Caller, Unwelcome, admit, is_open, note_refusal};
+use super::access::{Caller, Unwelcome, admit, is_open, note_refusal, note_sender};
 use super::answer::{Answer, Failure, json, keep_private};
 use super::api::upload::upload;
 use super::api::{admin, builds, jobs, plans, publishing, refs, snapshots};
@@ -66,7 +66,7 @@ pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Body>) -> Answ
     let answer = outcome.unwrap_or_else(|failure| {
         app.metrics.failed(&failure);
         if let Some(cause) = &failure.cause {
-            app.troubles.say_seldom(format!("{act}: {cause}"));
+            app.troubles.say_seldom(&act, &failure.problem.code, cause);
         }
         failure.answer()
     });
@@ -156,9 +156,6 @@ async fn handle(
 ) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
     check_headers(&head.headers)?;
-    if asked.row.is_change() {
-        check_sender(app, &asked, &head.headers)?;
-    }
     let caller = match asked.route {
         // Whoever watches the server must not be kept from it by others.
         Route::Health | Route::Ready | Route::Metrics => Caller::Anybody,
@@ -170,6 +167,12 @@ async fn handle(
             }
         },
     };
+    if asked.row.is_change()
+        && let Err(failure) = check_sender(app, &asked, &head.headers)
+    {
+        let act = format!("{} {}", head.method, head.uri.path());
+        return Err(note_sender(app, &asked, &act, &caller, failure).await?);
+    }
     let is_open = is_open(app, &asked);
     let context = Context {
         act: format!("{} {}", head.method, head.uri.path()),

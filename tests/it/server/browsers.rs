@@ -1,5 +1,6 @@
 //! Browsers: pages of others that ask for changes, and pages that builds hold.
 
+use crate::server::limits::limited;
 use crate::server::released;
 use crate::support::Outcome;
 use crate::support::http::Ask;
@@ -35,6 +36,38 @@ fn a_page_of_somebody_else_changes_nothing() -> Outcome {
         Ask::new("GET", "/r/main/files/stable/index.txt").header("Origin", "https://evil.example");
     read.send(served.address)?.expect(200)?;
     served.end_sound(&scratch)
+}
+
+#[test]
+fn what_a_page_of_somebody_else_asked_for_is_written_down_and_counted() -> Outcome {
+    let (scratch, served) = limited("requests_per_minute_per_token = 30")?;
+    let ask = |token: Option<&str>, name: &str, value: &str| {
+        let ask = Ask::new("POST", "/api/v1/repos/main/builds").header(name, value);
+        let ask = token.into_iter().fold(ask, |ask, token| ask.token(token));
+        ask.body("{}").send(served.address)
+    };
+    let token = served.token.clone();
+    for token in [Some(token.as_str()), None] {
+        ask(token, "Origin", "https://evil.example")?.expect(403)?;
+        ask(token, "Content-Type", "text/plain")?.expect(415)?;
+    }
+    let mut refused = 0;
+    for _ in 0..62 {
+        // A minute may end meanwhile, and begin anew.
+        let status = ask(Some(&token), "Origin", "https://evil.example")?.status;
+        refused += u32::from(status != 403);
+    }
+    assert!(refused > 0, "they are not counted");
+    served.end_sound(&scratch)?;
+    let audit = scratch.ok("audit")?.stdout;
+    for words in ["another origin", "application/json"] {
+        let lines = audit.lines().filter(|line| line.contains(words));
+        let (unknown, known): (Vec<&str>, Vec<&str>) =
+            lines.partition(|line| line.contains("unknown"));
+        assert_eq!(unknown.len(), 1, "{audit}");
+        assert!(!known.is_empty(), "{audit}");
+    }
+    Ok(())
 }
 
 #[test]
