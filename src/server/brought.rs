@@ -6,6 +6,7 @@
 //! # Invariants
 //!
 //! - What is on its way counts whole, what was stored counts as stored, and what failed does not count.
+//! - Only what was stored is a reason to refuse bytes for good: while others are on their way, whoever brings more is to ask again.
 //! - The table is bounded, however many tokens there are: blocks for which there is no place share one.
 //!
 //! # Not here
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::quota::place_of;
+use crate::base::Error;
 use crate::base::id::Hash;
 use crate::trust::token::{Denied, Verified};
 
@@ -45,7 +47,52 @@ impl Bound {
 
 /// Bytes that were brought under each bound, since the server started.
 #[derive(Debug, Default)]
-pub struct Brought(Mutex<HashMap<String, u64>>);
+pub struct Brought(Mutex<HashMap<String, Sums>>);
+
+/// Bytes under one bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    stored: u64,
+    on_their_way: u64,
+}
+
+impl Sums {
+    const fn whole(self) -> u64 {
+        self.stored.saturating_add(self.on_their_way)
+    }
+}
+
+/// Why bytes may not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TooMuch {
+    /// They are too many, whatever becomes of those on their way.
+    ForGood(Denied),
+    /// They are too many if those on their way are stored: there is room for so many together.
+    ForNow(u64),
+}
+
+impl TooMuch {
+    /// What the token does not allow, if they are too many for good.
+    #[must_use]
+    pub fn denied(&self) -> Option<Denied> {
+        match self {
+            Self::ForGood(denied) => Some(denied.clone()),
+            Self::ForNow(_) => None,
+        }
+    }
+}
+
+impl From<TooMuch> for Error {
+    fn from(too_much: TooMuch) -> Self {
+        match too_much {
+            TooMuch::ForGood(denied) => denied.into(),
+            TooMuch::ForNow(max) => Self::TooMany {
+                what: "bytes on their way with the token ('--bytes')",
+                max,
+            },
+        }
+    }
+}
 
 impl Brought {
     /// How many bytes may still come under all of these bounds.
@@ -55,7 +102,7 @@ impl Brought {
         let left = bounds.iter().map(|bound| {
             let place = place_of(&bound.chain, &table);
             let sum = table.get(&place).copied().unwrap_or_default();
-            bound.max.saturating_sub(sum)
+            bound.max.saturating_sub(sum.whole())
         });
         left.min().unwrap_or(u64::MAX)
     }
@@ -64,20 +111,28 @@ impl Brought {
     ///
     /// # Errors
     ///
-    /// [`Denied::Bytes`] if they are too many for one of the bounds; nothing is counted then.
-    pub fn bring(&self, bounds: &[Bound], bytes: u64) -> Result<Bringing<'_>, Denied> {
+    /// [`TooMuch`] if they are too many for one of the bounds; nothing is counted then.
+    pub fn bring(&self, bounds: &[Bound], bytes: u64) -> Result<Bringing<'_>, TooMuch> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut for_now = None;
         for Bound { chain, max } in bounds {
-            let sum = table.get(&place_of(chain, &table)).copied();
-            let found = sum.unwrap_or_default().saturating_add(bytes);
-            if found > *max {
-                return Err(Denied::Bytes { found, max: *max });
+            let sums = table.get(&place_of(chain, &table)).copied();
+            let sums = sums.unwrap_or_default();
+            let (found, max) = (sums.stored.saturating_add(bytes), *max);
+            if found > max {
+                return Err(TooMuch::ForGood(Denied::Bytes { found, max }));
             }
+            if sums.whole().saturating_add(bytes) > max {
+                for_now = Some(TooMuch::ForNow(max));
+            }
+        }
+        if let Some(for_now) = for_now {
+            return Err(for_now);
         }
         let places = bounds.iter().map(|bound| {
             let place = place_of(&bound.chain, &table);
-            let sum = table.entry(place.clone()).or_default();
-            *sum = sum.saturating_add(bytes);
+            let sums = table.entry(place.clone()).or_default();
+            sums.on_their_way = sums.on_their_way.saturating_add(bytes);
             place
         });
         let places = places.collect();
@@ -102,28 +157,29 @@ pub struct Bringing<'b> {
 impl Bringing<'_> {
     /// They arrived, and so many were stored of them: these count from now on.
     pub fn arrived(mut self, stored: u64) {
-        self.recount(stored);
+        self.settle(stored);
         self.places.clear();
     }
 
-    fn recount(&mut self, bytes: u64) {
+    /// They are not on their way any more, and so many of them are stored.
+    fn settle(&self, stored: u64) {
         let table = &self.brought.0;
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         for place in &self.places {
-            if let Some(sum) = table.get_mut(place) {
-                *sum = sum.saturating_sub(self.bytes).saturating_add(bytes);
+            if let Some(sums) = table.get_mut(place) {
+                sums.on_their_way = sums.on_their_way.saturating_sub(self.bytes);
+                sums.stored = sums.stored.saturating_add(stored);
             }
-            if table.get(place) == Some(&0) {
+            if table.get(place) == Some(&Sums::default()) {
                 table.remove(place);
             }
         }
-        self.bytes = bytes;
     }
 }
 
 impl Drop for Bringing<'_> {
     fn drop(&mut self) {
-        self.recount(0);
+        self.settle(0);
     }
 }
 
@@ -138,27 +194,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_its_way_and_what_was_stored_counts_and_what_failed_does_not() -> Result<(), Denied>
-    {
+    fn what_is_on_its_way_and_what_was_stored_counts_and_what_failed_does_not()
+    -> Result<(), TooMuch> {
         let brought = Brought::default();
         let first = brought.bring(&bound("a", 100), 60)?;
         assert_eq!(brought.left(&bound("a", 100)), 40);
         let error = brought.bring(&bound("a", 100), 41).err();
+        assert_eq!(error, Some(TooMuch::ForNow(100)), "the others may fail");
+        drop(brought.bring(&bound("a", 100), 40)?);
+        first.arrived(10);
+        assert_eq!(brought.left(&bound("a", 100)), 90);
+        let _second = brought.bring(&bound("a", 100), 5)?;
+        let error = brought.bring(&bound("a", 100), 91).err();
         let expected = Denied::Bytes {
             found: 101,
             max: 100,
         };
-        assert_eq!(error, Some(expected));
-        drop(brought.bring(&bound("a", 100), 40)?);
-        first.arrived(10);
-        assert_eq!(brought.left(&bound("a", 100)), 90);
+        assert_eq!(error, Some(TooMuch::ForGood(expected)), "10 are stored");
+        let both = [bound("a", 100), bound("small", 80)].concat();
+        let error = brought.bring(&both, 88).err();
+        let expected = Denied::Bytes { found: 88, max: 80 };
+        assert_eq!(error, Some(TooMuch::ForGood(expected)), "the other bound");
         assert_eq!(brought.left(&bound("b", 100)), 100, "another block");
         assert_eq!(brought.left(&[]), u64::MAX);
         Ok(())
     }
 
     #[test]
-    fn what_one_bound_refuses_counts_under_none() -> Result<(), Denied> {
+    fn what_one_bound_refuses_counts_under_none() -> Result<(), TooMuch> {
         let brought = Brought::default();
         let both = [bound("parent", 100), bound("child", 10)].concat();
         assert!(brought.bring(&both, 11).is_err());
@@ -169,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_counted_for_so_many_blocks_and_the_others_share_a_place() -> Result<(), Denied> {
+    fn bytes_are_counted_for_so_many_blocks_and_the_others_share_a_place() -> Result<(), TooMuch> {
         let brought = Brought::default();
         for place in 0..CALLERS_MAX {
             brought.bring(&bound(&place.to_string(), 9), 7)?.arrived(7);

@@ -83,7 +83,7 @@ impl Default for Rates {
 }
 
 /// Where a caller is counted: those for whom there is no place share one.
-pub(super) fn place_of(caller: &str, table: &HashMap<String, u64>) -> String {
+pub(super) fn place_of<V>(caller: &str, table: &HashMap<String, V>) -> String {
     if table.len() >= CALLERS_MAX && !table.contains_key(caller) {
         String::new()
     } else {

@@ -19,7 +19,7 @@ use crate::server::access::Caller;
 use crate::server::answer::{Answer, Failure, json};
 use crate::server::app::App;
 use crate::server::body::{Arriving, streamed};
-use crate::server::brought::Bound;
+use crate::server::brought::{Bound, TooMuch};
 use crate::server::context::Context;
 use crate::server::scope::Scope;
 use crate::trust::token::capability::Capability;
@@ -45,7 +45,7 @@ pub async fn upload(
     let bytes = context.wish.length().unwrap_or(left.min(UPLOAD_BYTES_MAX));
     let bringing = app.brought.bring(&bounds, bytes.max(1));
     let scope = Scope {
-        over: bringing.as_ref().err().cloned(),
+        over: bringing.as_ref().err().and_then(TooMuch::denied),
         ..Scope::of_build(&row)
     };
     context.admit(app, Capability::Stage, scope).await?;

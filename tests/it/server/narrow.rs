@@ -1,11 +1,18 @@
 //! Tokens that are for a path, or for so many bytes.
 
 use std::error::Error;
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::Node::{File, Link};
 use crate::support::http::{Ask, Reply};
 use crate::support::served::Served;
 use crate::support::{Answer, Outcome, Scratch, number};
+
+/// How long the server may take to notice that an upload has begun or broken off.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn get(served: &Served, token: &str, target: &str) -> Result<Reply, Box<dyn Error>> {
     Ask::new("GET", target).token(token).send(served.address)
@@ -162,5 +169,47 @@ fn a_body_without_a_length_brings_no_more_than_is_left() -> Outcome {
     assert!(few.status == 400 || few.status == 422, "{few:?}");
     let many = chunked(200_000)?;
     assert!([400, 413, 422].contains(&many.status), "{many:?}");
+    served.end_sound(&scratch)
+}
+
+#[test]
+fn bytes_that_are_on_their_way_make_others_wait_and_refuse_none_for_good() -> Outcome {
+    let scratch = Scratch::new()?;
+    let token = "token create --repo main --ref * --can stage --bytes 3000";
+    let token = scratch.ok(token)?.text().to_owned();
+    let served = Served::start(&scratch, "")?;
+    let ask = Ask::new("POST", "/api/v1/repos/main/builds").token(&token);
+    let made = ask.body(r#"{"ref": "stable"}"#).send(served.address)?;
+    let build = number(&made.expect(201)?.json()?, "build")?;
+    let target = format!("/api/v1/builds/{build}/packs/{}?frames=1", "0".repeat(64));
+    let hang = || {
+        let mut stream = TcpStream::connect(served.address)?;
+        let head = format!("PUT {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}");
+        write!(stream, "{head}\r\nContent-Length: 2500\r\n\r\n")?;
+        Ok::<_, Box<dyn Error>>(stream)
+    };
+    let second = || {
+        let ask = Ask::new("PUT", &target).token(&token);
+        ask.body(vec![7; 2500]).send(served.address)
+    };
+    let begun = Instant::now();
+    let hanging = loop {
+        // One that comes before the first has begun is in its way instead.
+        let hanging = hang()?;
+        thread::sleep(Duration::from_millis(100));
+        let said = second()?;
+        if said.status == 503 {
+            assert!(!said.header("retry-after").is_empty(), "{said:?}");
+            break hanging;
+        }
+        assert_eq!(said.status, 422, "{}", said.text());
+        assert!(begun.elapsed() < PATIENCE, "none has to wait");
+    };
+    drop(hanging);
+    // It is looked into, and is none.
+    while second()?.status != 422 {
+        assert!(begun.elapsed() < PATIENCE * 2, "it waits for nothing");
+        thread::sleep(Duration::from_millis(20));
+    }
     served.end_sound(&scratch)
 }
