@@ -43,7 +43,7 @@ fn what_a_page_of_somebody_else_asked_for_is_written_down_and_counted() -> Outco
     let (scratch, served) = limited("requests_per_minute_per_token = 30")?;
     let ask = |token: Option<&str>, name: &str, value: &str| {
         let ask = Ask::new("POST", "/api/v1/repos/main/builds").header(name, value);
-        let ask = token.into_iter().fold(ask, |ask, token| ask.token(token));
+        let ask = token.into_iter().fold(ask, Ask::token);
         ask.body("{}").send(served.address)
     };
     let token = served.token.clone();
