@@ -71,7 +71,7 @@ class Served:
 
     def publish(self, build: int) -> None:
         """Publishes a build, and waits until its ref shows it."""
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         url = f"{self.url}/api/v1/builds/{build}/publish?wait"
         request = urllib.request.Request(url, data=b"", headers=headers, method="POST")
         with urllib.request.urlopen(request, timeout=SECONDS_MAX) as answer:
