@@ -93,6 +93,13 @@ impl Scratch {
         Answer::of(&mut self.command(words))
     }
 
+    /// Runs a command line whose words have no spaces, so many seconds after [`TIME_S`].
+    pub fn later(&self, seconds: u64, line: &str) -> Result<Answer, Box<dyn Error>> {
+        let mut command = self.command(line.split(' '));
+        command.env("SOURCE_DATE_EPOCH", (TIME_S + seconds).to_string());
+        Answer::of(&mut command)
+    }
+
     /// Runs a command line whose words have no spaces, and expects it to be done.
     pub fn ok(&self, line: &str) -> Result<Answer, Box<dyn Error>> {
         self.run(line.split(' '))?.expect_code(0)

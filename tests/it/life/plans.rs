@@ -1,18 +1,7 @@
 //! Builds that are published later, and builds that are held.
 
 use crate::support::Node::File;
-use crate::support::{Answer, Outcome, Scratch, TIME_S, text};
-
-/// Runs a command line so many seconds later.
-fn later(
-    scratch: &Scratch,
-    seconds: u64,
-    line: &str,
-) -> Result<Answer, Box<dyn std::error::Error>> {
-    let mut command = scratch.command(line.split(' '));
-    command.env("SOURCE_DATE_EPOCH", (TIME_S + seconds).to_string());
-    Answer::of(&mut command)
-}
+use crate::support::{Outcome, Scratch, text};
 
 fn with_a_build() -> Result<Scratch, Box<dyn std::error::Error>> {
     let scratch = Scratch::new()?;
@@ -37,15 +26,18 @@ fn a_build_is_published_when_it_is_due_and_not_before() -> Outcome {
     let list = scratch.ok("build list")?.stdout;
     assert!(list.contains("ready, due"), "{list}");
     assert_eq!(
-        later(&scratch, 3 * 3600 - 1, "run-jobs")?
+        scratch
+            .later(3 * 3600 - 1, "run-jobs")?
             .expect_code(0)?
             .text(),
         ""
     );
     scratch.fails("log stable", 3, &["stable"])?;
-    let plan = later(&scratch, 3 * 3600, "run-jobs --dry-run")?.expect_code(0)?;
+    let plan = scratch
+        .later(3 * 3600, "run-jobs --dry-run")?
+        .expect_code(0)?;
     assert_eq!(plan.text(), "due  build 1  2023-11-15T01:13:20Z  stable");
-    let done = later(&scratch, 3 * 3600, "run-jobs")?.expect_code(0)?;
+    let done = scratch.later(3 * 3600, "run-jobs")?.expect_code(0)?;
     assert_eq!(done.text(), "published  build 1 as stable@1");
     let shown = scratch.json("build show 1")?;
     assert_eq!(
@@ -53,9 +45,7 @@ fn a_build_is_published_when_it_is_due_and_not_before() -> Outcome {
         ("published".into(), &serde_json::Value::Null)
     );
     assert_eq!(
-        later(&scratch, 4 * 3600, "run-jobs")?
-            .expect_code(0)?
-            .text(),
+        scratch.later(4 * 3600, "run-jobs")?.expect_code(0)?.text(),
         ""
     );
     scratch.expect_sound()
@@ -84,15 +74,13 @@ fn a_time_can_be_said_changed_and_taken_back() -> Outcome {
             .stdout
             .contains("build 1 is ready again")
     );
-    assert_eq!(
-        later(&scratch, 7200, "run-jobs")?.expect_code(0)?.text(),
-        ""
-    );
+    assert_eq!(scratch.later(7200, "run-jobs")?.expect_code(0)?.text(), "");
     // Publishing at once is no matter of a time that was said.
     scratch.ok("publish 1 --after 1h")?;
     assert_eq!(scratch.ok("publish 1")?.text(), "stable@1");
     assert_eq!(
-        later(&scratch, 7200, "run-jobs --dry-run")?
+        scratch
+            .later(7200, "run-jobs --dry-run")?
             .expect_code(0)?
             .text()
             .lines()
@@ -166,7 +154,9 @@ fn what_cannot_be_published_when_it_is_due_says_why_and_is_not_tried_again() -> 
     scratch.ok("publish 1 --after 1h")?;
     scratch.write("other", &[("file", File("two"))])?;
     scratch.publish("stable", "other")?;
-    later(&scratch, 3600, "run-jobs")?.expect_failure(9, &["build 1", "1 path"])?;
+    scratch
+        .later(3600, "run-jobs")?
+        .expect_failure(9, &["build 1", "1 path"])?;
     let shown = scratch.json("build show 1")?;
     assert_eq!(
         (text(&shown, "state")?, &shown["due"]),
@@ -174,7 +164,8 @@ fn what_cannot_be_published_when_it_is_due_says_why_and_is_not_tried_again() -> 
     );
     assert!(text(&shown, "reason")?.contains("1 path"), "{shown}");
     assert!(
-        !later(&scratch, 7200, "run-jobs")?
+        !scratch
+            .later(7200, "run-jobs")?
             .expect_code(0)?
             .stdout
             .contains("build 1")

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::Node::File;
-use crate::support::{Answer, Outcome, Scratch, TIME_S, text};
+use crate::support::{Outcome, Scratch, text};
 
 /// The time of most commands, and three hours later.
 const IN_3H: &str = "2023-11-15T01:13:20Z";
@@ -18,17 +18,6 @@ fn store(more: &str) -> Result<Scratch, Box<dyn std::error::Error>> {
     let settings = format!("format = 1\n{policy}");
     fs::write(scratch.store().join("bindery.toml"), settings)?;
     Ok(scratch)
-}
-
-/// Runs a command line so many seconds later.
-fn later(
-    scratch: &Scratch,
-    seconds: u64,
-    line: &str,
-) -> Result<Answer, Box<dyn std::error::Error>> {
-    let mut command = scratch.command(line.split(' '));
-    command.env("SOURCE_DATE_EPOCH", (TIME_S + seconds).to_string());
-    Answer::of(&mut command)?.expect_code(0)
 }
 
 fn due(scratch: &Scratch) -> Result<Value, Box<dyn std::error::Error>> {
@@ -63,8 +52,14 @@ fn a_build_that_is_ready_when_it_is_committed_has_a_time_from_then_on() -> Outco
     let log = scratch.ok("build log 1")?.stdout;
     let words = format!("; to be published at {IN_3H} to stable, by the policy of the ref\n");
     assert!(log.contains(&words), "{log}");
-    assert_eq!(later(&scratch, 3 * 3600 - 1, "run-jobs")?.text(), "");
-    let done = later(&scratch, 3 * 3600, "run-jobs")?;
+    assert_eq!(
+        scratch
+            .later(3 * 3600 - 1, "run-jobs")?
+            .expect_code(0)?
+            .text(),
+        ""
+    );
+    let done = scratch.later(3 * 3600, "run-jobs")?.expect_code(0)?;
     assert_eq!(done.text(), "published  build 1 as stable@1");
     // A push says it, too, and so does its answer in JSON; what is for another ref waits for somebody's word.
     let pushed = scratch.json("push tree --ref stable --at more --commit")?;
@@ -80,8 +75,11 @@ fn a_build_that_is_ready_when_it_is_committed_has_a_time_from_then_on() -> Outco
 fn a_build_that_waits_for_checks_has_a_time_when_the_last_one_passed() -> Outcome {
     let scratch = store("checks = [\"lint\", \"licence\"]\n")?;
     scratch.commit("stable", "tree")?;
-    let report =
-        |seconds: u64, what: &str| later(&scratch, seconds, &format!("build check 1 {what}"));
+    let report = |seconds: u64, what: &str| {
+        scratch
+            .later(seconds, &format!("build check 1 {what}"))?
+            .expect_code(0)
+    };
     report(60, "lint --pass")?;
     assert!(due(&scratch)?.is_null(), "it waits for the other");
     report(90, "licence --fail")?;
@@ -98,8 +96,14 @@ fn a_build_that_waits_for_checks_has_a_time_when_the_last_one_passed() -> Outcom
     let said = report(7200, "spelling --pass")?.stderr;
     assert!(said.contains("published at 2023-11-15T03:13:20Z"), "{said}");
     assert!(scratch.json("build show 1")?["reason"].is_null());
-    assert_eq!(later(&scratch, 5 * 3600 - 1, "run-jobs")?.text(), "");
-    let done = later(&scratch, 5 * 3600, "run-jobs")?;
+    assert_eq!(
+        scratch
+            .later(5 * 3600 - 1, "run-jobs")?
+            .expect_code(0)?
+            .text(),
+        ""
+    );
+    let done = scratch.later(5 * 3600, "run-jobs")?.expect_code(0)?;
     assert_eq!(done.text(), "published  build 1 as stable@1");
     scratch.expect_sound()
 }
@@ -111,7 +115,10 @@ fn what_was_taken_back_stays_so_and_what_is_held_has_no_time() -> Outcome {
     scratch.ok("hold build:1")?;
     scratch.ok("build check 1 lint --pass")?;
     assert!(due(&scratch)?.is_null(), "it is held");
-    let said = later(&scratch, 3600, "release build:1")?.stderr;
+    let said = scratch
+        .later(3600, "release build:1")?
+        .expect_code(0)?
+        .stderr;
     assert!(said.contains("published at 2023-11-15T02:13:20Z"), "{said}");
     assert_eq!(text(&due(&scratch)?, "said_by")?, "policy");
     // Somebody's word goes before that of the ref.
@@ -127,7 +134,10 @@ fn what_was_taken_back_stays_so_and_what_is_held_has_no_time() -> Outcome {
     scratch.ok("release build:1")?;
     assert!(due(&scratch)?.is_null(), "it was taken back");
     expect_no_time_again(&scratch)?;
-    assert_eq!(later(&scratch, 24 * 3600, "run-jobs")?.text(), "");
+    assert_eq!(
+        scratch.later(24 * 3600, "run-jobs")?.expect_code(0)?.text(),
+        ""
+    );
     scratch.ok("publish 1")?;
     scratch.expect_sound()
 }

@@ -146,16 +146,42 @@ fn bytes_count_for_the_block_that_bounds_them_and_once_they_are_stored() -> Outc
     served.end_sound(&scratch)
 }
 
+/// A served store with an open build, and a token that brings so many bytes into it.
+struct Bounded {
+    scratch: Scratch,
+    served: Served,
+    token: String,
+    /// Where a pack is sent, which will be none.
+    target: String,
+}
+
+impl Bounded {
+    fn to(bytes: u64) -> Result<Self, Box<dyn Error>> {
+        let scratch = Scratch::new()?;
+        let token = format!("token create --repo main --ref * --can stage --bytes {bytes}");
+        let token = scratch.ok(&token)?.text().to_owned();
+        let served = Served::start(&scratch, "")?;
+        let ask = Ask::new("POST", "/api/v1/repos/main/builds").token(&token);
+        let made = ask.body(r#"{"ref": "stable"}"#).send(served.address)?;
+        let build = number(&made.expect(201)?.json()?, "build")?;
+        let target = format!("/api/v1/builds/{build}/packs/{}?frames=1", "0".repeat(64));
+        Ok(Self {
+            scratch,
+            served,
+            token,
+            target,
+        })
+    }
+}
+
 #[test]
 fn a_body_without_a_length_brings_no_more_than_is_left() -> Outcome {
-    let scratch = Scratch::new()?;
-    let token = "token create --repo main --ref * --can stage --bytes 1000";
-    let token = scratch.ok(token)?.text().to_owned();
-    let served = Served::start(&scratch, "")?;
-    let ask = Ask::new("POST", "/api/v1/repos/main/builds").token(&token);
-    let made = ask.body(r#"{"ref": "stable"}"#).send(served.address)?;
-    let build = number(&made.expect(201)?.json()?, "build")?;
-    let target = format!("/api/v1/builds/{build}/packs/{}?frames=1", "0".repeat(64));
+    let Bounded {
+        scratch,
+        served,
+        token,
+        target,
+    } = Bounded::to(1000)?;
     let chunked = |bytes: usize| {
         let mut body = format!("{bytes:x}\r\n").into_bytes();
         body.extend(vec![7; bytes]);
@@ -174,14 +200,12 @@ fn a_body_without_a_length_brings_no_more_than_is_left() -> Outcome {
 
 #[test]
 fn bytes_that_are_on_their_way_make_others_wait_and_refuse_none_for_good() -> Outcome {
-    let scratch = Scratch::new()?;
-    let token = "token create --repo main --ref * --can stage --bytes 3000";
-    let token = scratch.ok(token)?.text().to_owned();
-    let served = Served::start(&scratch, "")?;
-    let ask = Ask::new("POST", "/api/v1/repos/main/builds").token(&token);
-    let made = ask.body(r#"{"ref": "stable"}"#).send(served.address)?;
-    let build = number(&made.expect(201)?.json()?, "build")?;
-    let target = format!("/api/v1/builds/{build}/packs/{}?frames=1", "0".repeat(64));
+    let Bounded {
+        scratch,
+        served,
+        token,
+        target,
+    } = Bounded::to(3000)?;
     let hang = || {
         let mut stream = TcpStream::connect(served.address)?;
         let head = format!("PUT {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}");

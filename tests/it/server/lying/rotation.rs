@@ -313,9 +313,7 @@ fn a_number_that_ran_away_is_taken_back_by_a_new_epoch_and_by_nothing_else() -> 
 /// A pull so many days later.
 fn pull_later(world: &World, days: u64) -> Result<Answer, Box<dyn Error>> {
     let line = format!("--store copy pull {}", world.liar.url());
-    let mut command = world.scratch.command(line.split(' '));
-    command.env("SOURCE_DATE_EPOCH", (TIME_S + days * DAY_S).to_string());
-    Answer::of(&mut command)
+    world.scratch.later(days * DAY_S, &line)
 }
 
 #[test]
